@@ -1,0 +1,72 @@
+/**
+ * What a look at the machine found: everything that a plan depends on, read once, changed by nobody.
+ */
+import type { Mac } from '../names.ts';
+import type { Places } from '../places.ts';
+import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import type { DiskFormat } from '../profile/profile.ts';
+
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly name: string;
+  readonly home: string;
+}
+
+/** An account that root's QEMU is dropped to. */
+export interface RunAs {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface DiskFact {
+  readonly file: string;
+  readonly exists: boolean;
+  /** Whether the user may write the file, or make it in its directory. */
+  readonly writable: boolean;
+  /** For an existing image: what its header says (never probed by QEMU). */
+  readonly image?: {
+    readonly format: DiskFormat | 'raw';
+    readonly backingFile?: string;
+    readonly backingFormat?: string;
+    readonly dataFile?: string;
+  };
+}
+
+export interface LinkFact {
+  readonly name: string;
+  readonly mac?: string;
+  readonly addresses: readonly string[];
+  readonly up: boolean;
+  readonly kind?: string;
+}
+
+export interface HostFacts {
+  readonly places: Places;
+  readonly user: Identity;
+  /** Present when root starts the VM. */
+  readonly runAs?: RunAs;
+  readonly bootId: string;
+  readonly qemu: QemuCapabilities;
+  readonly kvm: {
+    readonly present: boolean;
+    readonly openable: boolean;
+    /** What a smoke guest found, if one was run on this kernel with this QEMU. */
+    readonly verdict?: 'works' | 'broken';
+  };
+  readonly hasDesktop: boolean;
+  readonly tools: Readonly<Record<string, string>>;
+  /** By path: every disk, base, kernel, initrd, cdrom that the profile names. */
+  readonly disks: Readonly<Record<string, DiskFact>>;
+  /** Only read when a NIC names an interface. */
+  readonly links: readonly LinkFact[];
+  /** UEFI firmware that was found. */
+  readonly uefi?: { readonly code: string; readonly vars: string };
+  /** The MAC of each NIC id of this VM, allocated or explicit. */
+  readonly macs: Readonly<Record<string, Mac>>;
+  /** Ports that `auto` forwards had in the last run, by `NIC:INDEX`. */
+  readonly lastPorts: Readonly<Record<string, number>>;
+  /** PCI slots that NIC ids of this VM were given, so that a NIC keeps its slot when others come and go. */
+  readonly slots: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,43 @@
+/**
+ * What a kind of NIC is to the rest of the house: a schema, a plan, a back end for QEMU. One file per kind; adding a kind is adding a file.
+ */
+import type { HostFacts } from '../host/facts.ts';
+import type { Nic, NicKindName, Profile } from '../profile/profile.ts';
+import type { PlannedForward } from '../plan/launch-plan.ts';
+import type { Step } from '../plan/step.ts';
+
+/** A value that QEMU's JSON options take. */
+export type OptionValue = string | number | boolean | readonly OptionValue[] | { readonly [key: string]: OptionValue };
+
+/** `-netdev`: one typed value, told in JSON or in keyval by qemu/option. */
+export interface Netdev {
+  readonly type: string;
+  readonly id: string;
+  readonly [member: string]: OptionValue;
+}
+
+export interface NicPlan {
+  readonly netdev: Netdev;
+  /** Taken before QEMU starts, given back after it. */
+  readonly steps: readonly Step[];
+  readonly forwards?: readonly PlannedForward[];
+  /** Properties that this back end wants on the device, such as `host_mtu`. */
+  readonly device?: Readonly<Record<string, OptionValue>>;
+  readonly source: string;
+  readonly hostInterface?: string;
+  /** QEMU must start a program for it: the sandbox cannot deny that. Says which. */
+  readonly spawns?: string;
+  readonly notes?: readonly string[];
+}
+
+export interface NicContext {
+  readonly profile: Profile;
+  readonly facts: HostFacts;
+  readonly netdevId: string;
+}
+
+export interface NicKind<N extends Nic = Nic> {
+  readonly kind: NicKindName;
+  /** Pure. @throws QrunError `not-implemented`, `missing-feature`, … */
+  readonly plan: (nic: N, context: NicContext) => NicPlan;
+}

@@ -1,0 +1,108 @@
+/**
+ * The steps of a plan: JSON-safe values, each a thing that is taken before QEMU starts and given back after it ended.
+ * A step holds every name that its release needs; `src/resources/` has one file per kind that can describe, acquire and release it.
+ */
+
+interface StepCommon {
+  /** Unique in its plan, stable between runs: `lock`, `port:net0:0`, `disk:0`, … */
+  readonly id: string;
+  readonly needsRoot: boolean;
+}
+
+/** The VM lock: a flock on an open file that QEMU inherits as descriptor `fd`. The file is never unlinked. */
+export interface VmLockStep extends StepCommon {
+  readonly kind: 'vm-lock';
+  readonly file: string;
+  readonly fd: number;
+}
+
+/** A directory of mode 0700 (of `owner`'s, when root starts QEMU as somebody else). Given back with all that is in it. */
+export interface DirectoryStep extends StepCommon {
+  readonly kind: 'directory';
+  readonly path: string;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** A host port that QEMU itself will bind. Acquire probes it and, for `auto`, chooses; the record has the port. */
+export interface PortStep extends StepCommon {
+  readonly kind: 'port';
+  readonly protocol: 'tcp' | 'udp';
+  /** Literal IPv4 or IPv6 address. */
+  readonly address: string;
+  readonly port: number | 'auto';
+  /** The port that `auto` had last time. */
+  readonly last?: number;
+}
+
+/** A file opened for QEMU to inherit as descriptor `fd`. */
+export interface OpenFileStep extends StepCommon {
+  readonly kind: 'open-file';
+  readonly path: string;
+  readonly fd: number;
+  readonly mode: 'read' | 'append' | 'truncate';
+  /** Written as the whole content before it is opened. */
+  readonly content?: string;
+}
+
+/** A disk image that does not exist yet. Removed again only if the start fails. */
+export interface DiskStep extends StepCommon {
+  readonly kind: 'disk';
+  readonly file: string;
+  readonly format: string;
+  readonly sizeBytes?: number;
+  readonly base?: { readonly file: string; readonly format: string };
+  /** True: an overlay of this run alone, removed at its end. */
+  readonly temporary: boolean;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** A copy made once and kept: the VM's own UEFI variable store. */
+export interface CopyStep extends StepCommon {
+  readonly kind: 'copy';
+  readonly from: string;
+  readonly to: string;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** A program of the profile's, run before the start or after the end. */
+export interface HookStep extends StepCommon {
+  readonly kind: 'hook';
+  readonly when: 'beforeStart' | 'afterStop';
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export type Step = VmLockStep | DirectoryStep | PortStep | OpenFileStep | DiskStep | CopyStep | HookStep;
+export type StepKind = Step['kind'];
+
+/** What acquiring, or releasing, a step does: for the dry run, for the JSON and for the shell script. One source with the doing. */
+export type Action =
+  | { readonly argv: readonly string[]; readonly stdin?: string; readonly env?: Readonly<Record<string, string>> }
+  | {
+      readonly op: 'mkdir';
+      readonly path: string;
+      readonly mode: string;
+      readonly owner?: { readonly uid: number; readonly gid: number };
+    }
+  | {
+      readonly op: 'open';
+      readonly path: string;
+      readonly fd: number;
+      readonly mode: 'read' | 'append' | 'truncate' | 'read-write';
+    }
+  | { readonly op: 'lock'; readonly path: string; readonly fd: number }
+  | { readonly op: 'write'; readonly path: string; readonly content: string }
+  | { readonly op: 'copy'; readonly from: string; readonly to: string }
+  | {
+      readonly op: 'check-port';
+      readonly protocol: 'tcp' | 'udp';
+      readonly address: string;
+      readonly port: number | 'auto';
+    }
+  | { readonly op: 'remove'; readonly path: string };
+
+/** What a step does, and what gives it back. */
+export interface Description {
+  readonly acquire: readonly Action[];
+  readonly release: readonly Action[];
+}
