@@ -22,6 +22,8 @@ export interface RunAs {
 
 export interface DiskFact {
   readonly file: string;
+  /** What it is behind links. */
+  readonly realFile?: string;
   readonly exists: boolean;
   /** Whether the user may write the file, or make it in its directory. */
   readonly writable: boolean;

@@ -34,6 +34,8 @@ export interface NicContext {
   readonly profile: Profile;
   readonly facts: HostFacts;
   readonly netdevId: string;
+  /** Real ports of `auto` forwards by step id, once they are taken. */
+  readonly ports?: Readonly<Record<string, number>>;
 }
 
 export interface NicKind<N extends Nic = Nic> {

@@ -39,8 +39,10 @@ export interface OpenFileStep extends StepCommon {
   readonly kind: 'open-file';
   readonly path: string;
   readonly fd: number;
-  readonly mode: 'read' | 'append' | 'truncate';
-  /** Written as the whole content before it is opened. */
+  readonly mode: 'read' | 'append';
+  /** The file of the run before is kept as `PATH.1`, and this run begins a new one. */
+  readonly rotate: boolean;
+  /** Written as the whole content before it is opened; such a file is removed at the end. */
   readonly content?: string;
 }
 
@@ -53,6 +55,8 @@ export interface DiskStep extends StepCommon {
   readonly base?: { readonly file: string; readonly format: string };
   /** True: an overlay of this run alone, removed at its end. */
   readonly temporary: boolean;
+  /** True: its directory is the VM's own in STATE, and is made if it is missing. */
+  readonly ownDirectory: boolean;
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
@@ -88,7 +92,7 @@ export type Action =
       readonly op: 'open';
       readonly path: string;
       readonly fd: number;
-      readonly mode: 'read' | 'append' | 'truncate' | 'read-write';
+      readonly mode: 'read' | 'append' | 'read-write';
     }
   | { readonly op: 'lock'; readonly path: string; readonly fd: number }
   | { readonly op: 'write'; readonly path: string; readonly content: string }
@@ -99,6 +103,7 @@ export type Action =
       readonly address: string;
       readonly port: number | 'auto';
     }
+  | { readonly op: 'rotate'; readonly path: string }
   | { readonly op: 'remove'; readonly path: string };
 
 /** What a step does, and what gives it back. */

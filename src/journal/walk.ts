@@ -1,0 +1,74 @@
+/**
+ * The two walks over a plan's steps: take them all in order, give them all back in reverse. Neither knows what a step is.
+ */
+import { rmSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import type { Step } from '../plan/step.ts';
+import type { AcquireContext, ReleaseContext, Resource } from '../resources/resource.ts';
+import { failpoint } from './failpoint.ts';
+import { Journal, readJournal, type StepRecord } from './journal.ts';
+
+export type Registry = (step: Step) => Resource;
+
+/** Acquires in order; the first failure ends it and is thrown, with everything so far in the journal for `releaseAll`. */
+export async function acquireAll(
+  steps: readonly Step[],
+  options: { readonly journal: Journal; readonly registry: Registry; readonly context: AcquireContext },
+): Promise<ReadonlyMap<string, StepRecord>> {
+  const records = new Map<string, StepRecord>();
+  for (const step of steps) {
+    options.journal.intent(step);
+    failpoint(`acquire:${step.id}`);
+    const record = await options.registry(step).acquire(step, options.context);
+    failpoint(`acquired:${step.id}`);
+    options.journal.record(step, record);
+    records.set(step.id, record);
+  }
+  return records;
+}
+
+export interface Leftover {
+  readonly step: Step;
+  readonly error: Error;
+}
+
+/** Gives back, last in first out, going on past errors. The journal is removed when nothing is left, else it keeps what is. */
+export async function releaseAll(
+  path: string,
+  options: { readonly registry: Registry; readonly context: Omit<ReleaseContext, 'started'> },
+): Promise<readonly Leftover[]> {
+  const content = readJournal(path);
+  if (content === undefined) {
+    rmSync(path, { force: true }); // killed before its head was written: nothing was taken
+    return [];
+  }
+  const journal = Journal.resume(path);
+  const context: ReleaseContext = { ...options.context, started: content.started };
+  const left: Leftover[] = [];
+  try {
+    for (const { step, record, released } of content.entries.toReversed()) {
+      if (released) continue;
+      try {
+        failpoint(`release:${step.id}`);
+        await options.registry(step).release(step, record, context);
+        journal.released(step);
+        failpoint(`released:${step.id}`);
+      } catch (error) {
+        left.push({ step, error: error instanceof Error ? error : new Error(String(error)) });
+      }
+    }
+    if (left.length === 0) journal.remove();
+  } finally {
+    journal.close();
+  }
+  return left;
+}
+
+/** @throws QrunError `left-behind` that names each thing and why */
+export function throwIfLeft(vm: string, left: readonly Leftover[]): void {
+  if (left.length === 0) return;
+  throw new QrunError('left-behind', `${vm}: ${left.length === 1 ? 'one thing' : `${left.length} things`} could not be given back`, {
+    causes: left.map(({ step, error }) => `${step.id}: ${error.message}`),
+    hint: `mend that, then: qrun gc ${vm}`,
+  });
+}

@@ -1,0 +1,101 @@
+/**
+ * The end of a run, whoever brings it about: the waiter after QEMU, `stop`, `kill`, a foreground run, the next start, `gc`. All of them call this;
+ * it works under the VM lock, which is free only when QEMU is gone, and doing it twice is doing it once.
+ */
+import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { readJournal, type JournalContent } from '../journal/journal.ts';
+import { releaseAll, throwIfLeft, type Leftover } from '../journal/walk.ts';
+import { failpoint } from '../journal/failpoint.ts';
+import type { VmName } from '../names.ts';
+import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
+import { parseJournalText, summarise } from '../qmp/journal.ts';
+import { resourceOf } from '../resources/registry.ts';
+import { delay } from '../system/delay.ts';
+import { readTail } from '../system/files.ts';
+import { openLockFile, tryLock } from '../system/flock.ts';
+import type { LaunchContext } from './prepare.ts';
+import { readEnd, readRun, removeRun, writeEnd, type EndRecord } from './run-record.ts';
+
+export interface EndOptions {
+  /** Only this run; another one under that name is left alone. */
+  readonly runId?: string;
+  readonly qemuStatus?: number;
+  /** How long to wait for the lock: a start or a release may hold it for a moment. */
+  readonly waitMs?: number;
+}
+
+/**
+ * Gives back what a run took, once QEMU is gone.
+ * @returns how the run ended, or undefined when the VM still runs, or nothing was to be done
+ * @throws QrunError `left-behind`
+ */
+export async function finishRun(vm: VmName, context: LaunchContext, options: EndOptions = {}): Promise<EndRecord | undefined> {
+  const files = vmFiles(context.places, vm);
+  if (!existsSync(files.dir) || !existsSync(files.lock)) return readEndOf(files, options.runId);
+  const lock = openLockFile(files.lock);
+  try {
+    for (let waitedMs = 0; !tryLock(lock); waitedMs += 50) {
+      if (!isOurs(files, options.runId) || waitedMs >= (options.waitMs ?? 10_000)) return readEndOf(files, options.runId);
+      await delay(50);
+    }
+    if (isOurs(files, options.runId)) throwIfLeft(vm, await finishLocked(vm, context, options.qemuStatus));
+    return readEndOf(files, options.runId);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/** The same for whoever holds the VM lock already. @returns what could not be given back */
+export async function finishLocked(vm: VmName, context: LaunchContext, qemuStatus?: number): Promise<readonly Leftover[]> {
+  const files = vmFiles(context.places, vm);
+  const content = readJournal(files.journal);
+  if (content?.started === true) writeEnd(files, endRecord(vm, files, content, context.system.bootId(), qemuStatus));
+  failpoint('ended');
+  const { system } = context;
+  const left = await releaseAll(files.journal, {
+    registry: resourceOf,
+    context: { system, runId: content?.head.runId ?? '', sameBoot: content === undefined || content.head.bootId === system.bootId() },
+  });
+  removeRun(files);
+  return left;
+}
+
+/** No journal: nothing is held. */
+function isOurs(files: VmFiles, runId: string | undefined): boolean {
+  if (runId === undefined) return true;
+  return readJournal(files.journal)?.head.runId === runId;
+}
+
+function readEndOf(files: VmFiles, runId: string | undefined): EndRecord | undefined {
+  const end = readEnd(files);
+  return runId === undefined || end?.runId === runId ? end : undefined;
+}
+
+function endRecord(vm: VmName, files: VmFiles, content: JournalContent, bootId: string, qemuStatus: number | undefined): EndRecord {
+  const reason = content.head.bootId === bootId ? reasonOf(files, content.head.runId) : 'lost';
+  return {
+    v: 1,
+    vm,
+    runId: content.head.runId,
+    startedAt: readRun(files)?.startedAt ?? content.head.startedAt,
+    endedAt: new Date().toISOString(),
+    reason,
+    status: reason === 'crashed' || reason === 'guest-panic' || reason === 'host-error' || reason === 'lost' ? 1 : 0,
+    ...(qemuStatus !== undefined && { qemuStatus }),
+  };
+}
+
+/** QEMU's exit status tells nothing (0 for a power-off, a `quit` and a SIGTERM alike); the last SHUTDOWN event does. */
+function reasonOf(files: VmFiles, runId: string): string {
+  const { shutdownReason } = summarise(parseJournalText(readTail(files.events, 65_536)));
+  if (shutdownReason !== undefined) return shutdownReason;
+  return readEnding(files)?.startsWith(`kill ${runId}`) === true ? 'killed' : 'crashed';
+}
+
+function readEnding(files: VmFiles): string | undefined {
+  try {
+    return readFileSync(files.ending, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

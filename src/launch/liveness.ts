@@ -1,0 +1,20 @@
+/** Whether a VM runs, proven by its lock: QEMU holds it open for as long as it lives. */
+import { findHolders, isAlive, readProcess } from '../system/processes.ts';
+import type { VmFiles } from '../plan/vm-files.ts';
+import { readRun } from './run-record.ts';
+
+/** QEMU's pid: from the run record when that process still is the one, else by whoever has the lock file open. Undefined: not running. */
+export function findRunningPid(files: VmFiles): number | undefined {
+  const record = readRun(files);
+  if (record?.pid !== undefined && record.startTime !== undefined) {
+    if (isAlive({ pid: record.pid, startTime: record.startTime, bootId: record.bootId })) return record.pid;
+  }
+  return findHolders(files.lock).find((pid) => pid !== process.pid && isQemu(pid));
+}
+
+/** A start or a release has the lock open too, but only QEMU has the event journal as its standard output and is no shell and no node. */
+function isQemu(pid: number): boolean {
+  const found = readProcess(pid);
+  const program = found?.argv[0] ?? '';
+  return found !== undefined && !/(^|\/)(sh|dash|bash|node|flock)$/.test(program);
+}

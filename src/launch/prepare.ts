@@ -1,0 +1,66 @@
+/** From a word on the command line to a plan: everything that can be refused is refused here, before the host is touched. */
+import { readHostFacts } from '../host/read-facts.ts';
+import { readProfileFile } from '../host/profile-files.ts';
+import type { HostFacts } from '../host/facts.ts';
+import type { Places } from '../places.ts';
+import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
+import type { LaunchPlan } from '../plan/launch-plan.ts';
+import { planLaunch } from '../plan/launch.ts';
+import type { Profile } from '../profile/profile.ts';
+import { readCapabilities } from '../qemu/probe.ts';
+import { reserveNics } from '../resources/mac-lease.ts';
+import { checkStateFilesystem, ensurePrivateDirectory } from '../system/directories.ts';
+import type { System } from '../system/system.ts';
+
+export interface LaunchContext {
+  readonly system: System;
+  readonly places: Places;
+  readonly warn: (message: string) => void;
+}
+
+export interface LaunchOptions {
+  readonly name?: string;
+  readonly ephemeral?: boolean;
+  /** After `--` on the command line: handed to QEMU behind the profile's own `args`. */
+  readonly args?: readonly string[];
+}
+
+export interface Prepared {
+  readonly profile: Profile;
+  readonly facts: HostFacts;
+  readonly files: VmFiles;
+  readonly plan: LaunchPlan;
+  /** The same plan with the real ports of `auto` forwards. */
+  readonly replan: (ports: Readonly<Record<string, number>>) => LaunchPlan;
+}
+
+export async function prepare(argument: string, options: LaunchOptions, context: LaunchContext): Promise<Prepared> {
+  const profile = await loadProfile(argument, options, context);
+  const { system, places } = context;
+  ensureState(context);
+  const files = vmFiles(places, profile.name);
+  const leases = await reserveNics({ system, places, vm: profile.name, nics: profile.nics, profileFile: profile.file });
+  for (const report of leases.reports) context.warn(report);
+  const qemu = await readCapabilities(system, { file: system.env['QRUN_QEMU'] || 'qemu-system-x86_64', cacheDir: places.cache });
+  const facts = await readHostFacts({ system, places, profile, qemu, leases });
+  const replan = (ports: Readonly<Record<string, number>>): LaunchPlan => planLaunch(profile, facts, { files, ports });
+  return { profile, facts, files, plan: replan({}), replan };
+}
+
+export async function loadProfile(argument: string, options: LaunchOptions, { system, places }: LaunchContext): Promise<Profile> {
+  const { parseProfile } = await import('../profile/parse.ts');
+  const found = readProfileFile(argument, { system, places, ...(options.name !== undefined && { name: options.name }) });
+  const profile = parseProfile(found.text, { file: found.file, name: found.name });
+  return {
+    ...profile,
+    ephemeral: options.ephemeral ?? profile.ephemeral,
+    args: [...profile.args, ...(options.args ?? [])],
+  };
+}
+
+/** @throws QrunError `unsafe-state` when the state directory is somebody else's, or lies on a network file system */
+export function ensureState({ system, places }: Pick<LaunchContext, 'system' | 'places'>): void {
+  ensurePrivateDirectory(places.state, { uid: system.uid });
+  checkStateFilesystem(places.state);
+}
+

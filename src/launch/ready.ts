@@ -1,0 +1,26 @@
+/** Waits until QEMU's main loop answers in the event journal, or until QEMU ended. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { Waiter } from './waiter.ts';
+
+export type Readiness = { readonly state: 'running'; readonly pid: number } | { readonly state: 'failed'; readonly status: number | undefined };
+
+/**
+ * The greeting comes before QEMU has made its devices; the answer to qmp_capabilities comes from the main loop, when all of them stand.
+ * A look every 2 ms costs nothing next to QEMU's own 20.
+ */
+export async function waitUntilRunning(events: string, waiter: Waiter): Promise<Readiness> {
+  let ended: { status: number | undefined } | undefined;
+  void waiter.end.then((status) => (ended = { status }));
+  const fd = openSync(events, 'r');
+  const buffer = Buffer.alloc(4096);
+  try {
+    for (let waitMs = 2; ; waitMs = Math.min(waitMs + 0.05, 20)) {
+      const length = readSync(fd, buffer, 0, buffer.length, 0);
+      if (buffer.subarray(0, length).includes('{"return"')) return { state: 'running', pid: await waiter.pid };
+      if (ended !== undefined) return { state: 'failed', status: ended.status };
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The start of a VM: lock, tidy what a dead run left, take every step, start the waiter, wait until QEMU's main loop runs.
+ * Whatever fails after the first change is given back by the same walk that ends a run.
+ */
+import { closeSync } from 'node:fs';
+import path from 'node:path';
+import { customAlphabet } from 'nanoid';
+import { QrunError } from '../errors.ts';
+import { failpoint } from '../journal/failpoint.ts';
+import { Journal } from '../journal/journal.ts';
+import { acquireAll, releaseAll, type Leftover } from '../journal/walk.ts';
+import type { LaunchPlan } from '../plan/launch-plan.ts';
+import { rememberPorts } from '../resources/mac-lease.ts';
+import { resourceOf } from '../resources/registry.ts';
+import { ensurePrivateDirectory } from '../system/directories.ts';
+import { delay } from '../system/delay.ts';
+import { openLockFile, tryLock } from '../system/flock.ts';
+import { killProcess, readProcess } from '../system/processes.ts';
+import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
+import { finishLocked } from './end.ts';
+import { AutoPortTaken, alreadyRunning, failedStart } from './errors.ts';
+import type { LaunchContext, Prepared } from './prepare.ts';
+import { waitUntilRunning } from './ready.ts';
+import { removeRun, writeRun, type RunRecord } from './run-record.ts';
+import { startWaiter, type Waiter } from './waiter.ts';
+
+export interface Started {
+  readonly record: RunRecord;
+  readonly pid: number;
+  readonly plan: LaunchPlan;
+  readonly waiter: Waiter;
+}
+
+const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
+/** Somebody may take the port that an `auto` forward was given before QEMU binds it. */
+const autoPortAttempts = 4;
+
+/** @throws QrunError `in-use` when it runs already, `qemu-failed` with QEMU's own words, or what a step threw */
+export async function startVm(prepared: Prepared, context: LaunchContext): Promise<Started> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(prepared, context);
+    } catch (error) {
+      if (!(error instanceof AutoPortTaken) || attempt >= autoPortAttempts) throw error;
+    }
+  }
+}
+
+async function startOnce(prepared: Prepared, context: LaunchContext): Promise<Started> {
+  const { files, profile } = prepared;
+  closeStrayDescriptors();
+  ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
+  ensurePrivateDirectory(files.dir, { uid: context.system.uid });
+  const lock = openLockFile(files.lock);
+  try {
+    if (!tryLock(lock)) throw alreadyRunning(profile.name, files);
+    const left = await finishLocked(profile.name, context);
+    for (const { step, error } of left) context.warn(`${profile.name}: an earlier run left ${step.id} behind: ${error.message}`);
+    return await startLocked(prepared, context, lock);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/** Under the VM lock, which QEMU inherits; this process's own copy is closed by the caller as soon as QEMU runs. */
+async function startLocked(prepared: Prepared, context: LaunchContext, lock: number): Promise<Started> {
+  const { files, profile } = prepared;
+  const { system } = context;
+  const runId = newRunId();
+  const startedAt = new Date().toISOString();
+  const journal = Journal.begin(files.journal, { v: 1, runId, bootId: system.bootId(), vm: profile.name, startedAt });
+  const descriptors = new Map([[3, lock]]);
+  let waiter: Waiter | undefined;
+  try {
+    const steps = prepared.plan.steps.filter((step) => step.kind !== 'vm-lock');
+    const records = await acquireAll(steps, { journal, registry: resourceOf, context: { system, runId, descriptors, warn: context.warn } });
+    const ports = portsOf(records);
+    const plan = prepared.replan(ports);
+    const record = runRecord(plan, { runId, startedAt, bootId: system.bootId() });
+    writeRun(files, record);
+    failpoint('spawn');
+    waiter = startWaiter({ command: [...plan.qemu.prefix, plan.qemu.file, ...plan.qemu.argv], release: releaseCommand(profile.name, runId), descriptors, cwd: path.dirname(profile.file) });
+    failpoint('spawned');
+    const running = await waitUntilRunning(files.events, waiter);
+    if (running.state === 'failed') throw failedStart(plan, files, running.status);
+    const pid = running.pid;
+    const full = { ...record, pid, startTime: readProcess(pid)?.startTime ?? 0 };
+    writeRun(files, full);
+    failpoint('running');
+    journal.started();
+    rememberPorts({ places: context.places, vm: profile.name, ports });
+    return { record: full, pid, plan, waiter };
+  } catch (error) {
+    throw await undoStart({ error, prepared, context, waiter, runId });
+  } finally {
+    journal.close();
+    for (const [fd, own] of descriptors) if (fd !== 3) closeSync(own);
+  }
+}
+
+interface Undo {
+  readonly error: unknown;
+  readonly prepared: Prepared;
+  readonly context: LaunchContext;
+  readonly waiter: Waiter | undefined;
+  readonly runId: string;
+}
+
+/** Ends whatever was started and gives everything back; the error that is thrown then says what could not be. */
+async function undoStart({ error, prepared, context, waiter, runId }: Undo): Promise<unknown> {
+  const { files, profile } = prepared;
+  if (waiter !== undefined) await endWaiterAndQemu(waiter);
+  const { system } = context;
+  const left = await releaseAll(files.journal, { registry: resourceOf, context: { system, runId, sameBoot: true } });
+  removeRun(files);
+  return left.length === 0 ? error : withLeftovers(profile.name, error, left);
+}
+
+/** The waiter goes first: its release would only wait for the lock that we hold, and then find nothing to do. */
+async function endWaiterAndQemu(waiter: Waiter): Promise<void> {
+  let ended = false;
+  void waiter.end.then((status) => (ended = status !== undefined));
+  const pid = await Promise.race([waiter.pid, delay(2000).then(() => undefined)]);
+  waiter.process.kill('SIGKILL');
+  if (pid === undefined || ended) return;
+  const startTime = readProcess(pid)?.startTime;
+  killProcess(pid);
+  while (startTime !== undefined && readProcess(pid)?.startTime === startTime && readProcess(pid)?.state !== 'Z') await delay(5);
+}
+
+function withLeftovers(vm: string, error: unknown, left: readonly Leftover[]): unknown {
+  const causes = left.map(({ step, error: why }) => `${step.id} could not be given back: ${why.message} (qrun gc ${vm})`);
+  if (!(error instanceof QrunError)) return error;
+  return new QrunError(error.code, error.message, { ...(error.hint !== undefined && { hint: error.hint }), causes: [...error.causes, ...causes], faults: error.faults });
+}
+
+function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Record<string, number> {
+  const ports: Record<string, number> = {};
+  for (const [id, record] of records) if (id.startsWith('port:') && typeof record['port'] === 'number') ports[id] = record['port'];
+  return ports;
+}
+
+function runRecord(plan: LaunchPlan, run: { runId: string; startedAt: string; bootId: string }): RunRecord {
+  const { vm, profile, accel, sockets, nics, shutdownTimeoutS } = plan;
+  return { v: 1, vm, ...run, profile, accel, qemu: { file: plan.qemu.file, version: plan.qemu.version }, sockets, nics, console: plan.console, shutdownTimeoutS };
+}
+
+/** Run by the waiter when QEMU ended. */
+function releaseCommand(vm: string, runId: string): [string, string, string, string, string] {
+  return [process.execPath, process.argv[1] ?? '', '__release', vm, runId];
+}

@@ -1,0 +1,170 @@
+/** `Profile + HostFacts → LaunchPlan`: every decision of a launch, pure. */
+import { QrunError } from '../errors.ts';
+import type { HostFacts } from '../host/facts.ts';
+import { nicKindOf } from '../nic/registry.ts';
+import type { NicPlan } from '../nic/nic-kind.ts';
+import type { Nic, Profile } from '../profile/profile.ts';
+import { buildArgv, type ArgvNic } from '../qemu/argv/build.ts';
+import { validateArgs } from '../qemu/args-clash.ts';
+import { renderVersion } from '../qemu/capabilities.ts';
+import { planAccel } from './accel.ts';
+import { planDisks, requireFile, type DisksPlan } from './disks.ts';
+import type { LaunchPlan, PlannedNic } from './launch-plan.ts';
+import type { CopyStep, DirectoryStep, HookStep, OpenFileStep, Step, VmLockStep } from './step.ts';
+import { maxSocketPath, type VmFiles } from './vm-files.ts';
+
+export interface LaunchInput {
+  readonly files: VmFiles;
+  /** Real ports of `auto` forwards by step id, once they are taken. */
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+/** @throws QrunError for what this host or this QEMU cannot do */
+export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }: LaunchInput): LaunchPlan {
+  checkSocketPaths(files);
+  checkArgs(profile);
+  checkFiles(profile, facts);
+  const { accel, notes: accelNotes } = planAccel(profile, facts);
+  const disks = planDisks(profile, facts, profile.ephemeral);
+  const nics = planNics(profile, facts, ports);
+  const sockets = { qmp: files.qmp, console: files.console, ...(profile.display === 'vnc' && { vnc: files.vnc }) };
+  const uefi = profile.firmware === 'uefi' ? planUefi(facts, files) : undefined;
+  const built = buildArgv({
+    profile,
+    capabilities: facts.qemu,
+    accel,
+    disks: disks.disks,
+    ...(uefi && { uefi: { code: uefi.code, vars: files.uefiVars } }),
+    nics: nics.map(({ argv }) => argv),
+    sockets,
+  });
+  return {
+    v: 1,
+    vm: profile.name,
+    profile: profile.file,
+    accel,
+    qemu: { file: facts.qemu.file, version: renderVersion(facts.qemu.version), argv: built.argv, fds: fdsOf(files), prefix: dropTo(facts) },
+    nics: nics.map(({ planned }) => planned),
+    steps: stepsOf({ profile, facts, files, disks, nicSteps: nics.flatMap(({ plan }) => plan.steps), copies: uefi?.steps ?? [] }),
+    sockets,
+    logs: { qemu: files.qemuLog, console: files.consoleLog, events: files.events },
+    console: profile.console,
+    shutdownTimeoutS: profile.shutdown.timeoutS,
+    notes: [...accelNotes, ...disks.notes, ...nics.flatMap(({ plan }) => plan.notes ?? []), ...built.notes],
+  };
+}
+
+function checkSocketPaths(files: VmFiles): void {
+  const longest = Buffer.byteLength(files.console);
+  if (longest <= maxSocketPath) return;
+  throw new QrunError('host-failed', `${files.console}: a socket's path may have ${maxSocketPath} bytes, this one has ${longest}`, {
+    hint: 'set QRUN_RUNTIME_DIR to a shorter directory of your own',
+  });
+}
+
+function checkArgs(profile: Profile): void {
+  const faults = validateArgs(profile.args, { nics: profile.nics.map((nic) => nic.id) });
+  if (faults.length === 0) return;
+  throw new QrunError('invalid-profile', `${profile.name}: args clash with what qrun manages`, {
+    causes: faults.map(({ index, message }) => `args[${index}] ${JSON.stringify(profile.args[index] ?? '')}: ${message}`),
+  });
+}
+
+function checkFiles(profile: Profile, facts: HostFacts): void {
+  if (profile.kernel !== undefined) requireFile(facts, profile.kernel, 'kernel');
+  if (profile.initrd !== undefined) requireFile(facts, profile.initrd, 'initrd');
+  if (profile.cdrom !== undefined) requireFile(facts, profile.cdrom, 'cdrom');
+}
+
+interface NicOfPlan {
+  readonly plan: NicPlan;
+  readonly planned: PlannedNic;
+  readonly argv: ArgvNic;
+}
+
+function planNics(profile: Profile, facts: HostFacts, ports: Readonly<Record<string, number>>): NicOfPlan[] {
+  return profile.nics.map((nic) => {
+    const netdev = nic.id;
+    const plan = nicKindOf(nic.kind).plan(nic, { profile, facts, netdevId: netdev, ports });
+    const mac = facts.macs[nic.id];
+    const slot = facts.slots[nic.id];
+    if (mac === undefined || slot === undefined) throw new Error(`no lease for ${nic.id}`);
+    return { plan, planned: plannedNic(nic, plan, mac, ports), argv: { nic, plan, mac, slot } };
+  });
+}
+
+function plannedNic(nic: Nic, plan: NicPlan, mac: PlannedNic['mac'], ports: Readonly<Record<string, number>>): PlannedNic {
+  return {
+    id: nic.id,
+    kind: nic.kind,
+    model: nic.model,
+    mac,
+    netdev: plan.netdev.id,
+    source: plan.source,
+    ...(plan.hostInterface !== undefined && { hostInterface: plan.hostInterface }),
+    ...(plan.forwards !== undefined && { forwards: plan.forwards.map((forward) => ({ ...forward, hostPort: ports[forward.step] ?? forward.hostPort })) }),
+  };
+}
+
+function planUefi(facts: HostFacts, files: VmFiles): { code: string; steps: CopyStep[] } {
+  if (facts.uefi === undefined) {
+    throw new QrunError('missing-feature', 'firmware: uefi needs UEFI firmware for QEMU, which was not found', { hint: 'sudo apt-get install ovmf' });
+  }
+  const owner = facts.runAs && { owner: { uid: facts.runAs.uid, gid: facts.runAs.gid } };
+  return { code: facts.uefi.code, steps: [{ kind: 'copy', id: 'uefi-vars', needsRoot: false, from: facts.uefi.vars, to: files.uefiVars, ...owner }] };
+}
+
+/** Root's QEMU never runs as root: setpriv drops everything before exec. */
+function dropTo({ runAs, tools }: HostFacts): string[] {
+  if (runAs === undefined) return [];
+  const groups = runAs.name === 'nobody' ? '--clear-groups' : '--init-groups';
+  return [tools['setpriv'] ?? 'setpriv', `--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, groups, '--inh-caps=-all', '--bounding-set=-all', '--'];
+}
+
+function fdsOf(files: VmFiles): LaunchPlan['qemu']['fds'] {
+  return [files.eventsInput, files.events, files.qemuLog, files.lock, files.consoleLog].map((path, fd) => ({ fd, path }));
+}
+
+interface StepsInput {
+  readonly profile: Profile;
+  readonly facts: HostFacts;
+  readonly files: VmFiles;
+  readonly disks: DisksPlan;
+  readonly nicSteps: readonly Step[];
+  readonly copies: readonly CopyStep[];
+}
+
+/** In the order in which they are taken. The hook after the end comes first, so that it is the last that is given back. */
+function stepsOf({ profile, facts, files, disks, nicSteps, copies }: StepsInput): Step[] {
+  const lock: VmLockStep = { kind: 'vm-lock', id: 'lock', needsRoot: false, file: files.lock, fd: 3 };
+  const runtime: DirectoryStep = {
+    kind: 'directory',
+    id: 'runtime',
+    needsRoot: false,
+    path: files.runtimeDir,
+    ...(facts.runAs && { owner: { uid: facts.runAs.uid, gid: facts.runAs.gid } }),
+  };
+  return [
+    lock,
+    ...hookStep(profile, files, 'afterStop'),
+    runtime,
+    ...nicSteps,
+    ...disks.steps,
+    ...copies,
+    { ...openStep(files.eventsInput, 0, 'read'), content: '{"execute":"qmp_capabilities"}\n' },
+    openStep(files.events, 1, 'append'),
+    openStep(files.qemuLog, 2, 'append'),
+    openStep(files.consoleLog, 4, 'append'),
+    ...hookStep(profile, files, 'beforeStart'),
+  ];
+}
+
+function openStep(path: string, fd: number, mode: 'read' | 'append'): OpenFileStep {
+  return { kind: 'open-file', id: `fd:${fd}`, needsRoot: false, path, fd, mode, rotate: mode === 'append' };
+}
+
+function hookStep(profile: Profile, files: VmFiles, when: 'beforeStart' | 'afterStop'): HookStep[] {
+  const argv = profile.hooks[when];
+  if (argv === undefined) return [];
+  return [{ kind: 'hook', id: `hook:${when}`, needsRoot: false, when, argv, env: { QRUN_VM: profile.name, QRUN_PROFILE: profile.file, QRUN_VM_STATE: files.dir } }];
+}

@@ -1,0 +1,89 @@
+/**
+ * A port of the host's that QEMU will bind. It is tried here first, because QEMU's own message does not say why it failed or who is in the way;
+ * between this look and QEMU's bind somebody may still be faster, and then the start fails with the same words (launch/start).
+ */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { errnoOf, QrunError } from '../errors.ts';
+import type { PortStep } from '../plan/step.ts';
+import { holderOfPort } from '../system/ports.ts';
+import type { Resource } from './resource.ts';
+
+export const port: Resource<PortStep> = {
+  describe: (step) => ({
+    acquire: [{ op: 'check-port', protocol: step.protocol, address: step.address, port: step.port }],
+    release: [],
+  }),
+
+  acquire: async (step) => {
+    if (step.port !== 'auto') {
+      await tryPort(step, step.port);
+      return { port: step.port };
+    }
+    return { port: (await lastIfFree(step)) ?? (await bindOnce(step, 0)) };
+  },
+
+  release: async () => {},
+};
+
+async function lastIfFree(step: PortStep): Promise<number | undefined> {
+  if (step.last === undefined) return undefined;
+  try {
+    return await bindOnce(step, step.last);
+  } catch {
+    return undefined;
+  }
+}
+
+async function tryPort(step: PortStep, wanted: number): Promise<void> {
+  try {
+    await bindOnce(step, wanted);
+  } catch (error) {
+    throw faultOfBind(step, wanted, error);
+  }
+}
+
+/** Binds and lets go; gives the port that the kernel chose for 0. */
+function bindOnce(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    if (step.protocol === 'tcp') {
+      const server = createServer();
+      server.once('error', reject);
+      server.listen({ host: step.address, port: wanted, exclusive: true }, () => {
+        const bound = server.address();
+        server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : wanted));
+      });
+      return;
+    }
+    const socket = createSocket(step.address.includes(':') ? 'udp6' : 'udp4');
+    socket.once('error', reject);
+    socket.bind({ address: step.address, port: wanted, exclusive: true }, () => {
+      const { port: bound } = socket.address();
+      socket.close(() => resolve(bound));
+    });
+  });
+}
+
+export function faultOfBind(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number, error: unknown): QrunError {
+  const where = `${step.protocol} port ${wanted} on ${step.address}`;
+  switch (errnoOf(error)) {
+    case 'EADDRINUSE':
+      return portInUse(step, wanted);
+    case 'EACCES':
+      return new QrunError('permission', `${where}: ordinary users may not bind it`, {
+        hint: `choose a port of 1024 or more, or: sudo sysctl net.ipv4.ip_unprivileged_port_start=${wanted}`,
+      });
+    case 'EADDRNOTAVAIL':
+      return new QrunError('host-failed', `${where}: this host has no such address`, { hint: 'ip address' });
+    default:
+      return new QrunError('host-failed', `${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+export function portInUse(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number): QrunError {
+  const holder = holderOfPort({ protocol: step.protocol, address: step.address, port: wanted });
+  const by = holder === undefined ? '' : ` by ${holder.description}`;
+  return new QrunError('in-use', `${step.protocol} port ${wanted} on ${step.address} is in use${by}`, {
+    hint: 'choose another port in forwards, or "auto" for a free one',
+  });
+}

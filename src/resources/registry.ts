@@ -1,0 +1,25 @@
+/** Which resource stands behind a step. */
+import type { Step } from '../plan/step.ts';
+import { copy } from './copy.ts';
+import { directory } from './directory.ts';
+import { disk } from './disk.ts';
+import { hook } from './hook.ts';
+import { openFile } from './open-file.ts';
+import { port } from './port.ts';
+import type { Resource } from './resource.ts';
+import { vmLock } from './vm-lock.ts';
+
+const resources = {
+  'vm-lock': vmLock,
+  directory,
+  port,
+  'open-file': openFile,
+  disk,
+  copy,
+  hook,
+} as const;
+
+/** The table above pairs each kind with its own resource, which the type of a look-up by kind cannot say. */
+export function resourceOf(step: Step): Resource {
+  return resources[step.kind] as Resource;
+}

@@ -1,0 +1,31 @@
+/**
+ * What every kind of step owes: to say what it would do, to do it, to give it back. A resource does not decide.
+ */
+import type { StepRecord } from '../journal/journal.ts';
+import type { Description, Step } from '../plan/step.ts';
+import type { System } from '../system/system.ts';
+
+export interface AcquireContext {
+  readonly system: System;
+  readonly runId: string;
+  /** Descriptors opened so far, by the number that QEMU is to see them under. Resources that open files add to it. */
+  readonly descriptors: Map<number, number>;
+  readonly warn: (message: string) => void;
+}
+
+export interface ReleaseContext {
+  readonly system: System;
+  readonly runId: string;
+  /** QEMU came up in that run: what was made to last stays. */
+  readonly started: boolean;
+  readonly sameBoot: boolean;
+}
+
+export interface Resource<S extends Step = Step> {
+  /** Pure: exactly what acquire and release do. */
+  readonly describe: (step: S) => Description;
+  /** @throws QrunError; whatever was half done is then given back by release. */
+  readonly acquire: (step: S, context: AcquireContext) => Promise<StepRecord>;
+  /** May be repeated; "already gone" is success. No record: it may or may not have happened. */
+  readonly release: (step: S, record: StepRecord | undefined, context: ReleaseContext) => Promise<void>;
+}
