@@ -1,0 +1,38 @@
+/** An errno in words: what was tried on which path, and whether it is a matter of rights or of the host. */
+import { errnoOf, QrunError } from '../errors.ts';
+
+const words: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
+  EMFILE: 'too many open files in this process',
+  ENFILE: 'too many open files on this host',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EIO: 'input/output error',
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  EISDIR: 'it is a directory',
+  ELOOP: 'it is a symbolic link',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+const hints: Readonly<Record<string, (file: string) => string>> = {
+  ENOSPC: (file) => `df ${file}`,
+  EDQUOT: () => 'quota',
+  EROFS: (file) => `findmnt -T ${file}`,
+  EMFILE: () => 'ulimit -n 4096',
+};
+
+/** A QrunError passes as it is; whatever has no errno is a bug and passes too. */
+export function failureOf(file: string, error: unknown, tried: string): unknown {
+  if (error instanceof QrunError) return error;
+  const errno = errnoOf(error);
+  if (errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) return error;
+  const code = errno === 'EACCES' || errno === 'EPERM' ? 'permission' : 'host-failed';
+  const hint = hints[errno]?.(file);
+  return new QrunError(code, `${file}: ${tried}: ${words[errno] ?? errno}`, {
+    cause: error,
+    ...(hint !== undefined && { hint }),
+  });
+}

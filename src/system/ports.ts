@@ -1,0 +1,116 @@
+/** Who holds a port: /proc/net names the socket's inode and owner, /proc/PID/fd says which process has that inode. */
+import { readFileSync } from 'node:fs';
+import { listPids, readDescriptors, readProcess } from './processes.ts';
+import { isQemu, nameOfQemu } from './qemus.ts';
+
+export interface PortQuery {
+  readonly protocol: 'tcp' | 'udp';
+  /** A literal IPv4 or IPv6 address. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface PortHolder {
+  readonly uid: number;
+  readonly pid?: number;
+  readonly command?: string;
+  /** For a message: `qemu-system-x86 (pid 4711, VM web1)` or `another user's process (uid 33)`. */
+  readonly description: string;
+}
+
+export interface SocketRow {
+  readonly address: Buffer;
+  readonly port: number;
+  readonly listening: boolean;
+  readonly uid: number;
+  readonly inode: number;
+}
+
+/** One line of /proc/net/{tcp,tcp6,udp,udp6}. Addresses are 32-bit words in the byte order of the host. */
+export function parseSocketRow(line: string): SocketRow | undefined {
+  const fields = line.trim().split(/\s+/);
+  const [hexAddress, hexPort] = (fields[1] ?? '').split(':');
+  const inode = Number(fields[9]);
+  if (hexAddress === undefined || hexPort === undefined || !Number.isInteger(inode)) return undefined;
+  const bytes = Buffer.from(hexAddress, 'hex');
+  if (bytes.length !== 4 && bytes.length !== 16) return undefined;
+  if (littleEndian) bytes.swap32();
+  // 0A: a TCP socket that listens; 07: a UDP socket that is bound and not connected
+  const listening = fields[3] === '0A' || fields[3] === '07';
+  return { address: bytes, port: Number.parseInt(hexPort, 16), listening, uid: Number(fields[7]), inode };
+}
+
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** The first socket that keeps that port from being bound; undefined when none is seen. */
+export function holderOfPort(query: PortQuery): PortHolder | undefined {
+  const row = findRow(query);
+  if (row === undefined) return undefined;
+  const pid = pidOfSocket(row.inode);
+  if (pid === undefined) return { uid: row.uid, description: `another user's process (uid ${row.uid})` };
+  const found = readProcess(pid);
+  const command = found?.command ?? 'a process';
+  const vm = found === undefined || !isQemu(found.argv) ? undefined : nameOfQemu(found.argv);
+  return { uid: row.uid, pid, command, description: `${command} (pid ${pid}${vm === undefined ? '' : `, VM ${vm}`})` };
+}
+
+function findRow(query: PortQuery): SocketRow | undefined {
+  const wanted = parseAddress(query.address);
+  const rows = [query.protocol, `${query.protocol}6`].flatMap(readRows).filter((row) => row.port === query.port);
+  const hits = rows.filter((row) => collides(row.address, wanted));
+  return hits.find((row) => row.listening) ?? hits[0];
+}
+
+function readRows(table: string): SocketRow[] {
+  try {
+    const lines = readFileSync(`/proc/net/${table}`, 'utf8').split('\n').slice(1);
+    return lines.map(parseSocketRow).filter((row) => row !== undefined);
+  } catch {
+    return []; // no IPv6 on this host
+  }
+}
+
+/** Equal, or one of the two is the wildcard (`::` takes IPv4 as well unless told otherwise). */
+function collides(bound: Buffer, wanted: Buffer): boolean {
+  const left = unmapped(bound);
+  const right = unmapped(wanted);
+  if (isWildcard(left)) return left.length === 16 || right.length === 4;
+  if (isWildcard(right)) return right.length === 16 || left.length === 4;
+  return left.equals(right);
+}
+
+const isWildcard = (address: Buffer): boolean => address.every((byte) => byte === 0);
+
+const mappedPrefix = Buffer.from('00000000000000000000ffff', 'hex');
+
+/** `::ffff:127.0.0.1` is IPv4. */
+function unmapped(address: Buffer): Buffer {
+  return address.length === 16 && address.subarray(0, 12).equals(mappedPrefix) ? address.subarray(12) : address;
+}
+
+/** A literal address as bytes; anything else counts as the wildcard. */
+export function parseAddress(text: string): Buffer {
+  const bare = text.split('%')[0] ?? '';
+  const four = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(bare);
+  if (four !== null) return Buffer.from(four.slice(1).map(Number));
+  const [front = '', back] = bare.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, dottedToWords).split('::');
+  const head = wordsOf(front);
+  const tail = back === undefined ? [] : wordsOf(back);
+  const middle = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => 0);
+  const bytes = Buffer.alloc(16);
+  [...head, ...middle, ...tail].slice(0, 8).forEach((word, index) => bytes.writeUInt16BE(word & 0xffff, index * 2));
+  return bytes;
+}
+
+const wordsOf = (text: string): number[] =>
+  text === '' ? [] : text.split(':').map((word) => Number.parseInt(word, 16) || 0);
+
+function dottedToWords(_text: string, ...octets: string[]): string {
+  const [a = 0, b = 0, c = 0, d = 0] = octets.slice(0, 4).map(Number);
+  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+}
+
+function pidOfSocket(inode: number): number | undefined {
+  const wanted = `socket:[${inode}]`;
+  return listPids().find((pid) => readDescriptors(pid).includes(wanted));
+}

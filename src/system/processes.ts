@@ -1,0 +1,150 @@
+/**
+ * Processes as /proc shows them. A pid alone means nothing: it counts only together with its start time (in clock ticks since boot, so
+ * no wall clock is involved) and the id of the boot. A zombie is dead: it holds no file, no socket and no lock any more.
+ */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot: field 22 of /proc/PID/stat. */
+  readonly startTime: number;
+  readonly bootId: string;
+}
+
+export interface ProcessFact {
+  readonly pid: number;
+  readonly parent: number;
+  readonly startTime: number;
+  /** `R`, `S`, `Z`, … */
+  readonly state: string;
+  readonly command: string;
+  /** Empty for a zombie, a kernel thread, or where /proc is mounted with hidepid. */
+  readonly argv: readonly string[];
+  readonly uid: number;
+  /** Such as `net:[4026531840]`; only where this user may see it. */
+  readonly netns?: string;
+}
+
+/** Field 2 of stat is the name in brackets, and may itself have brackets and blanks: fields count from after the last one. */
+export function parseStat(text: string): Pick<ProcessFact, 'command' | 'state' | 'parent' | 'startTime'> | undefined {
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  const [state, parent] = fields;
+  const startTime = fields[19];
+  if (close < 0 || state === undefined || parent === undefined || startTime === undefined) return undefined;
+  return {
+    command: text.slice(text.indexOf('(') + 1, close),
+    state,
+    parent: Number(parent),
+    startTime: Number(startTime),
+  };
+}
+
+/** Undefined: there is no such process. */
+export function readProcess(pid: number): ProcessFact | undefined {
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  const directory = `/proc/${pid}`;
+  try {
+    const stat = parseStat(readFileSync(`${directory}/stat`, 'utf8'));
+    if (stat === undefined) return undefined;
+    const netns = readLink(`${directory}/ns/net`);
+    const argv = readArguments(pid);
+    return { pid, ...stat, argv, uid: statSync(directory).uid, ...(netns !== undefined && { netns }) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether that very process still runs: same boot, same start time, not a zombie. */
+export function isAlive(identity: ProcessIdentity, bootId: string): boolean {
+  if (identity.bootId !== bootId) return false;
+  const found = readState(identity.pid);
+  return found !== undefined && found.startTime === identity.startTime && !'ZX'.includes(found.state);
+}
+
+function readState(pid: number): ReturnType<typeof parseStat> {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who this process is, for a record that a later qrun checks with `isAlive`. */
+export function readIdentity(pid: number, bootId: string): ProcessIdentity | undefined {
+  const state = readState(pid);
+  return state === undefined ? undefined : { pid, startTime: state.startTime, bootId };
+}
+
+export function listPids(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number);
+}
+
+/** Empty when there is no such process, or none that may be seen. */
+export function readArguments(pid: number): string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return text === '' ? [] : text.replace(/\0$/, '').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * The pids that have this very file open, by device and inode, this process left out. Other users' processes are seen by root alone.
+ * `among` narrows the search, for a caller that knows where to look.
+ */
+export function findHolders(file: string, among: readonly number[] = listPids()): number[] {
+  const wanted = statSync(file, { throwIfNoEntry: false });
+  if (wanted === undefined) return [];
+  return among.filter((pid) => pid !== process.pid && hasOpen(pid, wanted));
+}
+
+function hasOpen(pid: number, wanted: { readonly ino: number; readonly dev: number }): boolean {
+  const directory = `/proc/${pid}/fd`;
+  for (const name of readNames(directory)) {
+    try {
+      const found = statSync(path.join(directory, name), { throwIfNoEntry: false });
+      if (found?.ino === wanted.ino && found.dev === wanted.dev) return true;
+    } catch {
+      // closed meanwhile, or not ours to see
+    }
+  }
+  return false;
+}
+
+/** What its descriptors are, as /proc tells it: paths, `socket:[INODE]`, …; empty if that is not ours to see. */
+export function readDescriptors(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return readNames(directory)
+    .map((name) => readLink(path.join(directory, name)))
+    .filter((target) => target !== undefined);
+}
+
+function readNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function readLink(file: string): string | undefined {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Seconds since a process of this boot started, by the clock that also counts sleep and that nobody can set. */
+export function ageOfProcess(startTime: number): number {
+  const uptimeS = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  return Math.max(0, uptimeS - startTime / ticksPerSecond);
+}
+
+/** USER_HZ is 100 in every kernel ABI that QEMU hosts have. */
+const ticksPerSecond = 100;

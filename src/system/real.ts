@@ -1,0 +1,121 @@
+/** The real System. Everything is read when it is first asked for: making one costs nothing. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { errnoOf, QrunError } from '../errors.ts';
+import type { RunOptions, RunResult, System } from './system.ts';
+import { findTool } from './tools.ts';
+
+/** nft and ip print a lot on a host with many links; more than this is nothing that qrun reads. */
+const maxOutputBytes = 64 * 1024 * 1024;
+
+export function createSystem(env: Readonly<Record<string, string | undefined>> = process.env): System {
+  const uid = process.getuid?.() ?? 0;
+  const found = new Map<string, string | undefined>();
+  let bootId: string | undefined;
+  const which = (tool: string): string | undefined => {
+    if (!found.has(tool)) found.set(tool, findTool(tool, { env, uid }));
+    return found.get(tool);
+  };
+  const resolve = (tool: string): string => {
+    const file = which(tool);
+    if (file !== undefined) return file;
+    throw missingTool(tool, uid);
+  };
+  return {
+    env,
+    uid,
+    gid: process.getgid?.() ?? 0,
+    bootId: () => (bootId ??= readBootId(env)),
+    which,
+    run: async (tool, args, options = {}) => runTool(resolve(tool), args, { ...options, env: merge(env, options.env) }),
+    runNow: (tool, args, options = {}) => runToolNow(resolve(tool), args, { ...options, env: merge(env, options.env) }),
+  };
+}
+
+/** A test may play a reboot, but only on a state directory of its own. */
+function readBootId(env: Readonly<Record<string, string | undefined>>): string {
+  const played = env['QRUN_TEST_BOOT_ID'];
+  if (played !== undefined && played !== '' && env['QRUN_STATE_DIR']) return played;
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+function merge(
+  env: Readonly<Record<string, string | undefined>>,
+  more: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
+  const merged: Record<string, string> = {};
+  for (const [name, value] of Object.entries({ ...env, ...more })) if (value !== undefined) merged[name] = value;
+  return merged;
+}
+
+async function runTool(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const { execa } = await import('execa');
+  const result = await execa(file, [...args], {
+    reject: false,
+    extendEnv: false,
+    stripFinalNewline: false,
+    maxBuffer: maxOutputBytes,
+    ...(options.stdin === undefined ? { stdin: 'ignore' } : { input: options.stdin }),
+    ...(options.inherit === true && { stdout: 'inherit', stderr: 'inherit' }),
+    ...(options.env !== undefined && { env: options.env }),
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+  });
+  if (result.timedOut) throw timedOut(file, options);
+  if (result.exitCode === undefined && result.signal === undefined)
+    throw spawnFailed(file, { errno: result.code, reason: result.originalMessage ?? '' });
+  const { stdout, stderr } = result;
+  return {
+    status: statusOf(result.exitCode, result.signal),
+    stdout: typeof stdout === 'string' ? stdout : '',
+    stderr: typeof stderr === 'string' ? stderr : '',
+  };
+}
+
+function runToolNow(
+  file: string,
+  args: readonly string[],
+  options: RunOptions & { readonly fds?: readonly number[] },
+): RunResult {
+  const output = options.inherit === true ? 'inherit' : 'pipe';
+  const result = spawnSync(file, args, {
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', output, output, ...(options.fds ?? [])],
+    encoding: 'utf8',
+    maxBuffer: maxOutputBytes,
+    ...(options.stdin !== undefined && { input: options.stdin }),
+    ...(options.env !== undefined && { env: { ...options.env } }),
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+  });
+  const errno = errnoOf(result.error);
+  if (errno === 'ETIMEDOUT') throw timedOut(file, options);
+  // EPIPE: the tool did not read all that it was given; its status says whether that matters
+  if (result.error !== undefined && errno !== 'EPIPE') throw spawnFailed(file, { errno, reason: result.error.message });
+  return {
+    status: statusOf(result.status, result.signal),
+    stdout: result.stdout ?? '',
+    stderr: result.stderr ?? '',
+  };
+}
+
+function statusOf(status: number | null | undefined, signal: NodeJS.Signals | null | undefined): number {
+  if (typeof status === 'number') return status;
+  return 128 + (signal === null || signal === undefined ? 0 : constants.signals[signal]);
+}
+
+function missingTool(tool: string, uid: number): QrunError {
+  const root = uid === 0 ? ' (as root only directories that root alone can write are searched)' : '';
+  return new QrunError('missing-tool', `${tool} was not found${tool.includes('/') ? '' : ' on PATH'}${root}`, {
+    hint: `install the package that has ${tool}, then: qrun doctor`,
+  });
+}
+
+function timedOut(file: string, { timeoutMs }: RunOptions): QrunError {
+  return new QrunError('timeout', `${file} did not end within ${(timeoutMs ?? 0) / 1000} s`);
+}
+
+function spawnFailed(file: string, { errno, reason }: { errno: string | undefined; reason: string }): QrunError {
+  const code = errno === 'EACCES' || errno === 'EPERM' ? 'permission' : 'host-failed';
+  return new QrunError(code, `${file} could not be started`, { causes: [reason === '' ? (errno ?? '') : reason] });
+}
