@@ -7,6 +7,8 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { failureOf } from './failure.ts';
 
+export { checkStateFilesystem } from './state-filesystem.ts';
+
 const groupOrOtherWrite = 0o022;
 const groupWrite = 0o020;
 const otherWrite = 0o002;
@@ -19,7 +21,8 @@ export interface DirectoryOwner {
 }
 
 /**
- * Makes `directory` (and what is missing above it) with mode 0700, and checks the whole chain.
+ * Makes `directory` (and what is missing above it) with mode 0700, and checks the whole chain. Root's are 0711: the QEMU that root drops to
+ * another user must get through to its own sockets and disks, and ordinary users to the host-wide registry, but nobody can list them.
  * @throws QrunError `unsafe-state`, `permission`, `host-failed`
  */
 export function ensurePrivateDirectory(directory: string, owner: DirectoryOwner): void {
@@ -59,7 +62,7 @@ function walkDown(target: string, walk: Walk): Fault | undefined {
     }
     const next = path.join(at, name);
     const last = rest.length === 0;
-    const stat = readOrMake(next, walk.create);
+    const stat = readOrMake(next, walk);
     if (stat === undefined) return { message: `${next} does not exist`, hint: `mkdir -m 700 ${next}` };
     if (stat.isSymbolicLink()) {
       if (last && walk.followLast !== true) return symlinked(next);
@@ -80,11 +83,11 @@ function walkDown(target: string, walk: Walk): Fault | undefined {
 
 const componentsOf = (text: string): string[] => text.split('/').filter((part) => part !== '' && part !== '.');
 
-function readOrMake(directory: string, create: boolean): Stats | undefined {
+function readOrMake(directory: string, { create, owner }: Walk): Stats | undefined {
   const found = readStat(directory);
   if (found !== undefined || !create) return found;
   try {
-    mkdirSync(directory, { mode: 0o700 });
+    mkdirSync(directory, { mode: owner.uid === 0 ? 0o711 : 0o700 });
   } catch (error) {
     // somebody was faster: then what they made is looked at
     if (errnoOf(error) !== 'EEXIST') throw failureOf(directory, error, 'cannot make the directory');

@@ -8,29 +8,47 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
-  lstatSync,
   openSync,
-  readSync,
   renameSync,
   rmSync,
-  type Stats,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { errnoOf, QrunError, type ErrorCode } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import { failureOf } from './failure.ts';
+import { notRegular, symlinked } from './regular-file.ts';
+
+export { openRegular, readOwned, readTail } from './regular-file.ts';
+export { readJson } from './state-files.ts';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 let drafts = 0;
 
+export interface WriteOptions {
+  /** Default 0600. */
+  readonly mode?: number;
+}
+
 /**
- * Replaces the file as a whole: old text or new text, whatever happens. `mode` defaults to 0600.
+ * Replaces the file as a whole: old text or new text, whatever happens, a power cut too.
  * @throws QrunError `host-failed` (no space, read-only, too many files), `permission`
  */
-export function writeDurable(file: string, text: string, options: { readonly mode?: number } = {}): void {
-  const directory = path.dirname(file);
-  const draft = path.join(directory, `.${path.basename(file)}.${process.pid}-${process.hrtime.bigint()}-${drafts++}`);
+export function writeDurable(file: string, text: string, options: WriteOptions = {}): void {
+  replace(file, text, { ...options, durable: true });
+  syncDirectory(path.dirname(file));
+}
+
+/** The same for what need not outlive a power cut: a kill leaves old or new text too, but nothing waits for the disk. */
+export function writeQuick(file: string, text: string, options: WriteOptions = {}): void {
+  replace(file, text, { ...options, durable: false });
+}
+
+type FullOptions = WriteOptions & { readonly durable: boolean };
+
+function replace(file: string, text: string, options: FullOptions): void {
+  const name = `.${path.basename(file)}.${process.pid}-${process.hrtime.bigint()}-${drafts++}`;
+  const draft = path.join(path.dirname(file), name);
   try {
     writeNew(draft, text, options);
     renameSync(draft, file);
@@ -38,13 +56,12 @@ export function writeDurable(file: string, text: string, options: { readonly mod
     rmSync(draft, { force: true });
     throw failureOf(file, error, 'cannot write it');
   }
-  syncDirectory(directory);
 }
 
 /** Makes the file with its whole text; there must be none. Gives false if there is one. */
-export function createExclusive(file: string, text: string, options: { readonly mode?: number } = {}): boolean {
+export function createExclusive(file: string, text: string, options: WriteOptions = {}): boolean {
   try {
-    writeNew(file, text, options);
+    writeNew(file, text, { ...options, durable: true });
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
@@ -52,12 +69,12 @@ export function createExclusive(file: string, text: string, options: { readonly 
   }
 }
 
-function writeNew(file: string, text: string, { mode = 0o600 }: { readonly mode?: number }): void {
+function writeNew(file: string, text: string, { mode = 0o600, durable }: FullOptions): void {
   const fd = openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     writeAll(fd, text);
     if (mode !== 0o600) fchmodSync(fd, mode);
-    fsyncSync(fd);
+    if (durable) fsyncSync(fd);
   } catch (error) {
     rmSync(file, { force: true });
     throw error;
@@ -96,93 +113,4 @@ export function appendLine(file: string, line: string): void {
   } catch (error) {
     throw errnoOf(error) === 'ELOOP' ? symlinked(file, 'unsafe-state') : failureOf(file, error, 'cannot write to it');
   }
-}
-
-export interface OpenOptions {
-  /** `unsafe-file` (a file of the user's, exit 2) unless it is a file of state. */
-  readonly code?: ErrorCode;
-  /** Node's open flags besides O_NOFOLLOW and O_NONBLOCK; default O_RDONLY. */
-  readonly flags?: number;
-  readonly mode?: number;
-}
-
-/**
- * Opens a regular file and nothing else: no link in the last component, no FIFO (never waits), no device, no directory.
- * Undefined: there is no such file. The descriptor is close-on-exec, as all of Node's are.
- * @throws QrunError `unsafe-file` (or `code`), `permission`, `host-failed`
- */
-export function openRegular(file: string, options: OpenOptions = {}): { fd: number; stat: Stats } | undefined {
-  const { code = 'unsafe-file', flags = O_RDONLY, mode = 0o600 } = options;
-  try {
-    // a device can act on a mere open: look before
-    const before = lstatSync(file, { throwIfNoEntry: false });
-    if (before === undefined && (flags & O_CREAT) === 0) return undefined;
-    if (before?.isFile() === false) throw notRegular(file, before, code);
-    const fd = openSync(file, flags | O_NOFOLLOW | O_NONBLOCK, mode);
-    const stat = fstatSync(fd);
-    if (stat.isFile()) return { fd, stat };
-    closeSync(fd);
-    throw notRegular(file, stat, code);
-  } catch (error) {
-    if (errnoOf(error) === 'ELOOP') throw symlinked(file, code);
-    if (errnoOf(error) === 'ENOENT' && (flags & O_CREAT) === 0) return undefined;
-    throw failureOf(file, error, 'cannot open it');
-  }
-}
-
-export interface ReadOptions {
-  readonly maxBytes: number;
-  readonly code?: ErrorCode;
-}
-
-/** The whole of a regular file, with what fstat said of the very file that was read. Undefined: there is no such file. */
-export function readOwned(
-  file: string,
-  options: ReadOptions,
-): { bytes: Buffer; text: string; stat: Stats } | undefined {
-  const opened = openRegular(file, options);
-  if (opened === undefined) return undefined;
-  try {
-    if (opened.stat.size > options.maxBytes) throw tooLarge(file, options);
-    const bytes = readAll(opened.fd, options.maxBytes + 1);
-    if (bytes.length > options.maxBytes) throw tooLarge(file, options);
-    return { bytes, text: bytes.toString('utf8'), stat: opened.stat };
-  } catch (error) {
-    throw failureOf(file, error, 'cannot read it');
-  } finally {
-    closeSync(opened.fd);
-  }
-}
-
-function readAll(fd: number, limit: number): Buffer {
-  const chunks: Buffer[] = [];
-  let total = 0;
-  while (total < limit) {
-    const chunk = Buffer.alloc(Math.min(64 * 1024, limit - total));
-    const length = readSync(fd, chunk);
-    if (length === 0) break;
-    chunks.push(chunk.subarray(0, length));
-    total += length;
-  }
-  return Buffer.concat(chunks);
-}
-
-function tooLarge(file: string, { maxBytes, code = 'unsafe-file' }: ReadOptions): QrunError {
-  return new QrunError(code, `${file}: larger than ${Math.floor(maxBytes / 1024)} KiB`);
-}
-
-function symlinked(file: string, code: ErrorCode): QrunError {
-  return new QrunError(code, `${file} is a symbolic link, and is not followed`, { hint: `ls -l ${file}` });
-}
-
-function notRegular(file: string, stat: Stats, code: ErrorCode): QrunError {
-  if (stat.isSymbolicLink()) return symlinked(file, code);
-  return new QrunError(code, `${file} is ${kindOf(stat)}, not a regular file`, { hint: `ls -ld ${file}` });
-}
-
-function kindOf(stat: Stats): string {
-  if (stat.isDirectory()) return 'a directory';
-  if (stat.isFIFO()) return 'a FIFO';
-  if (stat.isSocket()) return 'a socket';
-  return 'a device';
 }

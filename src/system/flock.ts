@@ -6,7 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, lstatSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
-import { openRegular } from './files.ts';
+import { openRegular } from './regular-file.ts';
 import { findTool } from './tools.ts';
 
 let tool: string | undefined;

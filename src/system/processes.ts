@@ -4,6 +4,8 @@
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { readBootId } from './boot-id.ts';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -57,8 +59,8 @@ export function readProcess(pid: number): ProcessFact | undefined {
 }
 
 /** Whether that very process still runs: same boot, same start time, not a zombie. */
-export function isAlive(identity: ProcessIdentity, bootId: string): boolean {
-  if (identity.bootId !== bootId) return false;
+export function isAlive(identity: ProcessIdentity): boolean {
+  if (identity.bootId !== readBootId()) return false;
   const found = readState(identity.pid);
   return found !== undefined && found.startTime === identity.startTime && !'ZX'.includes(found.state);
 }
@@ -72,9 +74,18 @@ function readState(pid: number): ReturnType<typeof parseStat> {
 }
 
 /** Who this process is, for a record that a later qrun checks with `isAlive`. */
-export function readIdentity(pid: number, bootId: string): ProcessIdentity | undefined {
+export function readIdentity(pid: number): ProcessIdentity | undefined {
   const state = readState(pid);
-  return state === undefined ? undefined : { pid, startTime: state.startTime, bootId };
+  return state === undefined ? undefined : { pid, startTime: state.startTime, bootId: readBootId() };
+}
+
+/** Sends a signal; a process that is gone already is no error. @throws Error EPERM for another user's */
+export function killProcess(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
 }
 
 export function listPids(): number[] {

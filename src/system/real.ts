@@ -1,8 +1,8 @@
 /** The real System. Everything is read when it is first asked for: making one costs nothing. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { errnoOf, QrunError } from '../errors.ts';
+import { readBootId } from './boot-id.ts';
 import type { RunOptions, RunResult, System } from './system.ts';
 import { findTool } from './tools.ts';
 
@@ -12,7 +12,6 @@ const maxOutputBytes = 64 * 1024 * 1024;
 export function createSystem(env: Readonly<Record<string, string | undefined>> = process.env): System {
   const uid = process.getuid?.() ?? 0;
   const found = new Map<string, string | undefined>();
-  let bootId: string | undefined;
   const which = (tool: string): string | undefined => {
     if (!found.has(tool)) found.set(tool, findTool(tool, { env, uid }));
     return found.get(tool);
@@ -26,18 +25,11 @@ export function createSystem(env: Readonly<Record<string, string | undefined>> =
     env,
     uid,
     gid: process.getgid?.() ?? 0,
-    bootId: () => (bootId ??= readBootId(env)),
+    bootId: () => readBootId(env),
     which,
     run: async (tool, args, options = {}) => runTool(resolve(tool), args, { ...options, env: merge(env, options.env) }),
     runNow: (tool, args, options = {}) => runToolNow(resolve(tool), args, { ...options, env: merge(env, options.env) }),
   };
-}
-
-/** A test may play a reboot, but only on a state directory of its own. */
-function readBootId(env: Readonly<Record<string, string | undefined>>): string {
-  const played = env['QRUN_TEST_BOOT_ID'];
-  if (played !== undefined && played !== '' && env['QRUN_STATE_DIR']) return played;
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 function merge(

@@ -2,7 +2,7 @@
 import { lstatSync, renameSync } from 'node:fs';
 import { errnoOf, QrunError } from '../errors.ts';
 import { failureOf } from './failure.ts';
-import { readOwned } from './files.ts';
+import { readOwned } from './regular-file.ts';
 
 const defaultMaxBytes = 4 * 1024 * 1024;
 
@@ -20,8 +20,17 @@ export type JsonRead =
   /** Cut short or garbage. `movedTo` is where it is now, unless it was left. */
   | { readonly state: 'broken'; readonly reason: string; readonly movedTo?: string };
 
+/**
+ * For files that are written again anyway: one that is broken is set aside and counts as absent.
+ * @throws QrunError `newer-state`, `unsafe-state`, `permission`
+ */
+export function readJson<T>(file: string, options: { readonly maxVersion: number }): T | undefined {
+  const read = readStateFile(file, { version: options.maxVersion });
+  return read.state === 'read' ? (read.value as T) : undefined;
+}
+
 /** @throws QrunError `newer-state`, `unsafe-state` (a link, FIFO, …), `permission` */
-export function readJson(file: string, options: JsonOptions = {}): JsonRead {
+export function readStateFile(file: string, options: JsonOptions = {}): JsonRead {
   const read = readOwned(file, { maxBytes: options.maxBytes ?? defaultMaxBytes, code: 'unsafe-state' });
   if (read === undefined) return { state: 'absent' };
   const parsed = parseJson(read.text);
