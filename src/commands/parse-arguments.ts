@@ -1,0 +1,220 @@
+/**
+ * The command line → which command, and its arguments. yargs reads the options; which command is meant, and what stands after `--`, is settled
+ * before: so that neither a VM's name nor a word after `--` can ever be taken for something else.
+ */
+import { QrunError } from '../errors.ts';
+import { closestOf } from '../profile/closest.ts';
+import { flagOf, type AnyCommand, type ArgumentSpec, type ArgumentValue } from './command.ts';
+import { commandNamed, defaultCommand, globalOptions } from './list.ts';
+
+export interface ParsedArguments {
+  readonly command: AnyCommand;
+  readonly args: Readonly<Record<string, ArgumentValue>>;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: number;
+  readonly help: boolean;
+  readonly version: boolean;
+}
+
+interface Words {
+  /** Before `--`, without the command's own name. */
+  readonly words: readonly string[];
+  /** After it. */
+  readonly tail: readonly string[];
+}
+
+interface Parsed {
+  /** Words that are neither options nor their values. */
+  readonly positionals: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** @throws QrunError `usage` */
+export async function parseArguments(argv: readonly string[]): Promise<ParsedArguments> {
+  const { command, words, tail } = splitWords(argv);
+  if (command.raw === true) {
+    const args = { words: [...words, ...tail] };
+    return { command, args, json: false, quiet: false, verbose: 0, help: false, version: false };
+  }
+  const parsed = await parseWords(command, words);
+  const { options } = parsed;
+  const help = options['help'] === true || argv.length === 0;
+  const version = options['version'] === true;
+  return {
+    command,
+    args: help || version ? {} : argumentsOf(command, parsed, tail),
+    json: options['json'] === true,
+    quiet: options['quiet'] === true,
+    verbose: typeof options['verbose'] === 'number' ? options['verbose'] : 0,
+    help,
+    version,
+  };
+}
+
+/** True when the first word names a command: then `--help` is about that one. */
+export function namesCommand(argv: readonly string[]): boolean {
+  return indexOfCommand(argv) !== undefined;
+}
+
+function splitWords(argv: readonly string[]): Words & { readonly command: AnyCommand } {
+  const index = indexOfCommand(argv);
+  const command = commandNamed(index === undefined ? defaultCommand : (argv[index] ?? defaultCommand));
+  if (command === undefined) throw new TypeError(`no command ${defaultCommand}`);
+  const rest = index === undefined ? [...argv] : argv.toSpliced(index, 1);
+  const dashes = command.raw === true ? -1 : rest.indexOf('--');
+  if (dashes === -1) return { command, words: rest, tail: [] };
+  return { command, words: rest.slice(0, dashes), tail: rest.slice(dashes + 1) };
+}
+
+/** Where the command's name stands: only the first word that is no option can be one. */
+function indexOfCommand(argv: readonly string[]): number | undefined {
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? '';
+    if (word === '--') return undefined;
+    if (!word.startsWith('-') || word === '-') return commandNamed(word) === undefined ? undefined : index;
+    if (takesNextWord(word)) index++;
+  }
+  return undefined;
+}
+
+/** Options before the command's name can only be the default command's, or everybody's. */
+function takesNextWord(word: string): boolean {
+  const spec = specOfFlag(commandNamed(defaultCommand), word);
+  return spec?.as === 'option' && spec.type !== 'boolean';
+}
+
+function specOfFlag(command: AnyCommand | undefined, word: string): ArgumentSpec | undefined {
+  if (word.includes('=')) return undefined;
+  return Object.entries<ArgumentSpec>({ ...command?.arguments, ...globalOptions }).find(
+    ([name, spec]) => spec.as === 'option' && (word === `--${flagOf(name)}` || word === `-${spec.short ?? '-'}`),
+  )?.[1];
+}
+
+const parserConfiguration = {
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+  'boolean-negation': false,
+  'camel-case-expansion': false,
+  'dot-notation': false,
+  'greedy-arrays': false,
+  'short-option-groups': true,
+} as const;
+
+async function parseWords(command: AnyCommand, words: readonly string[]): Promise<Parsed> {
+  const { default: yargs } = await import('yargs');
+  const parser = yargs([])
+    .locale('en')
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .parserConfiguration(parserConfiguration)
+    .fail((message, error) => {
+      throw error ?? new QrunError('usage', message);
+    });
+  for (const [name, spec] of optionsOf(command)) {
+    parser.option(flagOf(name), {
+      type: name === 'verbose' ? 'count' : spec.type === 'strings' ? 'array' : spec.type,
+      ...(spec.short !== undefined && { alias: spec.short }),
+    });
+  }
+  const { _: positionals, $0: _program, ...options } = await parser.parse([...words]);
+  return { positionals: positionals.map(String), options };
+}
+
+type OptionSpec = Extract<ArgumentSpec, { readonly as: 'option' }>;
+
+/** The command's own, then everybody's. */
+export function optionsOf(command: Pick<AnyCommand, 'arguments'>): readonly (readonly [string, OptionSpec])[] {
+  return Object.entries<ArgumentSpec>({ ...command.arguments, ...globalOptions }).filter(
+    (entry): entry is [string, OptionSpec] => entry[1].as === 'option',
+  );
+}
+
+function argumentsOf(command: AnyCommand, parsed: Parsed, tail: readonly string[]): Record<string, ArgumentValue> {
+  refuseUnknown(command, parsed.options);
+  refuseExclusive(command, parsed.options);
+  const args: Record<string, ArgumentValue> = {};
+  for (const [name, spec] of Object.entries(command.arguments)) {
+    if (spec.as !== 'option') continue;
+    const value = valueOf(command, `--${flagOf(name)}`, spec, parsed.options[flagOf(name)]);
+    if (value !== undefined) args[name] = value;
+  }
+  return { ...args, ...positionalsOf(command, parsed.positionals, tail) };
+}
+
+function refuseUnknown(command: AnyCommand, options: Readonly<Record<string, unknown>>): void {
+  const known = new Set(
+    optionsOf(command).flatMap(([name, { short }]) => [flagOf(name), ...(short === undefined ? [] : [short])]),
+  );
+  const unknown = Object.keys(options).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  const near = closestOf(
+    unknown,
+    [...known].filter((name) => name.length > 1),
+  );
+  const written = unknown.length === 1 ? `-${unknown}` : `--${unknown}`;
+  throw usage(command, `unknown option ${written}${near === undefined ? '' : ` (did you mean --${near}?)`}`);
+}
+
+function refuseExclusive(command: AnyCommand, options: Readonly<Record<string, unknown>>): void {
+  for (const group of command.exclusive ?? []) {
+    const given = group.map(flagOf).filter((name) => options[name] !== undefined && options[name] !== false);
+    if (given.length > 1)
+      throw usage(command, `only one of ${given.map((name) => `--${name}`).join(' and ')} at a time`);
+  }
+}
+
+function valueOf(command: AnyCommand, written: string, spec: OptionSpec, given: unknown): ArgumentValue {
+  if (spec.type === 'boolean') return given === true || (Array.isArray(given) && given.includes(true));
+  if (spec.type === 'strings') return Array.isArray(given) ? given.map((one) => text(command, written, one)) : [];
+  if (given === undefined) return spec.default;
+  if (Array.isArray(given)) throw usage(command, `${written} is given twice`);
+  if (spec.type === 'string') {
+    const value = text(command, written, given);
+    if (spec.choices !== undefined && !spec.choices.includes(value)) throw notAChoice(command, written, spec.choices);
+    return value;
+  }
+  if (typeof given !== 'number' || !Number.isFinite(given) || given < 0)
+    throw usage(command, `${written} wants a number (${spec.label})`);
+  return given;
+}
+
+function text(command: AnyCommand, written: string, given: unknown): string {
+  if (typeof given === 'string' && given !== '') return given;
+  throw usage(command, `${written} wants a value`);
+}
+
+function positionalsOf(
+  command: AnyCommand,
+  words: readonly string[],
+  tail: readonly string[],
+): Record<string, ArgumentValue> {
+  const specs = Object.entries(command.arguments);
+  const rest = specs.find(([, spec]) => spec.as === 'rest')?.[0];
+  // after `--` stand QEMU's arguments; but with no name before it, `--` only says that what follows are no options
+  const own = rest !== undefined && words.length > 0 ? words : [...words, ...tail];
+  const args: Record<string, ArgumentValue> = rest === undefined ? {} : { [rest]: own === words ? tail : [] };
+  let next = 0;
+  for (const [name, spec] of specs) {
+    if (spec.as !== 'positional') continue;
+    const given = spec.type === 'strings' ? own.slice(next) : own.slice(next, next + 1);
+    next += given.length;
+    if (given.length === 0 && spec.required) throw usage(command, `${spec.label} is missing: ${spec.summary}`);
+    const first = given[0];
+    if (spec.choices !== undefined && first !== undefined && !spec.choices.includes(first))
+      throw notAChoice(command, spec.label, spec.choices);
+    if (spec.type === 'strings') args[name] = given;
+    else if (first !== undefined) args[name] = first;
+  }
+  const extra = own[next];
+  if (extra !== undefined) throw usage(command, `${JSON.stringify(extra)} is one argument too many`);
+  return args;
+}
+
+const notAChoice = (command: AnyCommand, written: string, choices: readonly string[]): QrunError =>
+  usage(command, `${written} is one of ${choices.join(', ')}`);
+
+function usage(command: AnyCommand, message: string): QrunError {
+  return new QrunError('usage', `qrun ${command.name}: ${message}`, { hint: `qrun ${command.name} --help` });
+}
