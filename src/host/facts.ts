@@ -25,6 +25,8 @@ export interface DiskFact {
   /** What it is behind links. */
   readonly realFile?: string;
   readonly exists: boolean;
+  /** Whether QEMU's user may read it; absent for what does not exist. */
+  readonly readable?: boolean;
   /** Whether the user may write the file, or make it in its directory. */
   readonly writable: boolean;
   /** For an existing image: what its header says (never probed by QEMU). */

@@ -2,7 +2,7 @@
  * Directories that qrun trusts its state to: nobody but their owner and root may put anything there or swap them for something else.
  * Checked by looking at every component on the way, because one writable parent is enough to replace the whole tree below it.
  */
-import { lstatSync, mkdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { failureOf } from './failure.ts';
@@ -87,7 +87,8 @@ function readOrMake(directory: string, { create, owner }: Walk): Stats | undefin
   const found = readStat(directory);
   if (found !== undefined || !create) return found;
   try {
-    mkdirSync(directory, { mode: owner.uid === 0 ? 0o711 : 0o700 });
+    mkdirSync(directory, { mode: 0o700 });
+    if (owner.uid === 0) chmodSync(directory, 0o711); // whatever root's umask is
   } catch (error) {
     // somebody was faster: then what they made is looked at
     if (errnoOf(error) !== 'EEXIST') throw failureOf(directory, error, 'cannot make the directory');

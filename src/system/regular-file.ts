@@ -32,10 +32,13 @@ export function openRegular(file: string, options: OpenOptions = {}): { fd: numb
     throw notRegular(file, stat, code);
   } catch (error) {
     if (errnoOf(error) === 'ELOOP') throw symlinked(file, code);
-    if (errnoOf(error) === 'ENOENT' && (flags & O_CREAT) === 0) return undefined;
+    if ((flags & O_CREAT) === 0 && isAbsence(error)) return undefined;
     throw failureOf(file, error, 'cannot open it');
   }
 }
+
+/** ENOTDIR: what would be its directory is a file. */
+const isAbsence = (error: unknown): boolean => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR';
 
 export interface ReadOptions {
   readonly maxBytes: number;

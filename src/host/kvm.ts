@@ -1,0 +1,58 @@
+/** Whether KVM is there, may be opened, and works: the last from a verdict that `doctor` wrote after it ran a smoke guest. */
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
+import { release } from 'node:os';
+import path from 'node:path';
+import { type QemuCapabilities, renderVersion } from '../qemu/capabilities.ts';
+import { writeQuick } from '../system/files.ts';
+import { readStateFile } from '../system/state-files.ts';
+import { accessOf } from './file-access.ts';
+import type { HostFacts, RunAs } from './facts.ts';
+
+const device = '/dev/kvm';
+
+export type KvmVerdict = 'works' | 'broken';
+type QemuIdentity = Pick<QemuCapabilities, 'realFile' | 'version'>;
+
+export interface KvmOptions {
+  readonly cacheDir: string;
+  readonly qemu: QemuIdentity;
+  readonly runAs?: RunAs | undefined;
+}
+
+export function readKvm({ cacheDir, qemu, runAs }: KvmOptions): HostFacts['kvm'] {
+  if (!existsSync(device)) return { present: false, openable: false };
+  const openable = canOpen() && (runAs === undefined || accessOf(runAs).mayWrite(device));
+  const verdict = readKvmVerdict(cacheDir, qemu);
+  return { present: true, openable, ...(verdict !== undefined && { verdict }) };
+}
+
+/** Only an open tells: a device node without a driver behind it is there and says ENODEV. */
+function canOpen(): boolean {
+  try {
+    closeSync(openSync(device, constants.O_RDWR | constants.O_NONBLOCK));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const verdictFile = (cacheDir: string): string => path.join(cacheDir, 'kvm-verdict.json');
+const keyOf = ({ realFile, version }: QemuIdentity): string => `${realFile} ${renderVersion(version)}`;
+
+/** Holds for this kernel and this QEMU only. A cache: whatever is wrong with it, there is just no verdict. */
+export function readKvmVerdict(cacheDir: string, qemu: QemuIdentity): KvmVerdict | undefined {
+  try {
+    const read = readStateFile(verdictFile(cacheDir), { leave: true, maxBytes: 64 * 1024 });
+    if (read.state !== 'read' || read.value['kernel'] !== release() || read.value['qemu'] !== keyOf(qemu))
+      return undefined;
+    const { verdict } = read.value;
+    return verdict === 'works' || verdict === 'broken' ? verdict : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The directory must be there. @throws QrunError `host-failed`, `permission` */
+export function writeKvmVerdict(cacheDir: string, qemu: QemuIdentity, verdict: KvmVerdict): void {
+  writeQuick(verdictFile(cacheDir), `${JSON.stringify({ v: 1, kernel: release(), qemu: keyOf(qemu), verdict })}\n`);
+}

@@ -1,0 +1,67 @@
+/**
+ * A look at the machine before a launch. Only what the profile asks for is read, and nothing is spawned unless it names an interface:
+ * this is on the hot path of every start.
+ */
+import type { Places } from '../places.ts';
+import type { Nic, Profile } from '../profile/profile.ts';
+import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import type { System } from '../system/system.ts';
+import { readIdentity, readRunAs } from './accounts.ts';
+import { readDiskFacts, type ReadImageHeader } from './disk-facts.ts';
+import { accessOf } from './file-access.ts';
+import type { HostFacts } from './facts.ts';
+import { readKvm } from './kvm.ts';
+import { readLinks } from './links.ts';
+import { findUefi } from './uefi.ts';
+
+export interface FactsOptions {
+  readonly system: System;
+  readonly places: Places;
+  readonly profile: Profile;
+  readonly qemu: QemuCapabilities;
+  readonly leases: Pick<HostFacts, 'macs' | 'slots' | 'lastPorts'>;
+  readonly readImageHeader?: ReadImageHeader;
+}
+
+/** Tools that a plan may name. */
+const tools = ['setpriv', 'qemu-img', 'flock', 'ip'];
+
+/** @throws QrunError for a `runAs` that cannot be, and for a disk that is no file */
+export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
+  const { system, places, profile, qemu, leases } = options;
+  const runAs = system.uid === 0 ? readRunAs(system, profile.runAs) : undefined;
+  const uefi = profile.firmware === 'uefi' ? findUefi(qemu.file) : undefined;
+  const readImageHeader = options.readImageHeader ?? (await import('../qemu/image.ts')).readImageHeader;
+  return {
+    places,
+    user: readIdentity(system),
+    ...(runAs !== undefined && { runAs }),
+    bootId: system.bootId(),
+    qemu,
+    kvm: readKvm({ cacheDir: places.cache, qemu, runAs }),
+    hasDesktop: hasDesktop(system.env),
+    tools: readTools(system),
+    disks: readDiskFacts(profile, { places, access: accessOf(runAs), readImageHeader }),
+    links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
+    ...(uefi !== undefined && { uefi }),
+    macs: leases.macs,
+    slots: leases.slots,
+    lastPorts: leases.lastPorts,
+  };
+}
+
+export const hasDesktop = (env: System['env']): boolean => Boolean(env['WAYLAND_DISPLAY']) || Boolean(env['DISPLAY']);
+
+function readTools(system: System): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const tool of tools) {
+    const file = system.which(tool);
+    if (file !== undefined) found[tool] = file;
+  }
+  return found;
+}
+
+/** A forward may be bound to an interface's addresses: `%eth0`. */
+function namesInterface(nic: Nic): boolean {
+  return 'forwards' in nic && nic.forwards.some(({ hostAddress }) => hostAddress.startsWith('%'));
+}
