@@ -67,8 +67,12 @@ export async function releaseAll(
 /** @throws QrunError `left-behind` that names each thing and why */
 export function throwIfLeft(vm: string, left: readonly Leftover[]): void {
   if (left.length === 0) return;
-  throw new QrunError('left-behind', `${vm}: ${left.length === 1 ? 'one thing' : `${left.length} things`} could not be given back`, {
-    causes: left.map(({ step, error }) => `${step.id}: ${error.message}`),
-    hint: `mend that, then: qrun gc ${vm}`,
-  });
+  throw new QrunError(
+    'left-behind',
+    `${vm}: ${left.length === 1 ? 'one thing' : `${left.length} things`} could not be given back`,
+    {
+      causes: left.map(({ step, error }) => `${step.id}: ${error.message}`),
+      hint: `mend that, then: qrun gc ${vm}`,
+    },
+  );
 }

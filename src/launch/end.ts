@@ -8,11 +8,11 @@ import { releaseAll, throwIfLeft, type Leftover } from '../journal/walk.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import type { VmName } from '../names.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
-import { parseJournalText, summarise } from '../qmp/journal.ts';
+import { parseJournal, summarise } from '../qmp/journal.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { delay } from '../system/delay.ts';
 import { readTail } from '../system/files.ts';
-import { openLockFile, tryLock } from '../system/flock.ts';
+import { tryLockFile } from '../system/flock.ts';
 import type { LaunchContext } from './prepare.ts';
 import { readEnd, readRun, removeRun, writeEnd, type EndRecord } from './run-record.ts';
 
@@ -29,15 +29,20 @@ export interface EndOptions {
  * @returns how the run ended, or undefined when the VM still runs, or nothing was to be done
  * @throws QrunError `left-behind`
  */
-export async function finishRun(vm: VmName, context: LaunchContext, options: EndOptions = {}): Promise<EndRecord | undefined> {
+export async function finishRun(
+  vm: VmName,
+  context: LaunchContext,
+  options: EndOptions = {},
+): Promise<EndRecord | undefined> {
   const files = vmFiles(context.places, vm);
   if (!existsSync(files.dir) || !existsSync(files.lock)) return readEndOf(files, options.runId);
-  const lock = openLockFile(files.lock);
+  let lock = tryLockFile(files.lock);
+  for (let waitedMs = 0; lock === undefined; waitedMs += 50) {
+    if (!isOurs(files, options.runId) || waitedMs >= (options.waitMs ?? 10_000)) return readEndOf(files, options.runId);
+    await delay(50);
+    lock = tryLockFile(files.lock);
+  }
   try {
-    for (let waitedMs = 0; !tryLock(lock); waitedMs += 50) {
-      if (!isOurs(files, options.runId) || waitedMs >= (options.waitMs ?? 10_000)) return readEndOf(files, options.runId);
-      await delay(50);
-    }
     if (isOurs(files, options.runId)) throwIfLeft(vm, await finishLocked(vm, context, options.qemuStatus));
     return readEndOf(files, options.runId);
   } finally {
@@ -46,7 +51,11 @@ export async function finishRun(vm: VmName, context: LaunchContext, options: End
 }
 
 /** The same for whoever holds the VM lock already. @returns what could not be given back */
-export async function finishLocked(vm: VmName, context: LaunchContext, qemuStatus?: number): Promise<readonly Leftover[]> {
+export async function finishLocked(
+  vm: VmName,
+  context: LaunchContext,
+  qemuStatus?: number,
+): Promise<readonly Leftover[]> {
   const files = vmFiles(context.places, vm);
   const content = readJournal(files.journal);
   if (content?.started === true) writeEnd(files, endRecord(vm, files, content, context.system.bootId(), qemuStatus));
@@ -54,7 +63,11 @@ export async function finishLocked(vm: VmName, context: LaunchContext, qemuStatu
   const { system } = context;
   const left = await releaseAll(files.journal, {
     registry: resourceOf,
-    context: { system, runId: content?.head.runId ?? '', sameBoot: content === undefined || content.head.bootId === system.bootId() },
+    context: {
+      system,
+      runId: content?.head.runId ?? '',
+      sameBoot: content === undefined || content.head.bootId === system.bootId(),
+    },
   });
   removeRun(files);
   return left;
@@ -71,7 +84,13 @@ function readEndOf(files: VmFiles, runId: string | undefined): EndRecord | undef
   return runId === undefined || end?.runId === runId ? end : undefined;
 }
 
-function endRecord(vm: VmName, files: VmFiles, content: JournalContent, bootId: string, qemuStatus: number | undefined): EndRecord {
+function endRecord(
+  vm: VmName,
+  files: VmFiles,
+  content: JournalContent,
+  bootId: string,
+  qemuStatus: number | undefined,
+): EndRecord {
   const reason = content.head.bootId === bootId ? reasonOf(files, content.head.runId) : 'lost';
   return {
     v: 1,
@@ -87,7 +106,7 @@ function endRecord(vm: VmName, files: VmFiles, content: JournalContent, bootId: 
 
 /** QEMU's exit status tells nothing (0 for a power-off, a `quit` and a SIGTERM alike); the last SHUTDOWN event does. */
 function reasonOf(files: VmFiles, runId: string): string {
-  const { shutdownReason } = summarise(parseJournalText(readTail(files.events, 65_536)));
+  const { shutdownReason } = summarise(parseJournal(readTail(files.events, 65_536)));
   if (shutdownReason !== undefined) return shutdownReason;
   return readEnding(files)?.startsWith(`kill ${runId}`) === true ? 'killed' : 'crashed';
 }

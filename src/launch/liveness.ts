@@ -9,11 +9,11 @@ export function findRunningPid(files: VmFiles): number | undefined {
   if (record?.pid !== undefined && record.startTime !== undefined) {
     if (isAlive({ pid: record.pid, startTime: record.startTime, bootId: record.bootId })) return record.pid;
   }
-  return findHolders(files.lock).find((pid) => pid !== process.pid && isQemu(pid));
+  return findHolders(files.lock).find(isQemuLike);
 }
 
 /** A start or a release has the lock open too, but only QEMU has the event journal as its standard output and is no shell and no node. */
-function isQemu(pid: number): boolean {
+function isQemuLike(pid: number): boolean {
   const found = readProcess(pid);
   const program = found?.argv[0] ?? '';
   return found !== undefined && !/(^|\/)(sh|dash|bash|node|flock)$/.test(program);

@@ -9,7 +9,8 @@ import { planLaunch } from '../plan/launch.ts';
 import type { Profile } from '../profile/profile.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { reserveNics } from '../resources/mac-lease.ts';
-import { checkStateFilesystem, ensurePrivateDirectory } from '../system/directories.ts';
+import { ensurePrivateDirectory } from '../system/directories.ts';
+import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import type { System } from '../system/system.ts';
 
 export interface LaunchContext {
@@ -41,15 +42,26 @@ export async function prepare(argument: string, options: LaunchOptions, context:
   const files = vmFiles(places, profile.name);
   const leases = await reserveNics({ system, places, vm: profile.name, nics: profile.nics, profileFile: profile.file });
   for (const report of leases.reports) context.warn(report);
-  const qemu = await readCapabilities(system, { file: system.env['QRUN_QEMU'] || 'qemu-system-x86_64', cacheDir: places.cache });
+  const qemu = await readCapabilities(system, {
+    file: system.env['QRUN_QEMU'] || 'qemu-system-x86_64',
+    cacheDir: places.cache,
+  });
   const facts = await readHostFacts({ system, places, profile, qemu, leases });
   const replan = (ports: Readonly<Record<string, number>>): LaunchPlan => planLaunch(profile, facts, { files, ports });
   return { profile, facts, files, plan: replan({}), replan };
 }
 
-export async function loadProfile(argument: string, options: LaunchOptions, { system, places }: LaunchContext): Promise<Profile> {
+export async function loadProfile(
+  argument: string,
+  options: LaunchOptions,
+  { system, places }: LaunchContext,
+): Promise<Profile> {
   const { parseProfile } = await import('../profile/parse.ts');
-  const found = readProfileFile(argument, { system, places, ...(options.name !== undefined && { name: options.name }) });
+  const found = readProfileFile(argument, {
+    system,
+    places,
+    ...(options.name !== undefined && { name: options.name }),
+  });
   const profile = parseProfile(found.text, { file: found.file, name: found.name });
   return {
     ...profile,
@@ -63,4 +75,3 @@ export function ensureState({ system, places }: Pick<LaunchContext, 'system' | '
   ensurePrivateDirectory(places.state, { uid: system.uid });
   checkStateFilesystem(places.state);
 }
-

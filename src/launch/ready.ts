@@ -2,7 +2,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Waiter } from './waiter.ts';
 
-export type Readiness = { readonly state: 'running'; readonly pid: number } | { readonly state: 'failed'; readonly status: number | undefined };
+export type Readiness =
+  | { readonly state: 'running'; readonly pid: number }
+  | { readonly state: 'failed'; readonly status: number | undefined };
 
 /**
  * The greeting comes before QEMU has made its devices; the answer to qmp_capabilities comes from the main loop, when all of them stand.

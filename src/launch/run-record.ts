@@ -3,7 +3,8 @@ import { rmSync } from 'node:fs';
 import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
-import { readJson, writeDurable, writeQuick } from '../system/files.ts';
+import { writeDurable, writeQuick } from '../system/files.ts';
+import { readStateFile } from '../system/state-files.ts';
 
 export interface RunRecord {
   readonly v: 1;
@@ -39,12 +40,12 @@ export interface EndRecord {
   readonly qemuStatus?: number;
 }
 
-export async function writeRun(files: VmFiles, record: RunRecord): Promise<void> {
+export function writeRun(files: VmFiles, record: RunRecord): void {
   writeQuick(files.run, JSON.stringify(record));
 }
 
 export function readRun(files: VmFiles): RunRecord | undefined {
-  return readJson<RunRecord>(files.run, { maxVersion: 1 });
+  return readRecord<RunRecord>(files.run);
 }
 
 export function removeRun(files: VmFiles): void {
@@ -57,5 +58,31 @@ export function writeEnd(files: VmFiles, record: EndRecord): void {
 }
 
 export function readEnd(files: VmFiles): EndRecord | undefined {
-  return readJson<EndRecord>(files.last, { maxVersion: 1 });
+  return readRecord<EndRecord>(files.last);
 }
+
+/** Broken is as good as absent: what runs is proven by the VM lock, and these are replaced as a whole. */
+function readRecord<R>(file: string): R | undefined {
+  const read = readStateFile(file, { leave: true });
+  return read.state === 'read' ? (read.value as unknown as R) : undefined;
+}
+
+/** For people: `powered off 2026-01-01 12:00`, … */
+export function describeEnd({ reason, endedAt, qemuStatus }: EndRecord): string {
+  const words = reasons[reason] ?? reason;
+  const signal = reason === 'crashed' && qemuStatus !== undefined ? ` (QEMU's status ${qemuStatus})` : '';
+  return `${words}${signal} ${endedAt.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  'guest-shutdown': 'powered off',
+  'guest-reset': 'ended by its reset',
+  'guest-panic': 'the guest panicked',
+  'host-qmp-quit': 'ended by qrun',
+  'host-qmp-system-reset': 'ended by its reset',
+  'host-signal': 'ended by a signal',
+  'host-ui': 'its window was closed',
+  killed: 'killed by qrun',
+  crashed: 'QEMU crashed or was killed',
+  lost: 'the host went down',
+};

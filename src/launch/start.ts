@@ -14,7 +14,7 @@ import { rememberPorts } from '../resources/mac-lease.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { delay } from '../system/delay.ts';
-import { openLockFile, tryLock } from '../system/flock.ts';
+import { tryLockFile } from '../system/flock.ts';
 import { killProcess, readProcess } from '../system/processes.ts';
 import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
 import { finishLocked } from './end.ts';
@@ -51,11 +51,12 @@ async function startOnce(prepared: Prepared, context: LaunchContext): Promise<St
   closeStrayDescriptors();
   ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
   ensurePrivateDirectory(files.dir, { uid: context.system.uid });
-  const lock = openLockFile(files.lock);
+  const lock = tryLockFile(files.lock);
+  if (lock === undefined) throw alreadyRunning(profile.name, files);
   try {
-    if (!tryLock(lock)) throw alreadyRunning(profile.name, files);
     const left = await finishLocked(profile.name, context);
-    for (const { step, error } of left) context.warn(`${profile.name}: an earlier run left ${step.id} behind: ${error.message}`);
+    for (const { step, error } of left)
+      context.warn(`${profile.name}: an earlier run left ${step.id} behind: ${error.message}`);
     return await startLocked(prepared, context, lock);
   } finally {
     closeSync(lock);
@@ -73,13 +74,22 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
   let waiter: Waiter | undefined;
   try {
     const steps = prepared.plan.steps.filter((step) => step.kind !== 'vm-lock');
-    const records = await acquireAll(steps, { journal, registry: resourceOf, context: { system, runId, descriptors, warn: context.warn } });
+    const records = await acquireAll(steps, {
+      journal,
+      registry: resourceOf,
+      context: { system, runId, descriptors, warn: context.warn },
+    });
     const ports = portsOf(records);
     const plan = prepared.replan(ports);
     const record = runRecord(plan, { runId, startedAt, bootId: system.bootId() });
     writeRun(files, record);
     failpoint('spawn');
-    waiter = startWaiter({ command: [...plan.qemu.prefix, plan.qemu.file, ...plan.qemu.argv], release: releaseCommand(profile.name, runId), descriptors, cwd: path.dirname(profile.file) });
+    waiter = startWaiter({
+      command: [...plan.qemu.prefix, plan.qemu.file, ...plan.qemu.argv],
+      release: releaseCommand(profile.name, runId),
+      descriptors,
+      cwd: path.dirname(profile.file),
+    });
     failpoint('spawned');
     const running = await waitUntilRunning(files.events, waiter);
     if (running.state === 'failed') throw failedStart(plan, files, running.status);
@@ -125,24 +135,43 @@ async function endWaiterAndQemu(waiter: Waiter): Promise<void> {
   if (pid === undefined || ended) return;
   const startTime = readProcess(pid)?.startTime;
   killProcess(pid);
-  while (startTime !== undefined && readProcess(pid)?.startTime === startTime && readProcess(pid)?.state !== 'Z') await delay(5);
+  while (startTime !== undefined && readProcess(pid)?.startTime === startTime && readProcess(pid)?.state !== 'Z')
+    await delay(5);
 }
 
 function withLeftovers(vm: string, error: unknown, left: readonly Leftover[]): unknown {
-  const causes = left.map(({ step, error: why }) => `${step.id} could not be given back: ${why.message} (qrun gc ${vm})`);
+  const causes = left.map(
+    ({ step, error: why }) => `${step.id} could not be given back: ${why.message} (qrun gc ${vm})`,
+  );
   if (!(error instanceof QrunError)) return error;
-  return new QrunError(error.code, error.message, { ...(error.hint !== undefined && { hint: error.hint }), causes: [...error.causes, ...causes], faults: error.faults });
+  return new QrunError(error.code, error.message, {
+    ...(error.hint !== undefined && { hint: error.hint }),
+    causes: [...error.causes, ...causes],
+    faults: error.faults,
+  });
 }
 
 function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Record<string, number> {
   const ports: Record<string, number> = {};
-  for (const [id, record] of records) if (id.startsWith('port:') && typeof record['port'] === 'number') ports[id] = record['port'];
+  for (const [id, record] of records)
+    if (id.startsWith('port:') && typeof record['port'] === 'number') ports[id] = record['port'];
   return ports;
 }
 
 function runRecord(plan: LaunchPlan, run: { runId: string; startedAt: string; bootId: string }): RunRecord {
   const { vm, profile, accel, sockets, nics, shutdownTimeoutS } = plan;
-  return { v: 1, vm, ...run, profile, accel, qemu: { file: plan.qemu.file, version: plan.qemu.version }, sockets, nics, console: plan.console, shutdownTimeoutS };
+  return {
+    v: 1,
+    vm,
+    ...run,
+    profile,
+    accel,
+    qemu: { file: plan.qemu.file, version: plan.qemu.version },
+    sockets,
+    nics,
+    console: plan.console,
+    shutdownTimeoutS,
+  };
 }
 
 /** Run by the waiter when QEMU ended. */

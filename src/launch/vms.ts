@@ -2,11 +2,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
+import { listProfiles } from '../host/profile-files.ts';
 import { isVmName, parseVmName, type VmName } from '../names.ts';
 import type { Places } from '../places.ts';
+import type { System } from '../system/system.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
-import { parseJournalText, summarise } from '../qmp/journal.ts';
+import { parseJournal, summarise } from '../qmp/journal.ts';
 import { readTail } from '../system/files.ts';
 import { findRunningPid } from './liveness.ts';
 import { readEnd, readRun, type EndRecord, type RunRecord } from './run-record.ts';
@@ -37,7 +39,13 @@ export function listVmNames(places: Places): VmName[] {
   }
 }
 
-export function readVm(places: Places, vm: VmName): Vm {
+/** Where VMs are looked for. */
+export interface Where {
+  readonly places: Places;
+  readonly system: System;
+}
+
+export function readVm({ places }: Where, vm: VmName): Vm {
   const files = vmFiles(places, vm);
   const record = readRun(files);
   const end = readEnd(files);
@@ -55,30 +63,77 @@ export function readVm(places: Places, vm: VmName): Vm {
 /** The event journal has it all; a VM whose record or monitor is gone runs on, but cannot be reached: lost. */
 function stateOf(files: VmFiles, record: RunRecord | undefined): VmState {
   if (record === undefined || !existsSync(record.sockets.qmp)) return 'lost';
-  const { paused, poweringDown } = summarise(parseJournalText(readTail(files.events, 65_536)));
+  const { paused, poweringDown } = summarise(parseJournal(readTail(files.events, 65_536)));
   if (poweringDown) return 'powering-down';
   return paused ? 'paused' : 'running';
 }
 
-export const listRunning = (places: Places): Vm[] => listVmNames(places).map((vm) => readVm(places, vm)).filter(({ pid }) => pid !== undefined);
+export const listRunning = (where: Where): Vm[] =>
+  listVmNames(where.places)
+    .map((vm) => readVm(where, vm))
+    .filter(({ pid }) => pid !== undefined);
 
 /** @throws QrunError `unknown-name` when there is no such VM, or it does not run and must */
-export function requireRunning(places: Places, name: string): RunningVm {
-  const vm = readVm(places, parseVmName(name));
+export function requireRunning(where: Where, name: string): RunningVm {
+  const vm = readVm(where, parseVmName(name));
   if (vm.pid !== undefined && vm.record !== undefined) return vm as RunningVm;
-  if (vm.state === 'lost') throw new QrunError('host-failed', `${name} runs (pid ${vm.pid}), but its record is lost`, { hint: `qrun kill ${name}` });
+  if (vm.state === 'lost')
+    throw new QrunError('host-failed', `${name} runs (pid ${vm.pid}), but its record is lost`, {
+      hint: `qrun kill ${name}`,
+    });
   throw new QrunError('unknown-name', `${name} does not run`, { hint: 'qrun ps' });
 }
 
-/** As CONTRACT §4 gives them: `ps --json`. */
-export function describeNic(nic: PlannedNic): Record<string, unknown> {
-  const { forwards, ...rest } = nic;
+/** A VM that has state or runs, or whose profile exists: stopping what does not run is fine, an unknown name is not. @throws QrunError `unknown-name` */
+export function requireKnown({ places }: Where, name: string): VmName {
+  const vm = parseVmName(name);
+  if (existsSync(vmFiles(places, vm).dir) || listProfiles(places).some((profile) => profile.name === vm)) return vm;
+  throw new QrunError('unknown-name', `there is no VM ${vm}`, { hint: 'qrun ls' });
+}
+
+export interface NicDocument extends Omit<PlannedNic, 'forwards' | 'hostInterface'> {
+  readonly forwards?: readonly {
+    readonly protocol: 'tcp' | 'udp';
+    readonly hostAddress: string;
+    readonly hostPort: number | 'auto';
+    readonly guest: string | null;
+    readonly guestPort: number;
+  }[];
+  readonly hostInterface: string | null;
+  readonly ips: readonly string[];
+}
+
+/** A NIC as `ps --json` and `nics --json` give it. */
+export function describeNic(nic: PlannedNic, ips: readonly string[]): NicDocument {
+  const { forwards, hostInterface, ...rest } = nic;
   return {
     ...rest,
     ...(forwards && {
-      forwards: forwards.map(({ protocol, hostAddress, hostPort, guest, guestPort }) => ({ protocol, hostAddress, hostPort, guest: guest ?? null, guestPort })),
+      forwards: forwards.map(({ protocol, hostAddress, hostPort, guest, guestPort }) => ({
+        protocol,
+        hostAddress,
+        hostPort,
+        guest: guest ?? null,
+        guestPort,
+      })),
     }),
-    hostInterface: nic.hostInterface ?? null,
-    ips: [],
+    hostInterface: hostInterface ?? null,
+    ips,
+  };
+}
+
+/** One element of `ps --json`. */
+export function runningDocument(record: RunRecord, pid: number, state: VmState): Record<string, unknown> {
+  const { vm, startedAt, accel, sockets, nics, profile, qemu } = record;
+  return {
+    vm,
+    pid,
+    state,
+    startedAt,
+    accel,
+    qmp: sockets.qmp,
+    profile,
+    qemu,
+    nics: nics.map((nic) => describeNic(nic, [])),
   };
 }

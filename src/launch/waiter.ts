@@ -47,7 +47,10 @@ export interface Waiter {
 
 export function startWaiter({ command, release, descriptors, cwd }: WaiterInput): Waiter {
   const stdio = Array.from({ length: statusDescriptor }, (_, fd) => descriptors.get(fd) ?? 'ignore');
-  const child = spawnWaiter('/bin/sh', ['-c', waiterScript, 'qrun-waiter', ...release, ...command], { stdio: [...stdio, 'pipe'], cwd });
+  const child = spawnWaiter('/bin/sh', ['-c', waiterScript, 'qrun-waiter', ...release, ...command], {
+    stdio: [...stdio, 'pipe'],
+    cwd,
+  });
   let text = '';
   let tellPid: (pid: number) => void;
   const pid = new Promise<number>((resolve) => (tellPid = resolve));

@@ -14,12 +14,22 @@ export function planAccel(profile: Profile, { kvm, user }: HostFacts): AccelChoi
   const fault = faultOfKvm(kvm, user.name);
   if (profile.accel === 'kvm') {
     if (fault !== undefined) throw fault;
-    const broken = kvm.verdict === 'broken' ? ['KVM failed its smoke test on this host (qrun doctor): the guest may hang'] : [];
+    const broken =
+      kvm.verdict === 'broken' ? ['KVM failed its smoke test on this host (qrun doctor): the guest may hang'] : [];
     return { accel: 'kvm', notes: broken };
   }
-  if (fault !== undefined) return { accel: 'tcg', notes: [`without KVM (${fault.message}): the guest is emulated (TCG), which is slow and is no security boundary`] };
+  if (fault !== undefined)
+    return {
+      accel: 'tcg',
+      notes: [`without KVM (${fault.message}): the guest is emulated (TCG), which is slow and is no security boundary`],
+    };
   if (kvm.verdict === 'broken') {
-    return { accel: 'tcg', notes: ['KVM failed its smoke test on this host (qrun doctor): the guest is emulated (TCG), which is slow and is no security boundary'] };
+    return {
+      accel: 'tcg',
+      notes: [
+        'KVM failed its smoke test on this host (qrun doctor): the guest is emulated (TCG), which is slow and is no security boundary',
+      ],
+    };
   }
   return { accel: 'kvm', notes: [] };
 }
@@ -31,5 +41,7 @@ function faultOfKvm(kvm: HostFacts['kvm'], userName: string): QrunError | undefi
     });
   }
   if (kvm.openable) return undefined;
-  return new QrunError('permission', `${userName} may not open /dev/kvm`, { hint: `sudo usermod -aG kvm ${userName} (and log in again), or say accel: tcg` });
+  return new QrunError('permission', `${userName} may not open /dev/kvm`, {
+    hint: `sudo usermod -aG kvm ${userName} (and log in again), or say accel: tcg`,
+  });
 }

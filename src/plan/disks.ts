@@ -62,10 +62,19 @@ function planDisk(context: DiskContext): PlannedDisk {
   return { file, format: disk.format, readOnly, backing };
 }
 
-function makeDisk({ facts, disk, index, steps, file, backing }: DiskContext & { file: string; backing: PlannedDisk['backing'] }): void {
+function makeDisk({
+  facts,
+  disk,
+  index,
+  steps,
+  file,
+  backing,
+}: DiskContext & { file: string; backing: PlannedDisk['backing'] }): void {
   const base = backing[0];
   if (disk.sizeBytes === undefined && base === undefined) {
-    throw new QrunError('invalid-profile', `disks[${index}].file: there is no ${file}`, { hint: 'give a size, or a base, to have it created' });
+    throw new QrunError('invalid-profile', `disks[${index}].file: there is no ${file}`, {
+      hint: 'give a size, or a base, to have it created',
+    });
   }
   if (base !== undefined) requireFile(facts, base.file, `disks[${index}].base`);
   steps.push({
@@ -83,7 +92,13 @@ function makeDisk({ facts, disk, index, steps, file, backing }: DiskContext & { 
 }
 
 /** An overlay of this run alone: the disk itself is never written. */
-function overlayOf({ profile, facts, planned, index, steps }: Pick<DiskContext, 'profile' | 'facts' | 'index' | 'steps'> & { planned: PlannedDisk }): PlannedDisk {
+function overlayOf({
+  profile,
+  facts,
+  planned,
+  index,
+  steps,
+}: Pick<DiskContext, 'profile' | 'facts' | 'index' | 'steps'> & { planned: PlannedDisk }): PlannedDisk {
   const file = path.join(vmDir(facts.places, profile.name), `ephemeral-${index}.qcow2`);
   steps.push({
     kind: 'disk',
@@ -96,7 +111,12 @@ function overlayOf({ profile, facts, planned, index, steps }: Pick<DiskContext, 
     ownDirectory: true,
     ...(facts.runAs && { owner: { uid: facts.runAs.uid, gid: facts.runAs.gid } }),
   });
-  return { file, format: 'qcow2', readOnly: false, backing: [{ file: planned.file, format: planned.format }, ...planned.backing] };
+  return {
+    file,
+    format: 'qcow2',
+    readOnly: false,
+    backing: [{ file: planned.file, format: planned.format }, ...planned.backing],
+  };
 }
 
 function baseFormat(facts: HostFacts, base: string, index: number): DiskFormat {
@@ -107,30 +127,50 @@ function baseFormat(facts: HostFacts, base: string, index: number): DiskFormat {
   return image?.format ?? 'raw';
 }
 
-function checkImage({ file, disk, fact, index, facts }: { file: string; disk: Disk; fact: DiskFact; index: number; facts: HostFacts }): void {
+function checkImage({
+  file,
+  disk,
+  fact,
+  index,
+  facts,
+}: {
+  file: string;
+  disk: Disk;
+  fact: DiskFact;
+  index: number;
+  facts: HostFacts;
+}): void {
   const image = fact.image;
   if (image === undefined || disk.format === 'raw') return;
   const at = `disks[${index}].file`;
   if (image.format !== disk.format) {
-    throw new QrunError('invalid-profile', `${at}: ${file} is not ${disk.format}: its header says ${image.format}`, { hint: `state the right format of disks[${index}]` });
+    throw new QrunError('invalid-profile', `${at}: ${file} is not ${disk.format}: its header says ${image.format}`, {
+      hint: `state the right format of disks[${index}]`,
+    });
   }
   if (image.dataFile !== undefined) throw leadsElsewhere(file, at, image.dataFile);
   if (image.backingFile === undefined) return;
   const backing = path.resolve(path.dirname(file), image.backingFile);
   const base = disk.base === undefined ? undefined : (factOf(facts, disk.base).realFile ?? disk.base);
-  if (disk.base === undefined || (backing !== disk.base && backing !== base)) throw leadsElsewhere(file, at, image.backingFile);
+  if (disk.base === undefined || (backing !== disk.base && backing !== base))
+    throw leadsElsewhere(file, at, image.backingFile);
 }
 
 function leadsElsewhere(file: string, at: string, other: string): QrunError {
-  return new QrunError('invalid-profile', `${at}: ${file} is built on another file, ${JSON.stringify(other)}, which the profile does not name`, {
-    hint: 'name that file as base if the guest may read it, or flatten the image: qemu-img convert',
-  });
+  return new QrunError(
+    'invalid-profile',
+    `${at}: ${file} is built on another file, ${JSON.stringify(other)}, which the profile does not name`,
+    {
+      hint: 'name that file as base if the guest may read it, or flatten the image: qemu-img convert',
+    },
+  );
 }
 
 /** @throws QrunError `invalid-profile` when the file is not there */
 export function requireFile(facts: HostFacts, file: string, at: string): DiskFact {
   const fact = factOf(facts, file);
-  if (!fact.exists) throw new QrunError('invalid-profile', `${at}: there is no ${file}`, { hint: 'paths are relative to the profile' });
+  if (!fact.exists)
+    throw new QrunError('invalid-profile', `${at}: there is no ${file}`, { hint: 'paths are relative to the profile' });
   return fact;
 }
 

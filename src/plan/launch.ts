@@ -4,7 +4,8 @@ import type { HostFacts } from '../host/facts.ts';
 import { nicKindOf } from '../nic/registry.ts';
 import type { NicPlan } from '../nic/nic-kind.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
-import { buildArgv, type ArgvNic } from '../qemu/argv/build.ts';
+import { buildArgv, type ArgvInput, type ArgvNic } from '../qemu/argv/build.ts';
+import { planSandbox } from '../qemu/argv/sandbox.ts';
 import { validateArgs } from '../qemu/args-clash.ts';
 import { renderVersion } from '../qemu/capabilities.ts';
 import { planAccel } from './accel.ts';
@@ -29,7 +30,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
   const nics = planNics(profile, facts, ports);
   const sockets = { qmp: files.qmp, console: files.console, ...(profile.display === 'vnc' && { vnc: files.vnc }) };
   const uefi = profile.firmware === 'uefi' ? planUefi(facts, files) : undefined;
-  const built = buildArgv({
+  const argvInput: ArgvInput = {
     profile,
     capabilities: facts.qemu,
     accel,
@@ -37,36 +38,63 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
     ...(uefi && { uefi: { code: uefi.code, vars: files.uefiVars } }),
     nics: nics.map(({ argv }) => argv),
     sockets,
-  });
+    display: profile.display,
+    extraArgs: profile.args,
+  };
+  const sandbox = planSandbox(argvInput).note;
   return {
     v: 1,
     vm: profile.name,
     profile: profile.file,
     accel,
-    qemu: { file: facts.qemu.file, version: renderVersion(facts.qemu.version), argv: built.argv, fds: fdsOf(files), prefix: dropTo(facts) },
+    qemu: {
+      file: facts.qemu.file,
+      version: renderVersion(facts.qemu.version),
+      argv: buildArgv(argvInput),
+      fds: fdsOf(files),
+      prefix: dropTo(facts),
+    },
     nics: nics.map(({ planned }) => planned),
-    steps: stepsOf({ profile, facts, files, disks, nicSteps: nics.flatMap(({ plan }) => plan.steps), copies: uefi?.steps ?? [] }),
+    steps: stepsOf({
+      profile,
+      facts,
+      files,
+      disks,
+      nicSteps: nics.flatMap(({ plan }) => plan.steps),
+      copies: uefi?.steps ?? [],
+    }),
     sockets,
     logs: { qemu: files.qemuLog, console: files.consoleLog, events: files.events },
     console: profile.console,
     shutdownTimeoutS: profile.shutdown.timeoutS,
-    notes: [...accelNotes, ...disks.notes, ...nics.flatMap(({ plan }) => plan.notes ?? []), ...built.notes],
+    notes: [
+      ...accelNotes,
+      ...disks.notes,
+      ...nics.flatMap(({ plan }) => plan.notes ?? []),
+      ...(sandbox === undefined ? [] : [sandbox]),
+    ],
   };
 }
 
 function checkSocketPaths(files: VmFiles): void {
   const longest = Buffer.byteLength(files.console);
   if (longest <= maxSocketPath) return;
-  throw new QrunError('host-failed', `${files.console}: a socket's path may have ${maxSocketPath} bytes, this one has ${longest}`, {
-    hint: 'set QRUN_RUNTIME_DIR to a shorter directory of your own',
-  });
+  throw new QrunError(
+    'host-failed',
+    `${files.console}: a socket's path may have ${maxSocketPath} bytes, this one has ${longest}`,
+    {
+      hint: 'set QRUN_RUNTIME_DIR to a shorter directory of your own',
+    },
+  );
 }
 
 function checkArgs(profile: Profile): void {
   const faults = validateArgs(profile.args, { nics: profile.nics.map((nic) => nic.id) });
   if (faults.length === 0) return;
   throw new QrunError('invalid-profile', `${profile.name}: args clash with what qrun manages`, {
-    causes: faults.map(({ index, message }) => `args[${index}] ${JSON.stringify(profile.args[index] ?? '')}: ${message}`),
+    causes: faults.map(
+      ({ index, message }) => `args[${index}] ${JSON.stringify(profile.args[index] ?? '')}: ${message}`,
+    ),
   });
 }
 
@@ -93,7 +121,12 @@ function planNics(profile: Profile, facts: HostFacts, ports: Readonly<Record<str
   });
 }
 
-function plannedNic(nic: Nic, plan: NicPlan, mac: PlannedNic['mac'], ports: Readonly<Record<string, number>>): PlannedNic {
+function plannedNic(
+  nic: Nic,
+  plan: NicPlan,
+  mac: PlannedNic['mac'],
+  ports: Readonly<Record<string, number>>,
+): PlannedNic {
   return {
     id: nic.id,
     kind: nic.kind,
@@ -102,27 +135,45 @@ function plannedNic(nic: Nic, plan: NicPlan, mac: PlannedNic['mac'], ports: Read
     netdev: plan.netdev.id,
     source: plan.source,
     ...(plan.hostInterface !== undefined && { hostInterface: plan.hostInterface }),
-    ...(plan.forwards !== undefined && { forwards: plan.forwards.map((forward) => ({ ...forward, hostPort: ports[forward.step] ?? forward.hostPort })) }),
+    ...(plan.forwards !== undefined && {
+      forwards: plan.forwards.map((forward) => ({ ...forward, hostPort: ports[forward.step] ?? forward.hostPort })),
+    }),
   };
 }
 
 function planUefi(facts: HostFacts, files: VmFiles): { code: string; steps: CopyStep[] } {
   if (facts.uefi === undefined) {
-    throw new QrunError('missing-feature', 'firmware: uefi needs UEFI firmware for QEMU, which was not found', { hint: 'sudo apt-get install ovmf' });
+    throw new QrunError('missing-feature', 'firmware: uefi needs UEFI firmware for QEMU, which was not found', {
+      hint: 'sudo apt-get install ovmf',
+    });
   }
   const owner = facts.runAs && { owner: { uid: facts.runAs.uid, gid: facts.runAs.gid } };
-  return { code: facts.uefi.code, steps: [{ kind: 'copy', id: 'uefi-vars', needsRoot: false, from: facts.uefi.vars, to: files.uefiVars, ...owner }] };
+  return {
+    code: facts.uefi.code,
+    steps: [{ kind: 'copy', id: 'uefi-vars', needsRoot: false, from: facts.uefi.vars, to: files.uefiVars, ...owner }],
+  };
 }
 
 /** Root's QEMU never runs as root: setpriv drops everything before exec. */
 function dropTo({ runAs, tools }: HostFacts): string[] {
   if (runAs === undefined) return [];
   const groups = runAs.name === 'nobody' ? '--clear-groups' : '--init-groups';
-  return [tools['setpriv'] ?? 'setpriv', `--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, groups, '--inh-caps=-all', '--bounding-set=-all', '--'];
+  return [
+    tools['setpriv'] ?? 'setpriv',
+    `--reuid=${runAs.uid}`,
+    `--regid=${runAs.gid}`,
+    groups,
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--',
+  ];
 }
 
 function fdsOf(files: VmFiles): LaunchPlan['qemu']['fds'] {
-  return [files.eventsInput, files.events, files.qemuLog, files.lock, files.consoleLog].map((path, fd) => ({ fd, path }));
+  return [files.eventsInput, files.events, files.qemuLog, files.lock, files.consoleLog].map((path, fd) => ({
+    fd,
+    path,
+  }));
 }
 
 interface StepsInput {
@@ -166,5 +217,14 @@ function openStep(path: string, fd: number, mode: 'read' | 'append'): OpenFileSt
 function hookStep(profile: Profile, files: VmFiles, when: 'beforeStart' | 'afterStop'): HookStep[] {
   const argv = profile.hooks[when];
   if (argv === undefined) return [];
-  return [{ kind: 'hook', id: `hook:${when}`, needsRoot: false, when, argv, env: { QRUN_VM: profile.name, QRUN_PROFILE: profile.file, QRUN_VM_STATE: files.dir } }];
+  return [
+    {
+      kind: 'hook',
+      id: `hook:${when}`,
+      needsRoot: false,
+      when,
+      argv,
+      env: { QRUN_VM: profile.name, QRUN_PROFILE: profile.file, QRUN_VM_STATE: files.dir },
+    },
+  ];
 }

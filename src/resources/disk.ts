@@ -15,7 +15,8 @@ function imageArguments(step: DiskStep, file: string): string[] {
   return ['create', '-q', '-f', step.format, ...base, '--', file, ...size];
 }
 
-const unfinished = (step: DiskStep, runId: string): string => path.join(path.dirname(step.file), `.qrun-${runId}-${path.basename(step.file)}`);
+const unfinished = (step: DiskStep, runId: string): string =>
+  path.join(path.dirname(step.file), `.qrun-${runId}-${path.basename(step.file)}`);
 
 export const disk: Resource<DiskStep> = {
   describe: (step) => ({

@@ -17,7 +17,8 @@ export const openFile: Resource<OpenFileStep> = {
   acquire: async (step, { descriptors }) => {
     if (step.rotate) rotate(step.path);
     if (step.content !== undefined) write(step.path, step.content);
-    const flags = step.mode === 'read' ? constants.O_RDONLY : constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+    const flags =
+      step.mode === 'read' ? constants.O_RDONLY : constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
     descriptors.set(step.fd, openSync(step.path, flags | constants.O_NOFOLLOW, 0o600));
     return {};
   },

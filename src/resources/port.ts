@@ -76,7 +76,9 @@ export function faultOfBind(step: Pick<PortStep, 'protocol' | 'address'>, wanted
     case 'EADDRNOTAVAIL':
       return new QrunError('host-failed', `${where}: this host has no such address`, { hint: 'ip address' });
     default:
-      return new QrunError('host-failed', `${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      return new QrunError('host-failed', `${where}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
   }
 }
 

@@ -5,8 +5,8 @@
 import { connect, type Socket } from 'node:net';
 import { closeSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
-import { followFile } from '../qmp/follow.ts';
-import { openLockFile, tryLock } from '../system/flock.ts';
+import { followFile } from '../system/follow-file.ts';
+import { tryLockFile } from '../system/flock.ts';
 import type { Terminal } from '../system/terminal.ts';
 
 export interface ConsoleOptions {
@@ -36,7 +36,8 @@ export async function attachConsole(options: ConsoleOptions): Promise<'left' | '
     if (at >= 0) left.abort();
   });
   try {
-    for await (const chunk of followFile(options.log, { offset: options.offset, signal: stop })) await terminal.write(chunk);
+    for await (const chunk of followFile(options.log, { offset: options.offset, signal: stop }))
+      await terminal.write(chunk);
     return left.signal.aborted ? 'left' : 'ended';
   } finally {
     stopReading();
@@ -51,10 +52,11 @@ interface Input {
 }
 
 function openInput({ vm, socket, lock }: ConsoleOptions): Input {
-  const fd = openLockFile(lock);
-  if (!tryLock(fd)) {
-    closeSync(fd);
-    throw new QrunError('in-use', `${vm}: somebody else is at its console`, { hint: `qrun logs -f ${vm} shows what it writes` });
+  const fd = tryLockFile(lock);
+  if (fd === undefined) {
+    throw new QrunError('in-use', `${vm}: somebody else is at its console`, {
+      hint: `qrun logs -f ${vm} shows what it writes`,
+    });
   }
   const stream: Socket = connect(socket);
   stream.on('error', () => {}); // QEMU is ending; the log tells

@@ -1,0 +1,13 @@
+import { showLogs } from '../launch/logs-of.ts';
+import { describeEnd } from '../launch/run-record.ts';
+import { ownTerminal } from '../system/terminal.ts';
+import type { LogsArguments } from './arguments.ts';
+import type { Run } from './command.ts';
+import { launchContext } from './launch-context.ts';
+
+export const run: Run<LogsArguments> = async (args, context) => {
+  const { report } = context;
+  const end = await showLogs(args, { ...launchContext(context), terminal: ownTerminal() });
+  if (end !== undefined) report.note(`${args.vm}: ${describeEnd(end)}`);
+  return 0;
+};

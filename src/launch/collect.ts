@@ -1,0 +1,54 @@
+/**
+ * `gc`: gives back what dead runs held. A VM whose lock is held lives, and nothing of it is touched; of a dead one, the journal says what is its own.
+ */
+import { closeSync, existsSync } from 'node:fs';
+import path from 'node:path';
+import { readJournal } from '../journal/journal.ts';
+import type { VmName } from '../names.ts';
+import { vmFiles } from '../plan/vm-files.ts';
+import { ensurePrivateDirectory } from '../system/directories.ts';
+import { tryLockFile } from '../system/flock.ts';
+import { finishLocked } from './end.ts';
+import type { LaunchContext } from './prepare.ts';
+import { listVmNames } from './vms.ts';
+
+export interface Collected {
+  readonly vm: string;
+  /** The step's id, or what else it was. */
+  readonly what: string;
+  readonly path?: string;
+  readonly state: 'removed' | 'would-remove' | 'left';
+  readonly why?: string;
+}
+
+/** @param only one VM, or undefined for all */
+export async function collect(context: LaunchContext, only: VmName | undefined, dryRun: boolean): Promise<Collected[]> {
+  const names = only === undefined ? listVmNames(context.places) : [only];
+  const found: Collected[] = [];
+  for (const vm of names) found.push(...(await collectVm(vm, context, dryRun)));
+  return found;
+}
+
+async function collectVm(vm: VmName, context: LaunchContext, dryRun: boolean): Promise<Collected[]> {
+  const files = vmFiles(context.places, vm);
+  const held = [files.journal, files.run, files.ending].some((file) => existsSync(file));
+  if (!held) return [];
+  ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
+  const lock = tryLockFile(files.lock);
+  if (lock === undefined) return []; // it lives
+  try {
+    const entries = (readJournal(files.journal)?.entries ?? [])
+      .filter(({ released }) => !released)
+      .map(({ step }) => step.id);
+    const what = entries.length > 0 ? entries : ['run record'];
+    if (dryRun) return what.map((one) => ({ vm, what: one, state: 'would-remove' }));
+    const left = await finishLocked(vm, context);
+    const failed = new Map(left.map(({ step, error }) => [step.id, error.message]));
+    return what.map((one) => {
+      const why = failed.get(one);
+      return why === undefined ? { vm, what: one, state: 'removed' } : { vm, what: one, state: 'left', why };
+    });
+  } finally {
+    closeSync(lock);
+  }
+}

@@ -1,0 +1,69 @@
+/** `qrun rm`: forgets a VM. Its profile is the user's own and stays; its disks and UEFI variables stay unless asked for. */
+import { closeSync, existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { throwIfLeft } from '../journal/walk.ts';
+import { fallbackDiskFile } from '../plan/disks.ts';
+import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
+import type { Profile } from '../profile/profile.ts';
+import { freeLeases } from '../resources/mac-lease.ts';
+import { ensurePrivateDirectory } from '../system/directories.ts';
+import { tryLockFile } from '../system/flock.ts';
+import { finishLocked } from './end.ts';
+import { alreadyRunning } from './errors.ts';
+import { loadProfile, type LaunchContext } from './prepare.ts';
+import { requireKnown } from './vms.ts';
+
+/** @throws QrunError `in-use` when it runs, `unknown-name`, `left-behind` */
+export async function forgetVm(
+  name: string,
+  disks: boolean,
+  context: LaunchContext,
+): Promise<{ readonly removed: readonly string[] }> {
+  const vm = requireKnown(context, name);
+  const files = vmFiles(context.places, vm);
+  const profile = disks ? await loadProfile(vm, {}, context) : undefined;
+  if (!existsSync(files.dir)) return { removed: profile === undefined ? [] : removeDisks(profile, context) };
+  ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
+  const lock = tryLockFile(files.lock);
+  if (lock === undefined) throw alreadyRunning(vm, files);
+  try {
+    throwIfLeft(vm, await finishLocked(vm, context));
+    await freeLeases({ places: context.places, vm });
+    const removed = [
+      ...removeOwn(files),
+      ...(profile === undefined ? [] : removeDisks(profile, context)),
+      ...(disks ? remove([files.uefiVars]) : []),
+    ];
+    removeIfEmpty(files.dir);
+    return { removed };
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/** What qrun itself writes there; a disk that was made there is not among it. */
+function removeOwn(files: VmFiles): string[] {
+  const logs = [files.events, files.qemuLog, files.consoleLog].flatMap((file) => [file, `${file}.1`]);
+  return remove([...logs, files.last, files.run, files.ending, files.eventsInput, files.journal]);
+}
+
+/** Disks that the guest writes: not what they are built on, nor what is read-only. */
+function removeDisks(profile: Profile, context: LaunchContext): string[] {
+  const own = profile.disks.filter(({ readOnly }) => !readOnly);
+  return remove(own.flatMap((disk) => [disk.file, fallbackDiskFile(context, profile, disk)]));
+}
+
+function remove(files: readonly string[]): string[] {
+  const there = files.filter((file) => existsSync(file));
+  for (const file of there) rmSync(file, { force: true });
+  return there;
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    if (readdirSync(directory).length === 0) rmdirSync(directory);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}

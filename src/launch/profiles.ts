@@ -1,0 +1,93 @@
+/** `qrun new` and `qrun edit`: profiles written and changed, checked before they are kept. */
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { NewArguments } from '../commands/arguments.ts';
+import { QrunError } from '../errors.ts';
+import { readProfileFile } from '../host/profile-files.ts';
+import { parseVmName, type VmName } from '../names.ts';
+import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
+import { runOnTerminal } from '../system/spawn.ts';
+import { ensureState, type LaunchContext } from './prepare.ts';
+
+/** Where a new profile goes: the first of the configuration's directories. */
+function ownFile({ places }: LaunchContext, vm: VmName): string {
+  return path.join(places.config[0] ?? '.', 'profiles', `${vm}.yaml`);
+}
+
+/** @returns the file @throws QrunError `in-use` when there is one already, `invalid-profile` for values that make none */
+export async function createProfile(args: NewArguments, context: LaunchContext): Promise<string> {
+  const vm = parseVmName(args.name);
+  const { renderNewProfile } = await import('../profile/template.ts');
+  const { parseProfile } = await import('../profile/parse.ts');
+  const { name: _name, force, ...flags } = args;
+  const text = renderNewProfile(flags);
+  const file = ownFile(context, vm);
+  parseProfile(text, { file, name: vm });
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+  if (force) writeDurable(file, text, { mode: 0o644 });
+  else if (!createExclusive(file, text, { mode: 0o644 })) {
+    throw new QrunError('in-use', `${file} exists`, { hint: `qrun edit ${vm}, or: qrun new --force ${vm}` });
+  }
+  return file;
+}
+
+/**
+ * Opens the editor on a copy; the profile is replaced only by one that parses, unless `force`.
+ * @returns whether it was changed @throws QrunError `invalid-profile`, with where the refused text is kept
+ */
+export async function editProfile(argument: string, force: boolean, context: LaunchContext): Promise<boolean> {
+  const { system, places } = context;
+  const found = readProfileFile(argument, { system, places });
+  const target = path.dirname(found.file) === places.examples ? ownFile(context, found.name) : found.file;
+  ensureState(context);
+  const draft = path.join(places.state, `edit-${found.name}.yaml`);
+  writeDurable(draft, found.text);
+  const status = await runEditor(draft, context);
+  if (status !== 0)
+    throw new QrunError('host-failed', `the editor ended with status ${status}; ${target} is as it was`, {
+      hint: `export EDITOR=nano; your text is ${draft}`,
+    });
+  const text = readOwned(draft, { maxBytes: 1024 * 1024 })?.text ?? '';
+  if (text === found.text) {
+    rmSync(draft, { force: true });
+    return false;
+  }
+  await checkEdited(text, { draft, target, force, name: found.name, context });
+  mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 });
+  const mode = (statSync(target, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
+  writeDurable(target, text, { mode });
+  chmodSync(target, mode);
+  rmSync(draft, { force: true });
+  return true;
+}
+
+interface Edited {
+  readonly draft: string;
+  readonly target: string;
+  readonly force: boolean;
+  readonly name: VmName;
+  readonly context: LaunchContext;
+}
+
+async function checkEdited(text: string, { draft, target, force, name, context }: Edited): Promise<void> {
+  const { parseProfile } = await import('../profile/parse.ts');
+  try {
+    parseProfile(text, { file: target, name });
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+    if (force) {
+      context.warn(`${target} is kept although it is not valid: ${error.message}`);
+      return;
+    }
+    throw new QrunError(error.code, `${error.message}; ${target} is as it was`, {
+      faults: error.faults,
+      hint: `your text is kept in ${draft}; or: qrun edit --force ${name}`,
+    });
+  }
+}
+
+/** `$VISUAL` or `$EDITOR` may have arguments of its own, so it is a shell's word list, as it is for git and crontab. */
+async function runEditor(file: string, { system }: LaunchContext): Promise<number> {
+  const editor = system.env['VISUAL'] || system.env['EDITOR'] || 'vi';
+  return await runOnTerminal('/bin/sh', ['-c', `${editor} "$1"`, 'qrun-edit', file]);
+}

@@ -1,0 +1,85 @@
+/** `qrun wait`: until the VM ended, answers, or says something. */
+import { QrunError } from '../errors.ts';
+import { parseVmName } from '../names.ts';
+import { waitForPort, waitForText, type WaitFor } from '../supervise/wait.ts';
+import { delay } from '../system/delay.ts';
+import { isAlive, readProcess } from '../system/processes.ts';
+import { finishRun } from './end.ts';
+import type { LaunchContext } from './prepare.ts';
+import { readEnd } from './run-record.ts';
+import { readVm, requireRunning, type RunningVm } from './vms.ts';
+
+export interface WaitContext extends LaunchContext {
+  readonly timeoutMs?: number;
+}
+
+/** @returns 0, or for `end` how it ended @throws QrunError `timeout`, `guest-crashed` when the VM ended before what was waited for */
+export async function waitForVm(name: string, what: WaitFor, context: WaitContext): Promise<number> {
+  if (what.what === 'end' && readVm(context, parseVmName(name)).pid === undefined)
+    return readEnd(readVm(context, parseVmName(name)).files)?.status ?? notRunning(context, name);
+  const vm = requireRunning(context, name);
+  const done = new AbortController();
+  const time = after(context.timeoutMs, done.signal);
+  const gone = untilGone(vm, done.signal);
+  const over = new AbortController();
+  void Promise.race([time, gone]).then(() => over.abort());
+  try {
+    if (what.what === 'end') return await end(vm, context, await Promise.race([gone, time]));
+    const found =
+      what.what === 'text'
+        ? await waitForText(vm.files.consoleLog, what.pattern, over.signal)
+        : await port(vm, what.port, over.signal);
+    if (found) return 0;
+    const ended = !isRunning(vm);
+    throw ended
+      ? new QrunError('guest-crashed', `${name} ended before that`, { hint: `qrun logs ${name}` })
+      : timedOut(name, context);
+  } finally {
+    done.abort();
+  }
+}
+
+const notRunning = (context: LaunchContext, name: string): number => {
+  requireRunning(context, name);
+  return 0;
+};
+
+async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time'): Promise<number> {
+  if (first === 'time') throw timedOut(vm.vm, context);
+  return (await finishRun(vm.vm, context, { runId: vm.record.runId }))?.status ?? 1;
+}
+
+async function port(vm: RunningVm, guestPort: number, signal: AbortSignal): Promise<boolean> {
+  const forward = vm.record.nics
+    .flatMap(({ forwards }) => forwards ?? [])
+    .find((one) => one.guestPort === guestPort && one.protocol === 'tcp');
+  if (forward === undefined) {
+    throw new QrunError('usage', `${vm.vm} forwards no host port to its port ${guestPort}`, {
+      hint: `add "auto:${guestPort}" to the forwards of a user NIC`,
+    });
+  }
+  return await waitForPort(forward, { vm: vm.vm, qmp: vm.record.sockets.qmp, lock: vm.files.monitorLock }, signal);
+}
+
+function isRunning({ pid, record }: RunningVm): boolean {
+  const startTime = record.startTime ?? readProcess(pid)?.startTime ?? -1;
+  return isAlive({ pid, startTime, bootId: record.bootId });
+}
+
+async function untilGone(vm: RunningVm, done: AbortSignal): Promise<'gone'> {
+  while (isRunning(vm) && !done.aborted) await delay(50);
+  return 'gone';
+}
+
+function after(timeoutMs: number | undefined, done: AbortSignal): Promise<'time'> {
+  return new Promise((resolve) => {
+    if (timeoutMs === undefined) return;
+    const timer = setTimeout(resolve, timeoutMs, 'time');
+    done.addEventListener('abort', () => clearTimeout(timer));
+  });
+}
+
+const timedOut = (name: string, { timeoutMs }: WaitContext): QrunError =>
+  new QrunError('timeout', `${name}: not within ${(timeoutMs ?? 0) / 1000} s`, {
+    hint: `qrun logs ${name}, or a longer --timeout`,
+  });

@@ -1,0 +1,41 @@
+/** The PCI slot of each NIC: a guest names its interfaces by it, so it belongs to the NIC's id and stays when other NICs come and go. */
+import { QrunError } from '../errors.ts';
+
+/** Below are QEMU's own devices and qrun's disks; 0x1f is the chipset's on q35. */
+export const firstSlot = 0x10;
+export const lastSlot = 0x1e;
+
+/**
+ * A slot for each of `ids`: the one it has, else the first that nobody ever had. When all were given out, those of NICs that are no longer in the
+ * profile are given on. @throws QrunError `missing-feature` for more NICs than slots
+ */
+export function planSlots(ids: readonly string[], held: Readonly<Record<string, number>>): Record<string, number> {
+  const slots: Record<string, number> = {};
+  const used = new Set<number>();
+  for (const id of ids) {
+    const slot = held[id];
+    if (slot === undefined || used.has(slot)) continue;
+    slots[id] = slot;
+    used.add(slot);
+  }
+  const everHeld = new Set(Object.values(held));
+  for (const id of ids) {
+    if (slots[id] !== undefined) continue;
+    const slot = firstFree((one) => used.has(one) || everHeld.has(one)) ?? firstFree((one) => used.has(one));
+    if (slot === undefined) throw tooMany(ids.length);
+    slots[id] = slot;
+    used.add(slot);
+  }
+  return slots;
+}
+
+function firstFree(isTaken: (slot: number) => boolean): number | undefined {
+  for (let slot = firstSlot; slot <= lastSlot; slot++) if (!isTaken(slot)) return slot;
+  return undefined;
+}
+
+function tooMany(count: number): QrunError {
+  return new QrunError('missing-feature', `${count} NICs: a VM has room for ${lastSlot - firstSlot + 1}`, {
+    hint: 'take some out of nics',
+  });
+}

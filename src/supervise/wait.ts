@@ -1,0 +1,81 @@
+/** Waiting for what a script wants of a VM: its end, an answer on a port, a text on its console. */
+import { connect } from 'node:net';
+import { QrunError } from '../errors.ts';
+import type { PlannedForward } from '../plan/launch-plan.ts';
+import { followFile } from '../system/follow-file.ts';
+import { delay } from '../system/delay.ts';
+import { withMonitor, type MonitorOf } from './monitor.ts';
+
+export type WaitFor =
+  | { readonly what: 'end' }
+  | { readonly what: 'port'; readonly port: number }
+  | { readonly what: 'text'; readonly pattern: RegExp };
+
+/** @throws QrunError `usage` */
+export function parseWaitFor(text: string): WaitFor {
+  if (text === 'end') return { what: 'end' };
+  const port = /^port:(\d{1,5})$/.exec(text)?.[1];
+  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return { what: 'port', port: Number(port) };
+  if (text.startsWith('text:') && text.length > 5) {
+    try {
+      return { what: 'text', pattern: new RegExp(text.slice(5), 'u') };
+    } catch (error) {
+      throw new QrunError('usage', `--for ${text}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new QrunError('usage', `--for ${text}: not one of end, port:NUMBER, text:REGEX`);
+}
+
+/** How much of the console is kept to find a text in. */
+const windowBytes = 256 * 1024;
+
+/** @returns false when the signal (the VM's end, the time) came first */
+export async function waitForText(log: string, pattern: RegExp, signal: AbortSignal): Promise<boolean> {
+  let seen = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of followFile(log, { offset: 0, signal })) {
+    seen = (seen + decoder.decode(chunk, { stream: true })).slice(-windowBytes);
+    if (pattern.test(seen)) return true;
+  }
+  return false;
+}
+
+/**
+ * A connection to a forwarded port succeeds at once, whatever the guest does: QEMU takes it and only then asks the guest. So QEMU is asked whether the guest answered.
+ * @returns false when the signal came first
+ */
+export async function waitForPort(forward: PlannedForward, monitor: MonitorOf, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    if (await guestAnswers(forward, monitor, signal)) return true;
+    await delay(250);
+  }
+  return false;
+}
+
+async function guestAnswers(forward: PlannedForward, monitor: MonitorOf, signal: AbortSignal): Promise<boolean> {
+  const host = forward.hostAddress === '0.0.0.0' ? '127.0.0.1' : forward.hostAddress;
+  const socket = connect({ host, port: Number(forward.hostPort) });
+  const closed = new Promise<'closed'>((resolve) => {
+    socket.once('close', () => resolve('closed'));
+    socket.once('error', () => resolve('closed'));
+  });
+  const spoke = new Promise<'spoke'>((resolve) => socket.once('data', () => resolve('spoke')));
+  try {
+    for (let tries = 0; tries < 20 && !signal.aborted; tries += 1) {
+      const first = await Promise.race([closed, spoke, delay(100)]);
+      if (first === 'spoke') return true;
+      if (first === 'closed') return false;
+      if (socket.localPort !== undefined && (await isEstablished(monitor, socket.localPort))) return true;
+    }
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function isEstablished(monitor: MonitorOf, localPort: number): Promise<boolean> {
+  const text = await withMonitor(monitor, (client) => client.hmp('info usernet'));
+  return text
+    .split('\n')
+    .some((line) => /TCP\[ESTABLISHED\]/.test(line) && line.trim().split(/\s+/).includes(String(localPort)));
+}
