@@ -58,10 +58,16 @@ const bundle = await build({
   outfile: 'dist/qrun.cjs',
   plugins: [replace],
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname', QRUN_VERSION: JSON.stringify(version) },
+  define: {
+    'import.meta.url': 'importMetaUrl',
+    'import.meta.dirname': '__dirname',
+    QRUN_VERSION: JSON.stringify(version),
+  },
   metafile: process.argv.includes('--analyse'),
 });
-const hash = createHash('sha256').update(readFileSync(path.join(root, 'dist/qrun.cjs'))).digest('hex');
+const hash = createHash('sha256')
+  .update(readFileSync(path.join(root, 'dist/qrun.cjs')))
+  .digest('hex');
 await build({
   ...common,
   entryPoints: ['src/boot.ts'],

@@ -7,7 +7,12 @@ import { visible, visibleLines } from './visible.ts';
 /** Lines, each with its end. */
 export function renderError(error: QrunError, styles: Styles): string {
   const lines = [`${styles.bad('qrun:')} ${visibleLines(error.message)}`];
-  for (const cause of error.causes) lines.push(...visibleLines(cause.trimEnd()).split('\n').map((line) => `  ${line}`));
+  for (const cause of error.causes)
+    lines.push(
+      ...visibleLines(cause.trimEnd())
+        .split('\n')
+        .map((line) => `  ${line}`),
+    );
   if (error.faults.length > 0) lines.push(renderFaults(error.faults, { colour: styles.coloured }).trimEnd());
   if (error.hint !== undefined) lines.push(`${styles.strong('hint:')} ${visibleLines(error.hint)}`);
   return `${lines.join('\n')}\n`;

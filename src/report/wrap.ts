@@ -2,7 +2,10 @@
 import { widthOf } from './width.ts';
 
 export function wrapWords(text: string, columns: number): string {
-  return text.split('\n').map((line) => wrapLine(line, columns).join('\n')).join('\n');
+  return text
+    .split('\n')
+    .map((line) => wrapLine(line, columns).join('\n'))
+    .join('\n');
 }
 
 /** A word that is wider than a line stands alone. */

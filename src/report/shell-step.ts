@@ -1,0 +1,125 @@
+/** One step of a plan in shell: taking it, and giving it back. */
+import path from 'node:path';
+import type { LaunchPlan } from '../plan/launch-plan.ts';
+import type { Action, Description, Step } from '../plan/step.ts';
+import { renderAction } from './action.ts';
+import type { AutoPorts } from './shell-ports.ts';
+import { shellWord, shellWords } from './shell-word.ts';
+import { visible } from './visible.ts';
+
+export interface StepContext extends Description {
+  readonly step: Step;
+  /** From 1, in the order of taking. */
+  readonly number: number;
+  readonly plan: LaunchPlan;
+  readonly ports: AutoPorts;
+}
+
+/** The intent first, as in the journal: what is half taken is given back too. */
+export function renderAcquire(context: StepContext): string {
+  const { step, number } = context;
+  const lines = linesOf(context);
+  if (lines.length === 0) return '';
+  return [`# ${visible(step.id)}`, `taken=${number}`, ...lines, ''].join('\n');
+}
+
+function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly string[] {
+  switch (step.kind) {
+    case 'vm-lock':
+      return lockLines(step.file, step.fd, plan.vm);
+    case 'port':
+      return ports.acquire(step);
+    case 'disk':
+      return ifMissing(step.file, [
+        ...(step.ownDirectory ? [privateDirectory(step.file)] : []),
+        `made="$made ${number} "`,
+        ...acquire.map(lineOf),
+        ...owned(step.file, step.owner),
+      ]).toSpliced(0, 0, ...(step.temporary ? [`rm -f -- ${shellWord(step.file)}`] : []));
+    case 'copy':
+      return ifMissing(step.to, [
+        privateDirectory(step.to),
+        `cp -- ${shellWord(step.from)} ${shellWord(`${step.to}.new`)}`,
+        ...owned(`${step.to}.new`, step.owner),
+        `made="$made ${number} "`,
+        `mv -- ${shellWord(`${step.to}.new`)} ${shellWord(step.to)}`,
+      ]);
+    case 'hook':
+      return acquire.map(
+        (action) => `${lineOf(action)} 3>&- || fail 3 ${shellWord(`hook failed: ${renderAction(action)}`)}`,
+      );
+    case 'directory':
+      // under the lock, whatever lies there is a dead run's
+      return [privateDirectory(step.path), `rm -rf -- ${shellWord(step.path)}`, ...acquire.map(lineOf)];
+    case 'open-file':
+      return [privateDirectory(step.path), ...acquire.map(lineOf)];
+  }
+}
+
+function lockLines(file: string, fd: number, vm: string): readonly string[] {
+  const word = shellWord(file);
+  return [
+    privateDirectory(file),
+    `[ ! -L ${word} ] || fail 3 ${shellWord(`${file} is a symbolic link`)}`,
+    `exec ${fd}<>${word}`,
+    `flock -n ${fd} || fail 4 ${shellWord(`${vm} runs already`)}`,
+  ];
+}
+
+function ifMissing(file: string, lines: readonly string[]): readonly string[] {
+  return [`if [ ! -e ${shellWord(file)} ]; then`, ...lines.map((line) => `  ${line}`), 'fi'];
+}
+
+const privateDirectory = (file: string): string => `private_directory ${shellWord(path.dirname(file))}`;
+
+const owned = (file: string, owner: { readonly uid: number; readonly gid: number } | undefined): readonly string[] =>
+  owner === undefined ? [] : [`chown -- ${owner.uid}:${owner.gid} ${shellWord(file)}`];
+
+function lineOf(action: Action): string {
+  if ('argv' in action) {
+    const variables = Object.entries(action.env ?? {}).map(([name, value]) => shellWord(`${name}=${value}`));
+    const command =
+      variables.length > 0 ? ['env', ...variables, shellWords(action.argv)].join(' ') : shellWords(action.argv);
+    return action.stdin === undefined ? command : `printf %s ${shellWord(action.stdin)} | ${command}`;
+  }
+  switch (action.op) {
+    case 'mkdir':
+      return [`mkdir -m ${action.mode} -- ${shellWord(action.path)}`, ...owned(action.path, action.owner)].join(' && ');
+    case 'open':
+      // opened where QEMU is started; here only seen to be there, and to be a file of ours
+      return action.mode === 'read' ? `[ -f ${shellWord(action.path)} ]` : `touch -- ${shellWord(action.path)}`;
+    case 'write':
+      return `rm -f -- ${shellWord(action.path)} && printf %s ${shellWord(action.content)} >${shellWord(action.path)}`;
+    case 'copy':
+      return `cp -- ${shellWord(action.from)} ${shellWord(action.to)}`;
+    case 'rotate':
+      return `if [ -e ${shellWord(action.path)} ]; then mv -f -- ${shellWord(action.path)} ${shellWord(`${action.path}.1`)}; fi`;
+    case 'remove':
+      return `rm -rf -- ${shellWord(action.path)}`;
+    case 'lock':
+    case 'check-port':
+      return ':';
+  }
+}
+
+/** Lines of the release function. */
+export function renderRelease({ step, number, release }: StepContext): readonly string[] {
+  const lines = release.map((action) => `[ "$taken" -lt ${number} ] || ${lineOf(action)}${hookFds(step)} || left=1`);
+  const made = madeFile(step);
+  if (made === undefined) return lines;
+  // what was made to last goes only if QEMU never ran
+  return [
+    ...lines,
+    `case $made in *' ${number} '*) started || rm -f -- ${shellWord(made)} || left=1 ;; esac`,
+    ...(step.kind === 'copy'
+      ? [`[ "$taken" -lt ${number} ] || rm -f -- ${shellWord(`${step.to}.new`)} || left=1`]
+      : []),
+  ];
+}
+
+const hookFds = (step: Step): string => (step.kind === 'hook' ? ' 3>&-' : '');
+
+function madeFile(step: Step): string | undefined {
+  if (step.kind === 'disk') return step.file;
+  return step.kind === 'copy' ? step.to : undefined;
+}
