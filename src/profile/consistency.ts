@@ -1,0 +1,140 @@
+/**
+ * Faults that take more than one key of a profile to see. They are looked for in what is written, so that they are found together with all others.
+ */
+import { defaultNicId, type NicEntry } from '../nic/schema/entry.ts';
+import { parseMac } from '../names.ts';
+import { diskFaults, faultOfCdrom } from './disk-field.ts';
+import type { FieldContext } from './fields.ts';
+import { parseForward, renderForward } from './forward.ts';
+import { isIpv4Literal } from './address.ts';
+import type { Forward } from './profile.ts';
+import { renderPath } from './words.ts';
+import type { DocumentPath, PathFault } from './yaml-document.ts';
+
+export interface ConsistencyOptions {
+  readonly written: Readonly<Record<string, unknown>>;
+  readonly entries: readonly NicEntry[];
+  readonly context: FieldContext;
+  /** The line of a value, for faults that name another one. */
+  readonly lineOf: (path: DocumentPath) => number;
+}
+
+export function consistencyFaults(options: ConsistencyOptions): PathFault[] {
+  const { written, context } = options;
+  const cdrom = written['cdrom'];
+  const cdromFault = typeof cdrom === 'string' ? faultOfCdrom(cdrom, context) : undefined;
+  return [
+    ...kernelFaults(written, context),
+    ...diskFaults(written['disks'], context),
+    ...(cdromFault === undefined ? [] : [{ path: ['cdrom'], at: 'value' as const, message: cdromFault }]),
+    ...repeatedFaults(options),
+    ...portFaults(options),
+  ];
+}
+
+function kernelFaults(written: Readonly<Record<string, unknown>>, { directory }: FieldContext): PathFault[] {
+  const faults: PathFault[] = [];
+  if (written['kernel'] === undefined) {
+    for (const key of ['initrd', 'append']) {
+      if (written[key] !== undefined)
+        faults.push({ path: [key], at: 'key', message: `${key} belongs to a kernel, and there is none` });
+    }
+  }
+  for (const key of ['kernel', 'initrd']) {
+    const value = written[key];
+    if (typeof value === 'string' && `${directory}/`.startsWith('/dev/') === false && /^\/+dev\//.test(value)) {
+      faults.push({ path: [key], at: 'value', message: 'this is a device and no file' });
+    }
+  }
+  return faults;
+}
+
+interface Mention {
+  readonly value: string;
+  readonly path: DocumentPath;
+}
+
+/** Ids, MACs and places in the boot order: each belongs to one NIC. */
+function repeatedFaults(options: ConsistencyOptions): PathFault[] {
+  const mentions = (key: string, valueOf: (entry: NicEntry, index: number) => string | undefined): Mention[] =>
+    options.entries.flatMap((entry, index) => {
+      const value = valueOf(entry, index);
+      const path: DocumentPath = entry.written[key] === undefined ? ['nics', index] : ['nics', index, key];
+      return value === undefined ? [] : [{ value, path }];
+    });
+  const ids = mentions('id', ({ written }, index) =>
+    written['id'] === undefined ? defaultNicId(index) : textOf(written['id']),
+  );
+  const macs = mentions('mac', ({ written }) => macOf(written['mac']));
+  const places = mentions('bootIndex', ({ written }) =>
+    typeof written['bootIndex'] === 'number' ? String(written['bootIndex']) : undefined,
+  );
+  return [
+    ...repeats(ids, 'the id', options),
+    ...repeats(macs, 'the MAC', options),
+    ...repeats(places, 'the bootIndex', options),
+  ];
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+function macOf(value: unknown): string | undefined {
+  const parsed = typeof value === 'string' ? parseMac(value) : undefined;
+  return parsed !== undefined && 'mac' in parsed ? parsed.mac : undefined;
+}
+
+function repeats(mentions: readonly Mention[], what: string, { lineOf }: ConsistencyOptions): PathFault[] {
+  const first = new Map<string, DocumentPath>();
+  return mentions.flatMap(({ value, path }): PathFault[] => {
+    const before = first.get(value);
+    if (before === undefined) {
+      first.set(value, path);
+      return [];
+    }
+    const other = renderPath(before.slice(0, 2));
+    return [{ path, at: 'value', message: `${what} ${value} is that of ${other} on line ${lineOf(before)} already` }];
+  });
+}
+
+interface PlacedForward {
+  readonly forward: Forward;
+  readonly path: DocumentPath;
+}
+
+/** Two forwards of one profile that want one port of the host. */
+function portFaults({ entries, lineOf }: ConsistencyOptions): PathFault[] {
+  const byPort = new Map<string, PlacedForward[]>();
+  const faults: PathFault[] = [];
+  for (const placed of placedForwards(entries)) {
+    const { forward, path } = placed;
+    if (forward.hostPort === 'auto') continue;
+    const key = `${forward.protocol}:${forward.hostPort}`;
+    const others = byPort.get(key) ?? [];
+    const other = others.find(({ forward: before }) => overlap(before.hostAddress, forward.hostAddress));
+    if (other !== undefined) {
+      const message = `port ${forward.hostPort} is taken by ${renderForward(other.forward)} on line ${lineOf(other.path)} already`;
+      faults.push({ path, at: 'value', message });
+    }
+    byPort.set(key, [...others, placed].slice(-16));
+  }
+  return faults;
+}
+
+function placedForwards(entries: readonly NicEntry[]): PlacedForward[] {
+  return entries.flatMap(({ written }, nic) => {
+    const { forwards } = written;
+    if (!Array.isArray(forwards)) return [];
+    return forwards.flatMap((text: unknown, index) => {
+      const forward = typeof text === 'string' ? parseForward(text) : undefined;
+      if (forward === undefined || 'fault' in forward) return [];
+      return [{ forward, path: ['nics', nic, 'forwards', index] }];
+    });
+  });
+}
+
+/** The wildcard of a family covers every address of it. Interfaces (`%eth0`) are not looked up here. */
+function overlap(a: string, b: string): boolean {
+  if (a === b) return true;
+  if (a.startsWith('%') || b.startsWith('%') || isIpv4Literal(a) !== isIpv4Literal(b)) return false;
+  return [a, b].some((address) => address === '0.0.0.0' || address === '::');
+}

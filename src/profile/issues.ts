@@ -1,0 +1,98 @@
+/**
+ * What zod found → faults in words. Unions are unfolded: the alternative that has the shape of what was written is the one that was meant.
+ */
+import type * as z from 'zod/mini';
+import { closestOf } from './closest.ts';
+import { kindOf, listed, truncated } from './words.ts';
+import type { DocumentPath, PathFault } from './yaml-document.ts';
+
+type Issue = z.core.$ZodIssue;
+
+export function faultsOfIssues(issues: readonly Issue[], value: unknown, base: DocumentPath = []): PathFault[] {
+  return issues.flatMap((issue) => {
+    const steps = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
+    const path = [...base, ...steps];
+    const found = valueAt(value, steps);
+    if (issue.code === 'invalid_union') return faultsOfUnion(issue, found, path);
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => unknownKey(key, issue.message.split(' '), path));
+    return [{ path, at: 'value' as const, message: messageOf(issue, found, path) }];
+  });
+}
+
+function valueAt(value: unknown, path: DocumentPath): unknown {
+  return path.reduce<unknown>((inner, step) => {
+    if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, step)) return undefined;
+    return (inner as Record<string, unknown>)[step];
+  }, value);
+}
+
+function unknownKey(key: string, known: readonly string[], path: DocumentPath): PathFault {
+  const near = closestOf(key, known);
+  const advice = near === undefined ? `: the keys here are ${listed(known, 'and')}` : `, did you mean "${near}"?`;
+  return { path: [...path, key], at: 'key', message: `unknown key ${truncated(key)}${advice}` };
+}
+
+function faultsOfUnion(issue: Issue & { code: 'invalid_union' }, value: unknown, path: DocumentPath): PathFault[] {
+  const misfit = (branch: readonly Issue[]): Issue | undefined =>
+    branch.find((inner) => inner.code === 'invalid_type' && inner.path.length === 0);
+  const meant = issue.errors.find((branch) => misfit(branch) === undefined);
+  if (meant !== undefined) return faultsOfIssues(meant, value, path);
+  const expected = issue.errors.map((branch) => expectedOf(misfit(branch)));
+  return [{ path, at: 'value', message: mismatch([...new Set(expected)], value, path) }];
+}
+
+const expectations: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a map',
+};
+
+function expectedOf(issue: Issue | undefined): string {
+  return issue?.code === 'invalid_type' ? (expectations[issue.expected] ?? issue.expected) : 'something else';
+}
+
+function messageOf(issue: Issue, value: unknown, path: DocumentPath): string {
+  if (issue.code === 'invalid_type') return mismatch([expectedOf(issue)], value, path);
+  if (issue.code === 'invalid_value') return notAmong(issue.values.map(String), value, path);
+  if (issue.code === 'too_small') {
+    if (issue.origin === 'array')
+      return issue.minimum === 1 ? 'the list is empty' : `at least ${issue.minimum} are needed`;
+    return `${String(value)} is too small: at least ${issue.minimum}`;
+  }
+  if (issue.code === 'too_big') {
+    return issue.origin === 'array'
+      ? `at most ${issue.maximum} are possible`
+      : `${String(value)} is too big: at most ${issue.maximum}`;
+  }
+  return issue.message;
+}
+
+function mismatch(expected: readonly string[], value: unknown, path: DocumentPath): string {
+  if (value === undefined) return missing(path);
+  if (value === null) return 'nothing is written here: give a value, or remove the key';
+  return `${listed(expected)} is needed, not ${kindOf(value)}${advice(expected, value)}`;
+}
+
+const missing = (path: DocumentPath): string => `the key "${String(path.at(-1) ?? '')}" is missing`;
+
+function advice(expected: readonly string[], value: unknown): string {
+  if (expected.includes('true or false') && typeof value === 'string') {
+    if (/^(yes|on|y)$/i.test(value)) return ': write true';
+    if (/^(no|off|n)$/i.test(value)) return ': write false';
+  }
+  const quotable = typeof value === 'number' || typeof value === 'boolean';
+  return expected.includes('a text') && quotable ? `: quote it, "${value}"` : '';
+}
+
+function notAmong(words: readonly string[], value: unknown, path: DocumentPath): string {
+  if (value === undefined) return missing(path);
+  if (value === null) return mismatch([], value, path);
+  const near = typeof value === 'string' ? closestOf(value, words) : undefined;
+  const shown = typeof value === 'string' ? truncated(value) : kindOf(value);
+  const quoted = near === undefined ? '' : `, did you mean "${near}"?`;
+  return `${shown} is not one of ${listed(words)}${quoted}`;
+}
