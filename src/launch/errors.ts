@@ -1,11 +1,11 @@
 /** What a failed or refused start says. */
 import { QrunError } from '../errors.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { PortStep } from '../plan/step.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
-import { parseFailure } from '../qemu/failure.ts';
+import { parseQemuFailure } from '../qemu/failure.ts';
 import { portInUse } from '../resources/port.ts';
 import { readTail } from '../system/files.ts';
+import { holderOfPort } from '../system/ports.ts';
 import { findRunningPid } from './liveness.ts';
 import { readRun } from './run-record.ts';
 
@@ -27,33 +27,32 @@ export function alreadyRunning(vm: string, files: VmFiles): QrunError {
 /** QEMU ended before its main loop ran: says why, in QEMU's own last words and in ours where we know them. */
 export function failedStart(plan: LaunchPlan, files: VmFiles, status: number | undefined): QrunError {
   const text = readTail(files.qemuLog, 16_384);
-  const failure = parseFailure(text);
-  const words =
-    failure?.line ??
-    (text.trim().split('\n').at(-1) || `QEMU ended with status ${status ?? 'unknown'} and said nothing`);
-  const port = failure?.forward === undefined ? undefined : takenPort(plan, failure.forward);
-  if (port !== undefined) return port;
-  return new QrunError(failure?.code ?? 'qemu-failed', `${plan.vm}: ${failure?.message ?? 'QEMU failed to start'}`, {
-    causes: [words],
-    hint: failure?.hint ?? `qrun logs ${plan.vm}, or: qrun show ${plan.vm}`,
+  const failure = parseQemuFailure(text);
+  const taken = failure?.forward === undefined ? undefined : takenPort(plan);
+  if (taken !== undefined) return taken;
+  if (failure === undefined) {
+    return new QrunError('qemu-failed', `${plan.vm}: QEMU ended with status ${status ?? 'unknown'} and said nothing`, {
+      hint: `qrun show ${plan.vm}`,
+    });
+  }
+  return new QrunError(failure.code, `${plan.vm}: ${failure.message}`, {
+    causes: failure.message.includes(failure.line) ? [] : [failure.line],
+    hint: failure.hint ?? `qrun logs ${plan.vm}, or: qrun show ${plan.vm}`,
   });
 }
 
-/** QEMU says the same for every reason why it could not bind a port: another look tells whether somebody was faster. */
-function takenPort(
-  plan: LaunchPlan,
-  forward: { protocol: string; address: string; port: number },
-): QrunError | undefined {
-  const step = plan.steps.find(
-    (one): one is PortStep =>
-      one.kind === 'port' &&
-      one.protocol === forward.protocol &&
-      one.address === forward.address &&
-      (one.port === forward.port || one.port === 'auto'),
-  );
-  if (step === undefined) return undefined;
-  const error = portInUse(step, forward.port);
-  return step.port === 'auto'
-    ? new AutoPortTaken(error.code, error.message, { ...(error.hint !== undefined && { hint: error.hint }) })
-    : error;
+/** QEMU says the same for every reason why it could not bind a port, and may name another forward: a look at who has them tells. */
+function takenPort(plan: LaunchPlan): QrunError | undefined {
+  for (const { protocol, hostAddress: address, hostPort, step, written } of plan.nics.flatMap(
+    ({ forwards }) => forwards ?? [],
+  )) {
+    if (hostPort === 'auto' || holderOfPort({ protocol, address, port: hostPort }) === undefined) continue;
+    const error = portInUse({ protocol, address }, hostPort);
+    if (written.hostPort !== 'auto') return error;
+    return new AutoPortTaken(error.code, error.message, {
+      ...(error.hint !== undefined && { hint: error.hint }),
+      causes: [step],
+    });
+  }
+  return undefined;
 }

@@ -42,10 +42,7 @@ export async function prepare(argument: string, options: LaunchOptions, context:
   const files = vmFiles(places, profile.name);
   const leases = await reserveNics({ system, places, vm: profile.name, nics: profile.nics, profileFile: profile.file });
   for (const report of leases.reports) context.warn(report);
-  const qemu = await readCapabilities(system, {
-    file: system.env['QRUN_QEMU'] || 'qemu-system-x86_64',
-    cacheDir: places.cache,
-  });
+  const qemu = await readCapabilities(system, qemuOf(context));
   const facts = await readHostFacts({ system, places, profile, qemu, leases });
   const replan = (ports: Readonly<Record<string, number>>): LaunchPlan => planLaunch(profile, facts, { files, ports });
   return { profile, facts, files, plan: replan({}), replan };
@@ -74,4 +71,12 @@ export async function loadProfile(
 export function ensureState({ system, places }: Pick<LaunchContext, 'system' | 'places'>): void {
   ensurePrivateDirectory(places.state, { uid: system.uid });
   checkStateFilesystem(places.state);
+}
+
+/** Which QEMU, and where what it can do is remembered. */
+export function qemuOf({ system, places }: Pick<LaunchContext, 'system' | 'places'>): {
+  readonly file: string;
+  readonly cacheDir: string;
+} {
+  return { file: system.env['QRUN_QEMU'] || 'qemu-system-x86_64', cacheDir: places.cache };
 }

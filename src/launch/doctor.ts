@@ -1,0 +1,194 @@
+/** `qrun doctor`: every prerequisite, with the evidence and the one command that mends it. Reads; the only thing it runs is a smoke guest under KVM, for 3 s at most. */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import { readIdentity, readRunAs } from '../host/accounts.ts';
+import { readKvm } from '../host/kvm.ts';
+import { runKvmSmoke } from '../host/kvm-smoke.ts';
+import { findUefi } from '../host/uefi.ts';
+import { renderVersion, type QemuCapabilities } from '../qemu/capabilities.ts';
+import { readCapabilities } from '../qemu/probe.ts';
+import { collect } from './collect.ts';
+import { ensureState, prepare, qemuOf, type LaunchContext } from './prepare.ts';
+
+export interface Check {
+  /** Stable, for scripts: `qemu`, `kvm`, `ping`, … */
+  readonly id: string;
+  readonly state: 'ok' | 'warn' | 'fail';
+  readonly what: string;
+  /** What was seen. */
+  readonly evidence: string;
+  /** The one command that mends it. */
+  readonly mend: string | null;
+}
+
+type Finding = Omit<Check, 'id' | 'what' | 'mend'> & { readonly mend?: string };
+
+/** @param profile also checks whether this one can run here */
+export async function examine(context: LaunchContext, profile?: string): Promise<Check[]> {
+  const qemu = await orFailure(() => readCapabilities(context.system, qemuOf(context)));
+  const checks = [
+    check(
+      'qemu',
+      'QEMU',
+      qemu instanceof QrunError
+        ? failed(qemu)
+        : { state: 'ok', evidence: `${renderVersion(qemu.version)} ${qemu.package} at ${qemu.realFile}` },
+    ),
+    check('sandbox', "QEMU's system call filter", qemu instanceof QrunError ? failed(qemu) : sandbox(qemu)),
+    check('kvm', 'hardware virtualization (KVM)', qemu instanceof QrunError ? failed(qemu) : await kvm(context, qemu)),
+    tool(context, 'flock', 'the VM lock', 'util-linux', 'fail'),
+    tool(context, 'qemu-img', 'creating disks, ephemeral runs', 'qemu-utils', 'warn'),
+    ...(context.system.uid === 0
+      ? [
+          tool(context, 'setpriv', "dropping root's QEMU", 'util-linux', 'fail'),
+          check('run-as', "the user of root's QEMU", runAs(context)),
+        ]
+      : []),
+    check('uefi', 'UEFI firmware (firmware: uefi)', uefi(qemu instanceof QrunError ? undefined : qemu.file)),
+    check('ping', 'ping from guests with user networking', ping(context.system.gid)),
+    check('state', 'state directory', state(context)),
+    check('leftovers', 'left behind by dead runs', await leftovers(context)),
+  ];
+  return profile === undefined ? checks : [...checks, await runnable(context, profile)];
+}
+
+function check(id: string, what: string, { state: found, evidence, mend }: Finding): Check {
+  return { id, state: found, what, evidence, mend: mend ?? null };
+}
+
+const failed = (error: QrunError): Finding => ({
+  state: 'fail',
+  evidence: [error.message, ...error.causes].join(': '),
+  ...(error.hint !== undefined && { mend: error.hint }),
+});
+
+async function orFailure<T>(act: () => T | Promise<T>): Promise<T | QrunError> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof QrunError) return error;
+    throw error;
+  }
+}
+
+function sandbox({ options }: QemuCapabilities): Finding {
+  return options.includes('sandbox')
+    ? { state: 'ok', evidence: '-sandbox is built in' }
+    : { state: 'warn', evidence: 'this QEMU is built without -sandbox' };
+}
+
+async function kvm({ system, places }: LaunchContext, qemu: QemuCapabilities): Promise<Finding> {
+  const facts = readKvm({ cacheDir: places.cache, qemu });
+  if (!facts.present)
+    return {
+      state: 'warn',
+      evidence: 'there is no /dev/kvm: guests are emulated',
+      mend: 'sudo modprobe kvm_intel || sudo modprobe kvm_amd',
+    };
+  if (!facts.openable)
+    return {
+      state: 'warn',
+      evidence: 'this user may not open /dev/kvm: guests are emulated',
+      mend: `sudo usermod -aG kvm ${readIdentity(system).name}`,
+    };
+  const verdict = await runKvmSmoke(system, { qemu, cacheDir: places.cache });
+  if (verdict === 'works') return { state: 'ok', evidence: '/dev/kvm works: a smoke guest ran' };
+  return {
+    state: 'warn',
+    evidence: '/dev/kvm opens, but a smoke guest did not run to its end within 3 s: accel: auto uses TCG',
+    mend: 'accel: tcg in the profile, or another host',
+  };
+}
+
+function tool(
+  { system }: LaunchContext,
+  name: string,
+  what: string,
+  debianPackage: string,
+  otherwise: 'warn' | 'fail',
+): Check {
+  const file = system.which(name);
+  return check(
+    name,
+    what,
+    file === undefined
+      ? { state: otherwise, evidence: `there is no ${name}`, mend: `sudo apt-get install ${debianPackage}` }
+      : { state: 'ok', evidence: file },
+  );
+}
+
+function runAs({ system }: LaunchContext): Finding {
+  try {
+    const account = readRunAs(system, undefined);
+    return { state: 'ok', evidence: `${account.name} (uid ${account.uid})` };
+  } catch (error) {
+    if (error instanceof QrunError) return failed(error);
+    throw error;
+  }
+}
+
+function uefi(qemu: string | undefined): Finding {
+  const found = qemu === undefined ? undefined : findUefi(qemu);
+  return found === undefined
+    ? { state: 'warn', evidence: 'not found', mend: 'sudo apt-get install ovmf' }
+    : { state: 'ok', evidence: found.code };
+}
+
+/** slirp sends a guest's ping through a ping socket, which the kernel allows to a range of groups only; `1 0` is none. */
+function ping(gid: number): Finding {
+  const text = readSysctl('/proc/sys/net/ipv4/ping_group_range');
+  const [low, high] = text.split(/\s+/).map(Number);
+  const groups = [gid, ...(process.getgroups?.() ?? [])];
+  const allowed = low !== undefined && high !== undefined && groups.some((group) => group >= low && group <= high);
+  const evidence = `net.ipv4.ping_group_range is ${text.replace(/\s+/, ' ')}`;
+  return allowed
+    ? { state: 'ok', evidence }
+    : {
+        state: 'warn',
+        evidence: `${evidence}: guests get no answer`,
+        mend: 'sudo sysctl -w net.ipv4.ping_group_range="0 2147483647"',
+      };
+}
+
+function readSysctl(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '1 0';
+  }
+}
+
+function state(context: LaunchContext): Finding {
+  try {
+    ensureState(context);
+    accessSync(context.places.state, constants.W_OK);
+    return { state: 'ok', evidence: context.places.state };
+  } catch (error) {
+    if (error instanceof QrunError) return failed(error);
+    return {
+      state: 'fail',
+      evidence: `${context.places.state} cannot be written`,
+      mend: `ls -ld ${context.places.state}`,
+    };
+  }
+}
+
+async function leftovers(context: LaunchContext): Promise<Finding> {
+  const found = await collect(context, undefined, true);
+  if (found.length === 0) return { state: 'ok', evidence: 'nothing' };
+  return { state: 'warn', evidence: found.map(({ vm, what }) => `${vm}: ${what}`).join(', '), mend: 'qrun gc' };
+}
+
+async function runnable(context: LaunchContext, profile: string): Promise<Check> {
+  const prepared = await orFailure(() => prepare(profile, {}, context));
+  if (prepared instanceof QrunError) {
+    // a fault of the file, or a name that is not there, is no fault of the host
+    if (['usage', 'unknown-name', 'invalid-name', 'invalid-profile'].includes(prepared.code)) throw prepared;
+    return check('profile', `whether ${profile} can run`, failed(prepared));
+  }
+  const { notes } = prepared.plan;
+  return check('profile', `whether ${profile} can run`, {
+    state: notes.length === 0 ? 'ok' : 'warn',
+    evidence: notes.length === 0 ? 'it can' : `it can: ${notes.join('; ')}`,
+  });
+}

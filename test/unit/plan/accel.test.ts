@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { planAccel } from '../../../src/plan/accel.ts';
+import type { HostFacts } from '../../../src/host/facts.ts';
+import type { Profile } from '../../../src/profile/profile.ts';
+
+const choose = (accel: Profile['accel'], kvm: HostFacts['kvm']) =>
+  planAccel(
+    { accel } as Profile,
+    { kvm, user: { name: 'alice', uid: 1000, gid: 1000, home: '/home/alice' } } as unknown as HostFacts,
+  );
+
+describe('ABUSE 58: KVM that cannot be had', () => {
+  test('auto falls back to TCG and says so', () => {
+    for (const kvm of [
+      { present: false, openable: false },
+      { present: true, openable: false },
+    ]) {
+      const { accel, notes } = choose('auto', kvm);
+      expect(accel).toBe('tcg');
+      expect(notes.join()).toMatch(/TCG.*no security boundary/);
+    }
+  });
+
+  test('kvm never falls back, and says the one command', () => {
+    expect(() => choose('kvm', { present: false, openable: false })).toThrow(
+      expect.objectContaining({ code: 'missing-feature' }),
+    );
+    expect(() => choose('kvm', { present: true, openable: false })).toThrow(
+      expect.objectContaining({ code: 'permission', hint: expect.stringContaining('usermod -aG kvm alice') }),
+    );
+  });
+});
+
+test('auto takes KVM that works or was not tried, and obeys the verdict on KVM that does not', () => {
+  expect(choose('auto', { present: true, openable: true })).toEqual({ accel: 'kvm', notes: [] });
+  expect(choose('auto', { present: true, openable: true, verdict: 'works' }).accel).toBe('kvm');
+  expect(choose('auto', { present: true, openable: true, verdict: 'broken' })).toMatchObject({
+    accel: 'tcg',
+    notes: [expect.stringContaining('smoke test')],
+  });
+});
+
+test('tcg is TCG, without a word', () => {
+  expect(choose('tcg', { present: true, openable: true, verdict: 'works' })).toEqual({ accel: 'tcg', notes: [] });
+});
