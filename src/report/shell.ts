@@ -47,7 +47,7 @@ function renderHead({ vm, profile, notes }: LaunchPlan): string {
 # 4 it runs already, 5 something was left behind, 128+n ended by signal n.
 ${notes.map((note) => `# Note: ${visible(note)}\n`).join('')}set -eu
 umask 077
-taken=0 made= qemu= signal= left=
+taken=0 made='' qemu='' signal='' left=''
 `;
 }
 
