@@ -17,7 +17,8 @@ export interface NicLease {
   readonly slot: number;
 }
 
-export type NicLeases = Readonly<Record<string, NicLease>>;
+/** By NIC id. */
+export type NicLeases = ReadonlyMap<string, NicLease>;
 
 export type LeaseRead =
   | { readonly state: 'absent' }
@@ -35,16 +36,16 @@ export function readLeaseFile(places: Places, vm: string): LeaseRead {
 }
 
 export function writeLeaseFile(places: Places, vm: string, nics: NicLeases): void {
-  writeDurable(leaseFile(places, vm), `${JSON.stringify({ v: 1, nics })}\n`);
+  writeDurable(leaseFile(places, vm), `${JSON.stringify({ v: 1, nics: Object.fromEntries(nics) })}\n`);
 }
 
 function parseNics(value: unknown): NicLeases | undefined {
   if (!isRecord(value)) return undefined;
-  const nics: Record<string, NicLease> = Object.create(null);
+  const nics = new Map<string, NicLease>();
   for (const [id, entry] of Object.entries(value)) {
     const lease = parseLease(entry);
     if (lease === undefined) return undefined;
-    nics[id] = lease;
+    nics.set(id, lease);
   }
   return nics;
 }

@@ -9,22 +9,23 @@ export const lastSlot = 0x1e;
  * A slot for each of `ids`: the one it has, else the first that nobody ever had. When all were given out, those of NICs that are no longer in the
  * profile are given on. @throws QrunError `missing-feature` for more NICs than slots
  */
-export function planSlots(ids: readonly string[], held: Readonly<Record<string, number>>): Record<string, number> {
-  const slots: Record<string, number> = {};
+export function planSlots(ids: readonly string[], held: ReadonlyMap<string, number>): Map<string, number> {
+  const slots = new Map<string, number>();
   const used = new Set<number>();
-  for (const id of ids) {
-    const slot = held[id];
-    if (slot === undefined || used.has(slot)) continue;
-    slots[id] = slot;
+  const give = (id: string, slot: number): void => {
+    slots.set(id, slot);
     used.add(slot);
-  }
-  const everHeld = new Set(Object.values(held));
+  };
   for (const id of ids) {
-    if (slots[id] !== undefined) continue;
+    const slot = held.get(id);
+    if (slot !== undefined && !used.has(slot)) give(id, slot);
+  }
+  const everHeld = new Set(held.values());
+  for (const id of ids) {
+    if (slots.has(id)) continue;
     const slot = firstFree((one) => used.has(one) || everHeld.has(one)) ?? firstFree((one) => used.has(one));
     if (slot === undefined) throw tooMany(ids.length);
-    slots[id] = slot;
-    used.add(slot);
+    give(id, slot);
   }
   return slots;
 }

@@ -19,7 +19,6 @@ import { failureOf } from './failure.ts';
 import { notRegular, symlinked } from './regular-file.ts';
 
 export { openRegular, readOwned, readTail } from './regular-file.ts';
-export { readJson } from './state-files.ts';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 

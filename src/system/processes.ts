@@ -59,8 +59,8 @@ export function readProcess(pid: number): ProcessFact | undefined {
 }
 
 /** Whether that very process still runs: same boot, same start time, not a zombie. */
-export function isAlive(identity: ProcessIdentity): boolean {
-  if (identity.bootId !== readBootId()) return false;
+export function isAlive(identity: ProcessIdentity, bootId: string = readBootId()): boolean {
+  if (identity.bootId !== bootId) return false;
   const found = readState(identity.pid);
   return found !== undefined && found.startTime === identity.startTime && !'ZX'.includes(found.state);
 }

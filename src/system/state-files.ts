@@ -20,15 +20,6 @@ export type JsonRead =
   /** Cut short or garbage. `movedTo` is where it is now, unless it was left. */
   | { readonly state: 'broken'; readonly reason: string; readonly movedTo?: string };
 
-/**
- * For files that are written again anyway: one that is broken is set aside and counts as absent.
- * @throws QrunError `newer-state`, `unsafe-state`, `permission`
- */
-export function readJson<T>(file: string, options: { readonly maxVersion: number }): T | undefined {
-  const read = readStateFile(file, { version: options.maxVersion });
-  return read.state === 'read' ? (read.value as T) : undefined;
-}
-
 /** @throws QrunError `newer-state`, `unsafe-state` (a link, FIFO, …), `permission` */
 export function readStateFile(file: string, options: JsonOptions = {}): JsonRead {
   const read = readOwned(file, { maxBytes: options.maxBytes ?? defaultMaxBytes, code: 'unsafe-state' });
