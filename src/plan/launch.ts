@@ -5,6 +5,7 @@ import { nicKindOf } from '../nic/registry.ts';
 import type { NicPlan } from '../nic/nic-kind.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import { buildArgv, type ArgvInput, type ArgvNic } from '../qemu/argv/build.ts';
+import { pciSlots } from '../qemu/argv/machine-family.ts';
 import { planSandbox } from '../qemu/argv/sandbox.ts';
 import { validateArgs } from '../qemu/args-clash.ts';
 import { renderVersion } from '../qemu/capabilities.ts';
@@ -117,7 +118,7 @@ function planNics(profile: Profile, facts: HostFacts, ports: Readonly<Record<str
     const mac = facts.macs[nic.id];
     const slot = facts.slots[nic.id];
     if (mac === undefined || slot === undefined) throw new Error(`no lease for ${nic.id}`);
-    return { plan, planned: plannedNic(nic, plan, mac, ports), argv: { nic, plan, mac, slot } };
+    return { plan, planned: plannedNic(nic, plan, mac, ports), argv: { nic, plan, mac, slot: slot - pciSlots.nics.first } };
   });
 }
 
