@@ -1,0 +1,53 @@
+/**
+ * What a test run must not leave: links, namespaces, mounts, rules, directories, and processes of its own.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** What the machine has that concerns us, as lists of lines. */
+export function readMachine() {
+  return {
+    link: readdirSync('/sys/class/net'),
+    'named network namespace': existsSync('/run/netns') ? readdirSync('/run/netns') : [],
+    mount: readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(' ')[4]),
+    'firewall table': process.getuid() === 0 ? linesOf('nft', ['list', 'tables']) : [],
+    'directory in /tmp': readdirSync('/tmp').filter((name) => /^(qt\w*-|qn-|qrun-)/.test(name)),
+  };
+}
+
+const linesOf = (file, args) => (spawnSync(file, args, { encoding: 'utf8' }).stdout ?? '').split('\n').filter(Boolean);
+
+/** Sentences about what is there now and was not before, and about living processes that carry the run's mark or belong to the test user. */
+export function findLeftovers(before, { run, user }) {
+  const now = readMachine();
+  const things = Object.entries(now).flatMap(([kind, list]) =>
+    list.filter((name) => !before[kind].includes(name)).map((name) => `${kind} ${name}`),
+  );
+  return [...things, ...readProcesses(run, user).map(({ pid, command }) => `process ${pid} ${command}`)];
+}
+
+function readProcesses(run, user) {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .flatMap((pid) => {
+      const stat = readProc(pid, 'stat');
+      const state = stat.slice(stat.lastIndexOf(')') + 2).charAt(0);
+      if (state === '' || state === 'Z' || state === 'X') return [];
+      const marked = readProc(pid, 'environ').split('\0').includes(`QRUN_TEST_RUN=${run}`);
+      const command = readProc(pid, 'cmdline').replaceAll('\0', ' ').slice(0, 160);
+      const owner = /^Uid:\s+(\d+)/m.exec(readProc(pid, 'status'))?.[1];
+      return marked || (user !== undefined && Number(owner) === user.uid) ? [{ pid, command }] : [];
+    });
+}
+
+function readProc(pid, file) {
+  try {
+    return readFileSync(path.join('/proc', pid, file), 'latin1');
+  } catch {
+    return '';
+  }
+}
