@@ -65,27 +65,3 @@ export function isMulticast(address: string): boolean {
   if (isIpv4Literal(address)) return Number(address.split('.')[0]) >> 4 === 14;
   return isIpv6Literal(address) && /^ff[0-9a-f]{2}:/i.test(address);
 }
-
-/** `10.0.2.0/24` → the network's number and the length of its prefix. */
-export function parseIpv4Subnet(text: string): Parsed<{ readonly network: number; readonly prefix: number }> {
-  const match = /^([0-9.]+)\/([0-9]|[12][0-9]|3[0-2])$/.exec(text);
-  if (match === null || !isIpv4Literal(match[1] ?? '')) {
-    return { fault: `${JSON.stringify(text)} is no IPv4 subnet, such as 10.0.2.0/24` };
-  }
-  const prefix = Number(match[2]);
-  const address = ipv4Number(match[1] ?? '');
-  const network = prefix === 0 ? 0 : (address & (-1 << (32 - prefix))) >>> 0;
-  if (network !== address) {
-    return { fault: `${text} is an address inside of the subnet ${renderIpv4(network)}/${prefix}: write that` };
-  }
-  return { value: { network, prefix } };
-}
-
-/** Of a literal that was checked. */
-export function ipv4Number(address: string): number {
-  return address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-}
-
-function renderIpv4(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
-}

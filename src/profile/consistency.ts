@@ -3,7 +3,7 @@
  */
 import { defaultNicId, type NicEntry } from '../nic/schema/entry.ts';
 import { parseMac } from '../names.ts';
-import { diskFaults, faultOfCdrom } from './disk-field.ts';
+import { diskFaults, faultOfCdrom, isDevice } from './disk-field.ts';
 import type { FieldContext } from './fields.ts';
 import { parseForward, renderForward } from './forward.ts';
 import { isIpv4Literal } from './address.ts';
@@ -32,21 +32,20 @@ export function consistencyFaults(options: ConsistencyOptions): PathFault[] {
   ];
 }
 
-function kernelFaults(written: Readonly<Record<string, unknown>>, { directory }: FieldContext): PathFault[] {
-  const faults: PathFault[] = [];
-  if (written['kernel'] === undefined) {
-    for (const key of ['initrd', 'append']) {
-      if (written[key] !== undefined)
-        faults.push({ path: [key], at: 'key', message: `${key} belongs to a kernel, and there is none` });
-    }
-  }
-  for (const key of ['kernel', 'initrd']) {
+function kernelFaults(written: Readonly<Record<string, unknown>>, context: FieldContext): PathFault[] {
+  const stray = written['kernel'] === undefined ? ['initrd', 'append'].filter((key) => written[key] !== undefined) : [];
+  const devices = ['kernel', 'initrd'].filter((key) => {
     const value = written[key];
-    if (typeof value === 'string' && `${directory}/`.startsWith('/dev/') === false && /^\/+dev\//.test(value)) {
-      faults.push({ path: [key], at: 'value', message: 'this is a device and no file' });
-    }
-  }
-  return faults;
+    return typeof value === 'string' && isDevice(value, context);
+  });
+  return [
+    ...stray.map((key): PathFault => ({
+      path: [key],
+      at: 'key',
+      message: `${key} belongs to a kernel, and there is none`,
+    })),
+    ...devices.map((key): PathFault => ({ path: [key], at: 'value', message: 'this is a device and no file' })),
+  ];
 }
 
 interface Mention {

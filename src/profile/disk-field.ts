@@ -4,7 +4,7 @@
 import path from 'node:path';
 import * as z from 'zod/mini';
 import type { Parsed } from './address.ts';
-import { described, flag, map, oneOf, parsedText, parsePath, type FieldContext } from './fields.ts';
+import { described, flag, map, oneOf, parsedText, parsePath, transformed, type FieldContext } from './fields.ts';
 import type { Disk, DiskFormat } from './profile.ts';
 import { parseSize, sizePattern } from './size.ts';
 import { truncated } from './words.ts';
@@ -32,15 +32,12 @@ const fileDescription =
   "The image, relative to the profile. If that place cannot be written, a new disk goes to the VM's own directory.";
 
 export function diskField(context: FieldContext) {
-  const file = (description: string) => parsedText(description, (written) => parseDiskPath(written, context));
   const full = map('A disk.', {
     file: z.pipe(
       described(z.string(), fileDescription, { examples: ['web1.qcow2'] }),
-      z.transform((written, payload) => {
+      transformed((written: string): Parsed<CheckedDisk['file']> => {
         const parsed = parseDiskPath(written, context);
-        if ('value' in parsed) return { file: parsed.value, written };
-        payload.issues.push({ code: 'custom', input: written, message: parsed.fault });
-        return z.NEVER;
+        return 'fault' in parsed ? parsed : { value: { file: parsed.value, written } };
       }),
     ),
     format: z.exactOptional(oneOf("The image's format. Default: by the suffix of its name.", formats)),
@@ -50,20 +47,18 @@ export function diskField(context: FieldContext) {
         examples: ['20G'],
       }),
     ),
-    base: z.exactOptional(file('The disk is created as an overlay of this image if it is missing.')),
+    base: z.exactOptional(
+      parsedText('The disk is created as an overlay of this image if it is missing.', (written) =>
+        parseDiskPath(written, context),
+      ),
+    ),
     readOnly: z.exactOptional(flag('true: the guest cannot write it. Default: false, true for an .iso.')),
   });
-  const bare = z.pipe(
-    file(fileDescription),
-    z.transform((absolute): { file: string } => ({ file: absolute })),
-  );
   const short = z.pipe(
     described(z.string(), fileDescription),
-    z.transform((written, payload): Disk => {
-      const parsed = bare.safeParse(written, { jitless: true });
-      if (parsed.success) return diskOf({ file: { file: parsed.data.file, written } });
-      payload.issues.push({ code: 'custom', input: written, message: parsed.error.issues[0]?.message ?? '' });
-      return z.NEVER;
+    transformed((written: string): Parsed<Disk> => {
+      const parsed = parseDiskPath(written, context);
+      return 'fault' in parsed ? parsed : { value: diskOf({ file: { file: parsed.value, written } }) };
     }),
   );
   return z.union([short, z.pipe(full, z.transform(diskOf))]);
@@ -95,15 +90,16 @@ function parseDiskPath(written: string, context: FieldContext): Parsed<string> {
   return { fault: `${truncated(written)} is a descriptor of QEMU's and no file` };
 }
 
-const isDevice = (written: string, context: FieldContext): boolean => {
+export function isDevice(written: string, context: FieldContext): boolean {
   const parsed = parsePath(written, context);
   return 'value' in parsed && parsed.value.startsWith('/dev/');
-};
+}
 
-/** A host's CD drive can be nothing else. */
+/** A host's CD drive can be nothing else than a CD drive; any other device is not given away by this key. */
 export function faultOfCdrom(written: string, context: FieldContext): string | undefined {
-  if (!isDevice(written, context)) return undefined;
-  return /^\/dev\/(sr[0-9]+|cdrom[0-9]*)$/.test(written)
+  const parsed = parsePath(written, context);
+  if ('fault' in parsed || !parsed.value.startsWith('/dev/')) return undefined;
+  return /^\/dev\/(sr[0-9]+|cdrom[0-9]*)$/.test(parsed.value)
     ? undefined
     : `${truncated(written)} is a device and no image of a CD`;
 }

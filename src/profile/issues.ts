@@ -3,6 +3,7 @@
  */
 import type * as z from 'zod/mini';
 import { closestOf } from './closest.ts';
+import { otherNamesOf } from './other-names.ts';
 import { kindOf, listed, truncated } from './words.ts';
 import type { DocumentPath, PathFault } from './yaml-document.ts';
 
@@ -27,10 +28,20 @@ function valueAt(value: unknown, path: DocumentPath): unknown {
   }, value);
 }
 
+/** Keys of NICs that are looked for at the top of a profile by who knows other tools. */
+const nicKeys = ['forwards', 'mac', 'model', 'mtu', 'queues', 'subnet', 'vhost'];
+
 function unknownKey(key: string, known: readonly string[], path: DocumentPath): PathFault {
-  const near = closestOf(key, known);
-  const advice = near === undefined ? `: the keys here are ${listed(known, 'and')}` : `, did you mean "${near}"?`;
-  return { path: [...path, key], at: 'key', message: `unknown key ${truncated(key)}${advice}` };
+  return { path: [...path, key], at: 'key', message: `unknown key ${truncated(key)}${suggestion(key, known, path)}` };
+}
+
+function suggestion(key: string, known: readonly string[], path: DocumentPath): string {
+  const near = closestOf(key, known, otherNamesOf);
+  if (near !== undefined) return `, did you mean "${near}"?`;
+  const ofNic = path.length === 0 ? closestOf(key, nicKeys, otherNamesOf) : undefined;
+  return ofNic === undefined
+    ? `: the keys here are ${listed(known, 'and')}`
+    : `, did you mean "${ofNic}" of a NIC (below "nics")?`;
 }
 
 function faultsOfUnion(issue: Issue & { code: 'invalid_union' }, value: unknown, path: DocumentPath): PathFault[] {
@@ -74,18 +85,22 @@ function messageOf(issue: Issue, value: unknown, path: DocumentPath): string {
 function mismatch(expected: readonly string[], value: unknown, path: DocumentPath): string {
   if (value === undefined) return missing(path);
   if (value === null) return 'nothing is written here: give a value, or remove the key';
-  return `${listed(expected)} is needed, not ${kindOf(value)}${advice(expected, value)}`;
+  return `${listed(expected)} is needed, not ${kindOf(value)}${advice(expected, value, path)}`;
 }
 
 const missing = (path: DocumentPath): string => `the key "${String(path.at(-1) ?? '')}" is missing`;
 
-function advice(expected: readonly string[], value: unknown): string {
-  if (expected.includes('true or false') && typeof value === 'string') {
-    if (/^(yes|on|y)$/i.test(value)) return ': write true';
-    if (/^(no|off|n)$/i.test(value)) return ': write false';
+function advice(expected: readonly string[], value: unknown, path: DocumentPath): string {
+  if (typeof value === 'string') {
+    if (expected.includes('true or false') && /^(yes|on|y)$/i.test(value)) return ': write true';
+    if (expected.includes('true or false') && /^(no|off|n)$/i.test(value)) return ': write false';
+    return expected.some((word) => word.endsWith(' number')) && /^[0-9]+$/.test(value) ? ': remove the quotes' : '';
   }
-  const quotable = typeof value === 'number' || typeof value === 'boolean';
-  return expected.includes('a text') && quotable ? `: quote it, "${value}"` : '';
+  if (!expected.includes('a text')) return '';
+  // what quoting would not mend
+  if (path.at(-1) === 'size') return `: it needs a unit, such as ${String(value)}G`;
+  if (path.at(-1) === 'mac') return ': six pairs of hex digits with colons';
+  return typeof value === 'number' || typeof value === 'boolean' ? `: quote it, "${value}"` : '';
 }
 
 function notAmong(words: readonly string[], value: unknown, path: DocumentPath): string {

@@ -2,6 +2,7 @@
  * The keys of a profile. What a NIC is, is handed in: all kinds for the JSON Schema, anything for parsing, where each entry goes to its own
  * kind (nic/schema/entry).
  */
+import path from 'node:path';
 import * as z from 'zod/mini';
 import type { Parsed } from './address.ts';
 import { diskField } from './disk-field.ts';
@@ -26,7 +27,7 @@ const bootDevices = ['disk', 'cdrom', 'network'] as const satisfies readonly Boo
 export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, nic: N) {
   return map('A profile of qrun: one virtual machine.', {
     description: z.exactOptional(text('What this machine is, in one line.', () => undefined)),
-    cpus: z._default(cpusField(), { sockets: 1, cores: 1, threads: 1 }),
+    cpus: z.prefault(cpusField(), 1),
     memory: z.prefault(memoryField(), '512M'),
     accel: z._default(
       oneOf('auto: KVM if this user can really use it, else TCG with a warning. kvm never falls back.', [
@@ -54,7 +55,7 @@ export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, ni
     append: z.exactOptional(text('The command line of that kernel.', () => undefined, { examples: ['console=ttyS0'] })),
     disks: z._default(described(z.array(diskField(context)), 'The disks, in order.'), () => []),
     cdrom: z.exactOptional(filePath(context, 'An image in the CD drive.', ['debian.iso'])),
-    boot: z._default(bootField(), () => ({ order: [...bootDevices] })),
+    boot: z.prefault(bootField(), () => [...bootDevices]),
     display: z._default(
       oneOf("A window for the screen. vnc is a socket of the user's own.", ['none', 'gtk', 'sdl', 'vnc', 'spice-app']),
       'none',
@@ -112,18 +113,17 @@ function cpusField() {
       return count <= maxCpus ? { value: cpus } : { fault: `${count} CPUs are too many: at most ${maxCpus}` };
     }),
   );
-  return z.union([counted, limited]);
+  return described(z.union([counted, limited]), 'CPUs: how many, or { sockets: 1, cores: 2, threads: 2 }. Default: 1.');
 }
 
 function memoryField() {
-  const description = 'Memory: a number of MiB, or with K, M, G or T.';
-  return z.union([
-    z.pipe(described(z.number(), description), transformed<number, number>(parseMemory)),
-    z.pipe(
-      described(z.string(), description, { pattern: '^[0-9]+([.][0-9]+)?[KkMmGgTt]?$', examples: ['512M', '2G'] }),
-      transformed<string, number>(parseMemory),
-    ),
-  ]);
+  const description = 'Memory: a number of MiB, or with K, M, G or T. Default: 512M.';
+  const counted = z.pipe(z.number(), transformed<number, number>(parseMemory));
+  const measured = z.pipe(
+    described(z.string(), description, { pattern: '^[0-9]+([.][0-9]+)?[KkMmGgTt]?$', examples: ['512M', '2G'] }),
+    transformed<string, number>(parseMemory),
+  );
+  return described(z.union([counted, measured]), description);
 }
 
 function bootField() {
@@ -135,23 +135,24 @@ function bootField() {
     ),
     'Where to boot from, in this order.',
   );
-  return z.union([
-    z.pipe(
-      order,
-      z.transform((devices: BootDevice[]): { order: BootDevice[]; once?: BootDevice } => ({ order: devices })),
-    ),
-    map('Where to boot from.', {
-      order: z._default(order, () => [...bootDevices]),
-      once: z.exactOptional(oneOf('Only at the first boot of a run.', bootDevices)),
-    }),
-  ]);
+  const listed = z.pipe(
+    order,
+    z.transform((devices: BootDevice[]): { order: BootDevice[]; once?: BootDevice } => ({ order: devices })),
+  );
+  const full = map('Where to boot from.', {
+    order: z.prefault(order, () => [...bootDevices]),
+    once: z.exactOptional(oneOf('Only at the first boot of a run.', bootDevices)),
+  });
+  return described(
+    z.union([listed, full]),
+    'Where to boot from: [disk, cdrom, network], or { order: [disk], once: cdrom }. Default: in that order.',
+  );
 }
 
 /** A path without a slash would be looked for on PATH: whose, depends on who starts the VM. */
 function hookField(context: FieldContext, description: string) {
   const parse = ([program = '', ...rest]: string[]): Parsed<string[]> => {
-    if (/^(\.\.?)?\//.test(program))
-      return { value: [program.startsWith('/') ? program : `${context.directory}/${program}`, ...rest] };
+    if (/^(\.\.?)?\//.test(program)) return { value: [path.resolve(context.directory, program), ...rest] };
     return { fault: 'a hook begins with the path of a program: absolute, or with ./ in front' };
   };
   return z.pipe(textList(description, 'A path, then arguments.'), transformed(parse));

@@ -14,6 +14,7 @@ import {
   Parser,
   type CST,
   type Document,
+  type ErrorCode,
   type ParsedNode,
   type Scalar,
   type YAMLMap,
@@ -149,25 +150,33 @@ function composeDocuments(tokens: readonly CST.Token[], end: number): Document.P
 }
 
 function faultsOfSyntax(documents: readonly Document.Parsed[]): PlacedFault[] {
-  const faults: PlacedFault[] = [];
-  for (const [index, { errors, warnings, directives, range }] of documents.entries()) {
-    if (index === 1) faults.push(documentFault(range[0], 'a second document: a profile is one', range[0] + 3));
-    if (index > 0) continue;
-    for (const { pos, message } of [...errors, ...warnings]) {
-      faults.push(documentFault(pos[0], sentence(message), Math.max(pos[1], pos[0] + 1)));
-    }
-    if (directives?.yaml.explicit === true && directives.yaml.version !== '1.2') {
-      faults.push(documentFault(0, `YAML ${directives.yaml.version} is not taken: a profile is YAML 1.2`));
-    }
+  const [document, second] = documents;
+  if (document === undefined) return [];
+  const { errors, warnings, directives } = document;
+  const faults = [...errors, ...warnings].map(({ pos, code, message }) =>
+    documentFault(pos[0], sentence(code, message), Math.max(pos[1], pos[0] + 1)),
+  );
+  if (directives.yaml.explicit === true && directives.yaml.version !== '1.2') {
+    faults.push(documentFault(0, `YAML ${directives.yaml.version} is not taken: a profile is YAML 1.2`));
   }
-  return faults.toSorted((a, b) => a.start - b.start);
+  if (second !== undefined)
+    faults.push(documentFault(second.range[0], 'a second document: a profile is one', second.range[0] + 3));
+  const sorted = faults.toSorted((a, b) => a.start - b.start);
+  // one mistake makes several errors of the library's in one place: the first says most
+  return sorted.filter(({ start }, index) => start !== sorted[index - 1]?.start);
 }
 
-function sentence(message: string): string {
+const sentences: Readonly<Partial<Record<ErrorCode, string>>> = {
+  BLOCK_AS_IMPLICIT_KEY: 'a value and keys below it: quote the value, or mend the indentation of the next line',
+  MULTILINE_IMPLICIT_KEY: 'a key and its colon stand on one line: is a colon missing, or is the indentation wrong?',
+  TAB_AS_INDENT: 'a tab: YAML is indented with blanks',
+};
+
+function sentence(code: ErrorCode, message: string): string {
   const [first = ''] = message.split('\n');
   const tag = /^Unresolved tag: (.*)$/.exec(first);
   if (tag !== null) return `unknown tag ${truncated(tag[1] ?? '')}: values are written without tags`;
-  return truncated(first.charAt(0).toLowerCase() + first.slice(1), 200);
+  return sentences[code] ?? `this is no YAML: ${first.charAt(0).toLowerCase()}${first.slice(1, 200)}`;
 }
 
 // a line break in a value would become a line of somebody's configuration; bidirectional marks make a value look like another

@@ -3,6 +3,8 @@
  */
 import path from 'node:path';
 import type { Fault } from '../errors.ts';
+import { visible } from './visible.ts';
+import { widthOf } from './width.ts';
 
 export interface RenderFaultsOptions {
   readonly colour: boolean;
@@ -77,7 +79,7 @@ function cellsOf(source: string, column: number, width: number): Cell[] {
   while (index < reach) {
     const character = String.fromCodePoint(source.codePointAt(index) ?? 0);
     const text = character === '\t' ? ' '.repeat(tabWidth - (at % tabWidth)) : visible(character);
-    const columns = text === character ? columnsOfCharacter(character) : text.length;
+    const columns = text === character ? widthOf(character) : text.length;
     cells.push({ text, columns, index });
     at += columns;
     index += character.length;
@@ -100,26 +102,4 @@ function endOf(cells: readonly Cell[], from: number): number {
     if (room < 0) break;
   }
   return until;
-}
-
-/** Control characters, and those that turn the direction of writing, are shown and not obeyed. */
-export function visible(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,
-    (character) => {
-      const code = character.codePointAt(0) ?? 0;
-      return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-    },
-  );
-}
-
-const combining = /^[\p{Mn}\p{Me}]$/u;
-const emoji = /^\p{Emoji_Presentation}$/u;
-const wide =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]$/u;
-
-function columnsOfCharacter(character: string): number {
-  if (character <= '\u007e') return 1;
-  if (combining.test(character)) return 0;
-  return wide.test(character) || emoji.test(character) ? 2 : 1;
 }

@@ -26,7 +26,12 @@ export function parseNicEntry(value: unknown, index: number, context: FieldConte
   const path: DocumentPath = ['nics', index];
   if (typeof value === 'string') return parseShort(value, index, context);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return refused(path, `a map with "kind", or a short form such as user, is needed, not ${kindOf(value)}`);
+    return refused(
+      path,
+      value === null || value === undefined
+        ? 'nothing is written here: name a kind of NIC, such as user, or remove the entry'
+        : `a map with "kind", or a short form such as user, is needed, not ${kindOf(value)}`,
+    );
   }
   return parseMap(value as Record<string, unknown>, index, context);
 }

@@ -1,7 +1,9 @@
 /** `kind: user`, QEMU's own NAT: needs no rights. */
 import * as z from 'zod/mini';
-import { ipv4Number, isIpv4Literal, parseIpv4Subnet, type Parsed } from '../../profile/address.ts';
+import { isIpv4Literal, type Parsed } from '../../profile/address.ts';
 import { filePath, flag, parsedText, text, type FieldContext } from '../../profile/fields.ts';
+import { truncated } from '../../profile/words.ts';
+import { parseSubnet } from '../subnet.ts';
 import { nicMap, type NicRule } from './common.ts';
 import { forwardList } from './forwards.ts';
 
@@ -11,7 +13,7 @@ export function userSchema(context: FieldContext) {
   return nicMap('user', "User networking: QEMU's own NAT and DHCP. Needs no rights.", {
     forwards: forwardList(),
     subnet: z.exactOptional(
-      parsedText(`The guest's IPv4 subnet. Default ${defaultSubnet}.`, parseSubnet, {
+      parsedText(`The guest's IPv4 subnet. Default ${defaultSubnet}.`, parseCidr, {
         pattern: '^[0-9.]+/[0-9]+$',
         examples: [defaultSubnet],
       }),
@@ -38,22 +40,21 @@ export function userSchema(context: FieldContext) {
   });
 }
 
-export const userRule: NicRule = ({ subnet = defaultSubnet, dns }) => {
-  if (typeof dns !== 'string' || typeof subnet !== 'string' || !isIpv4Literal(dns)) return [];
-  const parsed = parseIpv4Subnet(subnet);
-  if ('fault' in parsed) return [];
-  const { network, prefix } = parsed.value;
-  const inside = Math.floor(ipv4Number(dns) / 2 ** (32 - prefix)) === Math.floor(network / 2 ** (32 - prefix));
-  return inside ? [] : [{ key: 'dns', message: `${dns} lies outside of the guest's subnet ${subnet}` }];
+export const userRule: NicRule = ({ subnet: cidr = defaultSubnet, dns }) => {
+  if (typeof dns !== 'string' || typeof cidr !== 'string' || !isIpv4Literal(dns)) return [];
+  const subnet = parseSubnet(cidr);
+  if (subnet === undefined || subnet.contains(dns)) return [];
+  return [{ key: 'dns', message: `${dns} lies outside of the guest's subnet ${subnet.cidr}` }];
 };
 
-/** QEMU's DHCP begins at the 15th address, so that a smaller network than /27 has none to give. */
-function parseSubnet(written: string): Parsed<string> {
-  const parsed = parseIpv4Subnet(written);
-  if ('fault' in parsed) return parsed;
-  const { network, prefix } = parsed.value;
-  if (prefix < 8 || prefix > 27) return { fault: `${written}: the guest's subnet has a prefix of 8 to 27` };
-  const first = network >>> 24;
+function parseCidr(written: string): Parsed<string> {
+  const subnet = parseSubnet(written);
+  if (subnet === undefined) return { fault: `${truncated(written)} is no IPv4 subnet, such as ${defaultSubnet}` };
+  if (subnet.cidr !== written) return { fault: `${written} is not the beginning of a subnet: write ${subnet.cidr}` };
+  // the gateway, the name server and the guest need a place each
+  if (subnet.prefix < 8 || subnet.prefix > 29)
+    return { fault: `${written}: the guest's subnet has a prefix of 8 to 29` };
+  const first = Number(written.split('.')[0]);
   if (first === 0 || first === 127 || first >= 224) return { fault: `${written} is no network of hosts` };
   return { value: written };
 }

@@ -1,0 +1,25 @@
+/**
+ * `npm run schema`: the JSON Schemas that are generated, from the source that parses. They are checked in, and a test holds them current.
+ */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { build } from 'esbuild';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+const { outputFiles } = await build({
+  absWorkingDir: root,
+  entryPoints: ['src/profile/json-schema.ts'],
+  bundle: true,
+  write: false,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  logLevel: 'warning',
+});
+const source = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
+const { buildProfileJsonSchema } = await import(`data:text/javascript;base64,${source}`);
+
+const file = path.join(root, 'schema/profile.schema.json');
+writeFileSync(file, `${JSON.stringify(buildProfileJsonSchema(), null, 2)}\n`);
+console.log(`wrote ${path.relative(root, file)}`);
