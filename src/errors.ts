@@ -36,6 +36,8 @@ const exitStatus = {
   timeout: 3,
   'in-use': 4,
   'left-behind': 5,
+  /** Ended by a signal before there was anything to keep: the status is 128+n, given with the error. */
+  interrupted: 130,
   bug: 70,
 } as const;
 
@@ -48,6 +50,8 @@ export interface QrunErrorOptions {
   readonly causes?: readonly string[];
   readonly faults?: readonly Fault[];
   readonly cause?: unknown;
+  /** Instead of the status that the code means. */
+  readonly status?: number;
 }
 
 export class QrunError extends Error {
@@ -56,6 +60,7 @@ export class QrunError extends Error {
   readonly hint: string | undefined;
   readonly causes: readonly string[];
   readonly faults: readonly Fault[];
+  readonly status: number;
 
   constructor(code: ErrorCode, message: string, options: QrunErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -63,12 +68,13 @@ export class QrunError extends Error {
     this.hint = options.hint;
     this.causes = options.causes ?? [];
     this.faults = options.faults ?? [];
+    this.status = options.status ?? exitStatus[code];
   }
 }
 
 /** The exit status that an error means, CONTRACT-wise: 1 QEMU, 2 the user, 3 the host, 4 in use, 5 leftovers, 70 a bug. */
 export function exitStatusOf(error: unknown): number {
-  return error instanceof QrunError ? exitStatus[error.code] : exitStatus.bug;
+  return error instanceof QrunError ? error.status : exitStatus.bug;
 }
 
 /** The errno name (`ENOENT`, …) of an error of Node's, if it has one. */

@@ -41,6 +41,7 @@ export const commands: readonly AnyCommand[] = [
   command<RunArguments>({
     name: 'run',
     summary: 'start VMs; one without -d is attached to your terminal',
+    family: 'profile',
     arguments: {
       profiles: { ...profile, type: 'strings', required: true, summary: 'a profile by name, or the path of its file' },
       detach: { ...flag('return as soon as QEMU runs'), short: 'd' },
@@ -61,6 +62,7 @@ export const commands: readonly AnyCommand[] = [
   command<ShowArguments>({
     name: 'show',
     summary: 'show everything that a run would do, and do nothing',
+    family: 'profile',
     document: true,
     arguments: {
       profile: { ...profile, type: 'string', required: true, summary: 'a profile by name, or the path of its file' },
@@ -197,6 +199,7 @@ export const commands: readonly AnyCommand[] = [
   command<NewArguments>({
     name: 'new',
     summary: 'write a commented profile',
+    family: 'profile',
     arguments: {
       name: {
         ...profile,
@@ -232,6 +235,7 @@ export const commands: readonly AnyCommand[] = [
   command<EditArguments>({
     name: 'edit',
     summary: 'edit a profile with $VISUAL or $EDITOR; a faulty one is not kept',
+    family: 'profile',
     arguments: {
       profile: { ...profile, type: 'string', required: true, summary: 'a profile' },
       force: flag('keep the file even with faults'),
@@ -252,6 +256,7 @@ export const commands: readonly AnyCommand[] = [
   command<DoctorArguments>({
     name: 'doctor',
     summary: 'tell what works on this host, and the one command that mends what does not',
+    family: 'profile',
     document: true,
     arguments: {
       profile: { ...profile, type: 'string', required: false, summary: 'only what this profile needs' },

@@ -1,7 +1,8 @@
 import { QrunError } from '../errors.ts';
 import { runForeground } from '../launch/foreground.ts';
+import { catchInterruption } from '../launch/interrupt.ts';
 import { forEachVm } from '../launch/many.ts';
-import { prepare, type LaunchContext, type LaunchOptions } from '../launch/prepare.ts';
+import { prepare, type LaunchOptions } from '../launch/prepare.ts';
 import { startVm } from '../launch/start.ts';
 import { runningDocument } from '../launch/vms.ts';
 import { tellError } from '../report/tell.ts';
@@ -18,10 +19,9 @@ export const run: Run<RunArguments> = async (args, context) => {
     ...(args.ephemeral && { ephemeral: true }),
     ...(name !== undefined && { name }),
   };
-  const launch = launchContext(context);
   const [only] = profiles;
-  if (profiles.length > 1 || args.detach || only === undefined)
-    return await runDetached(profiles, options, context, launch);
+  if (profiles.length > 1 || args.detach || only === undefined) return await runDetached(profiles, options, context);
+  const launch = launchContext(context);
   const prepared = await prepare(only, options, launch);
   for (const note of prepared.plan.notes) context.report.warn(note);
   return await runForeground(prepared, { ...launch, note: context.report.note, terminal: ownTerminal() });
@@ -30,9 +30,11 @@ export const run: Run<RunArguments> = async (args, context) => {
 async function runDetached(
   profiles: readonly string[],
   options: LaunchOptions,
-  { report }: CommandContext,
-  launch: LaunchContext,
+  context: CommandContext,
 ): Promise<number> {
+  const { report } = context;
+  const interruption = catchInterruption();
+  const launch = { ...launchContext(context), interrupted: interruption.signal };
   const started: unknown[] = [];
   const status = await forEachVm(
     profiles,

@@ -7,6 +7,7 @@ import { isAlive } from '../system/processes.ts';
 import { signalNumber, onSignals } from '../system/signals.ts';
 import type { Terminal } from '../system/terminal.ts';
 import { finishRun } from './end.ts';
+import { catchInterruption, endingSignals } from './interrupt.ts';
 import type { LaunchContext, Prepared } from './prepare.ts';
 import { startVm, type Started } from './start.ts';
 
@@ -18,10 +19,14 @@ export interface ForegroundContext extends LaunchContext {
 /** @returns the exit status: 0 or 1 as the guest ended, 128+n when signal n ended qrun, 0 when the person left the console */
 export async function runForeground(prepared: Prepared, context: ForegroundContext): Promise<number> {
   const { profile, files } = prepared;
-  const started = await startVm(prepared, context);
+  const early = catchInterruption();
+  const started = await startVm(prepared, { ...context, interrupted: early.signal });
   const ended = new AbortController();
   const gone = waitUntilGone(started).finally(() => ended.abort());
   const signals = obeySignals(started, prepared, context);
+  early.ignore();
+  if (early.signal.aborted) signals.press(early.signal.reason as NodeJS.Signals);
+  context.note(greeting(started, context));
   try {
     if (profile.console === 'stdio') {
       const { console: socket } = started.record.sockets;
@@ -49,6 +54,11 @@ export async function runForeground(prepared: Prepared, context: ForegroundConte
   }
 }
 
+function greeting({ record, pid }: Started, { terminal }: ForegroundContext): string {
+  const keys = record.console === 'stdio' && terminal.isInteractive ? '; Ctrl-] leaves its console' : '';
+  return `${record.vm} runs, pid ${pid}${keys}`;
+}
+
 function leave(started: Started, context: ForegroundContext): number {
   const { vm } = started.record;
   started.waiter.process.forget();
@@ -68,6 +78,7 @@ async function waitUntilGone({ waiter, record, pid }: Started): Promise<number |
 interface Signals {
   /** The number of the signal that asked qrun to end; an interrupt from the keyboard is a wish for the guest, and does not count. */
   received: number | undefined;
+  readonly press: (signal: NodeJS.Signals) => void;
   ignore: () => void;
 }
 
@@ -84,8 +95,7 @@ function obeySignals(started: Started, { files, profile }: Prepared, context: Fo
   };
   let presses = 0;
   let climbing = new AbortController();
-  const signals: Signals = { received: undefined, ignore: () => {} };
-  signals.ignore = onSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
+  const press = (signal: NodeJS.Signals): void => {
     if (signal !== 'SIGINT') signals.received ??= signalNumber(signal);
     const from = rungs[Math.min(presses, rungs.length - 1)] ?? 'kill';
     presses += 1;
@@ -95,7 +105,8 @@ function obeySignals(started: Started, { files, profile }: Prepared, context: Fo
     stopQemu(target, { timeoutMs: profile.shutdown.timeoutS * 1000, from, signal: climbing.signal }).catch(
       (error: unknown) => context.warn(`${profile.name}: ${error instanceof Error ? error.message : String(error)}`),
     );
-  });
+  };
+  const signals: Signals = { received: undefined, press, ignore: onSignals(endingSignals, press) };
   return signals;
 }
 

@@ -14,7 +14,8 @@ export async function forEachVm<T>(
   let next = 0;
   const work = async (): Promise<void> => {
     for (let index = next++; index < names.length; index = next++) {
-      highest = Math.max(highest, await one(names[index] as T, act, tell));
+      const status = await one(names[index] as T, act, tell);
+      highest = Math.max(highest, status);
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, names.length) }, work));

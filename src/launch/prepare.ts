@@ -17,6 +17,8 @@ export interface LaunchContext {
   readonly system: System;
   readonly places: Places;
   readonly warn: (message: string) => void;
+  /** Aborted when the person or the system wants qrun to end: a start is then undone, its reason says by which signal. */
+  readonly interrupted?: AbortSignal;
 }
 
 export interface LaunchOptions {

@@ -1,5 +1,7 @@
 /** Waits until QEMU's main loop answers in the event journal, or until QEMU ended. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { throwIfInterrupted } from './interrupt.ts';
+import type { LaunchContext } from './prepare.ts';
 import type { Waiter } from './waiter.ts';
 
 export type Readiness =
@@ -10,7 +12,11 @@ export type Readiness =
  * The greeting comes before QEMU has made its devices; the answer to qmp_capabilities comes from the main loop, when all of them stand.
  * A look every 2 ms costs nothing next to QEMU's own 20.
  */
-export async function waitUntilRunning(events: string, waiter: Waiter): Promise<Readiness> {
+export async function waitUntilRunning(
+  events: string,
+  waiter: Waiter,
+  context: Pick<LaunchContext, 'interrupted'>,
+): Promise<Readiness> {
   let ended: { status: number | undefined } | undefined;
   void waiter.end.then((status) => (ended = { status }));
   const fd = openSync(events, 'r');
@@ -20,6 +26,7 @@ export async function waitUntilRunning(events: string, waiter: Waiter): Promise<
       const length = readSync(fd, buffer, 0, buffer.length, 0);
       if (buffer.subarray(0, length).includes('{"return"')) return { state: 'running', pid: await waiter.pid };
       if (ended !== undefined) return { state: 'failed', status: ended.status };
+      throwIfInterrupted(context);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   } finally {

@@ -22,6 +22,8 @@ export interface RunRecord {
   readonly sockets: { readonly qmp: string; readonly console: string; readonly vnc?: string };
   readonly nics: readonly PlannedNic[];
   readonly console: 'stdio' | 'none';
+  /** QEMU was told to wait (`-S`): it stands still until its first RESUME. */
+  readonly startsPaused: boolean;
   readonly shutdownTimeoutS: number;
 }
 

@@ -19,6 +19,7 @@ import { killProcess, readProcess } from '../system/processes.ts';
 import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
 import { finishLocked } from './end.ts';
 import { AutoPortTaken, alreadyRunning, failedStart } from './errors.ts';
+import { throwIfInterrupted } from './interrupt.ts';
 import type { LaunchContext, Prepared } from './prepare.ts';
 import { waitUntilRunning } from './ready.ts';
 import { removeRun, writeRun, type RunRecord } from './run-record.ts';
@@ -79,6 +80,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
       registry: resourceOf,
       context: { system, runId, descriptors, warn: context.warn },
     });
+    throwIfInterrupted(context);
     const ports = portsOf(records);
     const plan = prepared.replan(ports);
     const record = runRecord(plan, { runId, startedAt, bootId: system.bootId() });
@@ -91,7 +93,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
       cwd: path.dirname(profile.file),
     });
     failpoint('spawned');
-    const running = await waitUntilRunning(files.events, waiter);
+    const running = await waitUntilRunning(files.events, waiter, context);
     if (running.state === 'failed') throw failedStart(plan, files, running.status);
     const pid = running.pid;
     const full = { ...record, pid, startTime: readProcess(pid)?.startTime ?? 0 };
@@ -170,6 +172,7 @@ function runRecord(plan: LaunchPlan, run: { runId: string; startedAt: string; bo
     sockets,
     nics,
     console: plan.console,
+    startsPaused: plan.qemu.argv.includes('-S'),
     shutdownTimeoutS,
   };
 }

@@ -63,9 +63,10 @@ export function readVm({ places }: Where, vm: VmName): Vm {
 /** The event journal has it all; a VM whose record or monitor is gone runs on, but cannot be reached: lost. */
 function stateOf(files: VmFiles, record: RunRecord | undefined): VmState {
   if (record === undefined || !existsSync(record.sockets.qmp)) return 'lost';
-  const { paused, poweringDown } = summarise(parseJournal(readTail(files.events, 65_536)));
+  const text = readTail(files.events, 65_536);
+  const { paused, poweringDown } = summarise(parseJournal(text));
   if (poweringDown) return 'powering-down';
-  return paused ? 'paused' : 'running';
+  return paused || (record.startsPaused && !text.includes('"RESUME"')) ? 'paused' : 'running';
 }
 
 export const listRunning = (where: Where): Vm[] =>

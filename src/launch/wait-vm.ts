@@ -6,7 +6,6 @@ import { delay } from '../system/delay.ts';
 import { isAlive, readProcess } from '../system/processes.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
-import { readEnd } from './run-record.ts';
 import { readVm, requireRunning, type RunningVm } from './vms.ts';
 
 export interface WaitContext extends LaunchContext {
@@ -15,8 +14,10 @@ export interface WaitContext extends LaunchContext {
 
 /** @returns 0, or for `end` how it ended @throws QrunError `timeout`, `guest-crashed` when the VM ended before what was waited for */
 export async function waitForVm(name: string, what: WaitFor, context: WaitContext): Promise<number> {
-  if (what.what === 'end' && readVm(context, parseVmName(name)).pid === undefined)
-    return readEnd(readVm(context, parseVmName(name)).files)?.status ?? notRunning(context, name);
+  if (what.what === 'end') {
+    const ended = await endOfStopped(name, context);
+    if (ended !== undefined) return ended;
+  }
   const vm = requireRunning(context, name);
   const done = new AbortController();
   const time = after(context.timeoutMs, done.signal);
@@ -39,10 +40,12 @@ export async function waitForVm(name: string, what: WaitFor, context: WaitContex
   }
 }
 
-const notRunning = (context: LaunchContext, name: string): number => {
-  requireRunning(context, name);
-  return 0;
-};
+/** Of a VM that does not run any more, once its release is done. Undefined: it runs, or never ran. */
+async function endOfStopped(name: string, context: LaunchContext): Promise<number | undefined> {
+  const vm = parseVmName(name);
+  if (readVm(context, vm).pid !== undefined) return undefined;
+  return (await finishRun(vm, context))?.status;
+}
 
 async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time'): Promise<number> {
   if (first === 'time') throw timedOut(vm.vm, context);

@@ -2,7 +2,16 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { bothQemus, createHome, needsEitherQemu, needsQemu, waitUntil, isAlive, readChildren, type Home } from '../harness/harness.ts';
+import {
+  bothQemus,
+  createHome,
+  needsEitherQemu,
+  needsQemu,
+  waitUntil,
+  isAlive,
+  readChildren,
+  type Home,
+} from '../harness/harness.ts';
 
 interface PsRow {
   readonly vm: string;
@@ -10,7 +19,11 @@ interface PsRow {
   readonly state: string;
   readonly accel: string;
   readonly qmp: string;
-  readonly nics: readonly { readonly id: string; readonly mac: string; readonly forwards?: readonly { readonly hostPort: number }[] }[];
+  readonly nics: readonly {
+    readonly id: string;
+    readonly mac: string;
+    readonly forwards?: readonly { readonly hostPort: number }[];
+  }[];
 }
 
 const idle = 'accel: tcg\nmemory: 64\nconsole: none\n';
@@ -37,7 +50,9 @@ async function detach(home: Home, name: string, ...more: string[]): Promise<PsRo
 
 /** Everything in the state and runtime directories that belongs to a run, not to a VM. */
 function leftOf(home: Home, vm: string): string[] {
-  const files = ['journal', 'run.json', 'ending', 'events.in'].map((name) => path.join(home.state, 'vms', vm, name)).filter((file) => existsSync(file));
+  const files = ['journal', 'run.json', 'ending', 'events.in']
+    .map((name) => path.join(home.state, 'vms', vm, name))
+    .filter((file) => existsSync(file));
   const sockets = existsSync(home.runtime) ? readdirSync(home.runtime) : [];
   return [...files, ...sockets];
 }
@@ -53,7 +68,12 @@ describe.each(bothQemus)('with QEMU %s', (which) => {
     expect(started).toMatchObject({ status: 0, stdout: '' });
     expect(started.stderr).toMatch(/web1 runs, pid \d+/);
     const row = await only(home);
-    expect(row).toMatchObject({ vm: 'web1', state: 'running', accel: 'tcg', qmp: path.join(home.runtime, 'web1', 'qmp') });
+    expect(row).toMatchObject({
+      vm: 'web1',
+      state: 'running',
+      accel: 'tcg',
+      qmp: path.join(home.runtime, 'web1', 'qmp'),
+    });
     expect(row.nics[0]?.mac).toMatch(/^52:54:00:/);
     expect(row.nics[0]?.forwards?.[0]?.hostPort).toBeGreaterThan(1023);
     expect(isAlive(row.pid)).toBe(true);
@@ -61,8 +81,7 @@ describe.each(bothQemus)('with QEMU %s', (which) => {
     expect(isAlive(row.pid)).toBe(false);
     expect(leftOf(home, 'web1')).toEqual([]);
     expect(await ps(home)).toEqual([]);
-    const [listed] = JSON.parse((await home.qrun(['ls', '--json'])).stdout) as { lastRun: { reason: string } }[];
-    expect(listed?.lastRun.reason).toBe('host-qmp-quit');
+    expect(await lastRun(home, 'web1')).toMatchObject({ reason: 'host-qmp-quit', status: 0 });
   });
 });
 
@@ -97,8 +116,7 @@ describe('the VM lock', () => {
     expect(second.nics[0]?.mac).toBe(first.nics[0]?.mac);
     process.kill(second.pid, 'SIGKILL');
     expect(await nothingLeft(home, 'web1')).toBe(true);
-    const [listed] = JSON.parse((await home.qrun(['ls', '--json'])).stdout) as { lastRun: { reason: string; status: number } }[];
-    expect(listed?.lastRun).toMatchObject({ reason: 'crashed', status: 1 });
+    expect(await lastRun(home, 'web1')).toMatchObject({ reason: 'crashed', status: 1 });
   });
 
   test('ten starts at once: one runs, nine are told so', async (context) => {
@@ -115,10 +133,23 @@ describe('the VM lock', () => {
     needsQemu(context);
     const home = createHome();
     home.profile('web1', idle);
-    const { fds } = (JSON.parse((await home.qrun(['show', 'web1', '--json'])).stdout) as { qemu: { fds: { fd: number; path: string }[] } }).qemu;
+    const { fds } = (
+      JSON.parse((await home.qrun(['show', 'web1', '--json'])).stdout) as {
+        qemu: { fds: { fd: number; path: string }[] };
+      }
+    ).qemu;
     const stray = home.write('stray', '');
     const bin = (await home.run(['sh', '-c', 'command -v node'])).stdout.trim();
-    const started = await home.run(['sh', '-c', `exec 7<>${stray}; exec "$@"`, 'sh', bin, ...qrunWords(home), 'web1', '-d']);
+    const started = await home.run([
+      'sh',
+      '-c',
+      `exec 7<>${stray}; exec "$@"`,
+      'sh',
+      bin,
+      ...qrunWords(home),
+      'web1',
+      '-d',
+    ]);
     expect(started.status).toBe(0);
     const { pid } = await only(home);
     const links = (await home.run(['sh', '-c', `ls -l /proc/${pid}/fd`])).stdout;
@@ -173,7 +204,7 @@ describe('a start that fails', () => {
     home.profile('web1', `${idle}machine: nosuchmachine\n`);
     const { status, stderr } = await home.qrun(['web1', '-d']);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/nosuchmachine/);
+    expect(stderr).toMatch(/no machine type/);
     expect(leftOf(home, 'web1')).toEqual([]);
   });
 
@@ -268,7 +299,7 @@ describe('ABUSE 62, 63: signals of a foreground run without a console', () => {
     const home = createHome();
     home.profile('web1', idle);
     const foreground = home.start(['web1']);
-    await eventually(async () => (await ps(home))[0]?.pid !== undefined, 10_000);
+    await foreground.waitFor(/web1 runs, pid/);
     foreground.kill('SIGINT');
     await foreground.waitFor(/powering down/);
     await eventually(async () => (await ps(home))[0]?.state === 'powering-down', 5000);
@@ -318,4 +349,9 @@ async function eventually(condition: () => Promise<boolean>, timeoutMs: number):
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+async function lastRun(home: Home, name: string): Promise<unknown> {
+  const rows = JSON.parse((await home.qrun(['ls', '--json'])).stdout) as { name: string; lastRun: unknown }[];
+  return rows.find((row) => row.name === name)?.lastRun;
 }
