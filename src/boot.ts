@@ -7,9 +7,10 @@ import path from 'node:path';
 import type { Outcome } from './cli.ts';
 import { ClosedOutput, writeAll } from './report/output.ts';
 
-/** Put in by the build: the package's version, and a hash of the bundle. */
+/** Put in by the build: the package's version, a hash of the bundle, and the commands with their families. */
 declare const QRUN_VERSION: string;
 declare const QRUN_BUILD: string;
+declare const QRUN_FAMILIES: Readonly<Record<string, string>>;
 
 interface Bundle {
   readonly main: (argv: readonly string[], options: { readonly packageRoot: string }) => Promise<Outcome>;
@@ -28,6 +29,13 @@ function printVersion(): void {
   }
 }
 
+/** Which part of the bundle will be used. A wrong guess costs time and nothing else. */
+function familyOf(argv: readonly string[]): string {
+  if (argv.length === 0 || argv.includes('--help') || argv.includes('-h')) return 'help';
+  const word = argv.find((one) => !one.startsWith('-')) ?? '';
+  return Object.hasOwn(QRUN_FAMILIES, word) ? (QRUN_FAMILIES[word] ?? '') : 'profile';
+}
+
 /** Loaded here and not on top: `--version` needs none of it. */
 function runBundle(argv: readonly string[]): void {
   const { Script } = require('node:vm') as typeof import('node:vm');
@@ -35,7 +43,8 @@ function runBundle(argv: readonly string[]): void {
   const packageRoot = path.dirname(__dirname);
   const file = path.join(__dirname, 'qrun.cjs');
   const directory = codeCacheDirectory(packageRoot);
-  const cache = new CodeCache({ file, build: QRUN_BUILD, directory, uid: process.geteuid?.() ?? 0 });
+  const uid = process.geteuid?.() ?? 0;
+  const cache = new CodeCache({ file, build: QRUN_BUILD, family: familyOf(argv), directory, uid });
   // the bundle is ASCII: a one-byte string is the quickest to make
   const source = readFileSync(file, 'latin1');
   const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {

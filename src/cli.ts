@@ -10,7 +10,7 @@ import { placesOf } from './places.ts';
 import { bugOf, errorDocument, renderBug, renderError } from './report/error.ts';
 import { ClosedOutput, writeAll } from './report/output.ts';
 import { createReport, type Report } from './report/report.ts';
-import { stylesFor } from './report/style.ts';
+import { isTerminal, stylesFor } from './report/style.ts';
 import { createSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
 
@@ -66,9 +66,9 @@ function print(text: string): number {
   return 0;
 }
 
-/** Only asked for the help: making process.stdout takes time. */
+/** Making process.stdout takes time: only where there is a terminal. */
 function columnsOf(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns : undefined;
+  return isTerminal(1) ? process.stdout.columns : undefined;
 }
 
 function noteSudo(report: Report): void {

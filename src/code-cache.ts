@@ -23,12 +23,11 @@ import {
 import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Script } from 'node:vm';
-import { crc32 } from 'node:zlib';
 import { placesOf } from './places.ts';
 
 const magic = 'qrc1';
-/** magic, CRC-32 of all that follows, length of the head: then the head (JSON, padded with blanks), then the code. */
-const fixedBytes = 12;
+/** Magic, two words of checksum over all that follows, length of the head: then the head (JSON, padded with blanks), then the code. */
+const fixedBytes = 16;
 /** V8 takes the code as it lies in memory if it is aligned. */
 const alignment = 16;
 /** Ten times what it is; a file of another size is none of ours. */
@@ -47,6 +46,8 @@ export interface CodeCacheOptions {
   /** The bundle's file, and the hash that the build gave it. */
   readonly file: string;
   readonly build: string;
+  /** Commands that use the same part of the bundle share a cache. */
+  readonly family: string;
   readonly directory: string;
   readonly uid: number;
 }
@@ -62,8 +63,8 @@ export class CodeCache {
     const { size, mtimeMs } = statSync(options.file);
     this.#options = options;
     this.#key = [process.version, process.arch, options.build, size, mtimeMs].join(' ');
-    const name = `code-${process.version}-${process.arch}-${options.build.slice(0, 12)}.bin`;
-    this.#file = path.join(options.directory, name);
+    const name = ['code', process.version, process.arch, options.build.slice(0, 12), options.family].join('-');
+    this.#file = path.join(options.directory, `${name}.bin`);
     this.#read();
   }
 
@@ -123,9 +124,10 @@ function readTrusted(file: string, { directory, uid }: CodeCacheOptions): Return
 }
 
 function unpack(bytes: Buffer): { readonly head: Head; readonly code: Buffer } | undefined {
-  if (bytes.length < fixedBytes || bytes.toString('latin1', 0, 4) !== magic) return undefined;
-  if (crc32(bytes.subarray(8)) !== bytes.readUInt32LE(4)) return undefined;
-  const end = fixedBytes + bytes.readUInt32LE(8);
+  if (bytes.length < fixedBytes || bytes.length % 4 !== 0 || bytes.toString('latin1', 0, 4) !== magic) return undefined;
+  const [one, other] = checksum(bytes);
+  if (one !== bytes.readUInt32LE(4) || other !== bytes.readUInt32LE(8)) return undefined;
+  const end = fixedBytes + bytes.readUInt32LE(12);
   return { head: JSON.parse(bytes.toString('utf8', fixedBytes, end)) as Head, code: bytes.subarray(end) };
 }
 
@@ -133,11 +135,29 @@ function pack(head: Head, code: Buffer): Buffer {
   const text = JSON.stringify(head);
   const blanks = alignment - ((fixedBytes + Buffer.byteLength(text)) % alignment);
   const padded = Buffer.from(text + ' '.repeat(blanks));
-  const bytes = Buffer.concat([Buffer.alloc(fixedBytes), padded, code]);
+  const tail = Buffer.alloc((4 - (code.length % 4)) % 4);
+  const bytes = Buffer.concat([Buffer.alloc(fixedBytes), padded, code, tail]);
   bytes.write(magic, 0, 'latin1');
-  bytes.writeUInt32LE(padded.length, 8);
-  bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
+  bytes.writeUInt32LE(padded.length, 12);
+  const [one, other] = checksum(bytes);
+  bytes.writeUInt32LE(one, 4);
+  bytes.writeUInt32LE(other, 8);
   return bytes;
+}
+
+/**
+ * Over everything behind itself. Every step can be undone, so a change in one word always shows; any other goes unseen once in 2^64 times.
+ * (zlib's CRC-32 says no more, and loading zlib costs 2 ms.)
+ */
+function checksum(bytes: Buffer): readonly [number, number] {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  let one = 0x811c9dc5 ^ bytes.length;
+  let other = 0x9e3779b9;
+  for (let index = 3; index < words.length; index++) {
+    one = Math.imul(one ^ (words[index] ?? 0), 0x01000193);
+    other = Math.imul((other << 13) | (other >>> 19), 5) + one;
+  }
+  return [one >>> 0, other >>> 0];
 }
 
 /** At once or not at all, and never into a directory that others can write. */

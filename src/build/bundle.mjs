@@ -5,34 +5,56 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { loadSource, root } from './load-source.mjs';
 
-const root = path.resolve(import.meta.dirname, '../..');
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 
 /**
  * Packages that cost milliseconds at each start, replaced by our own few lines: string-width makes an Intl.Segmenter and compiles regular
- * expressions of all emoji when it is loaded, and yargs brings it twice.
- * @type {Readonly<Record<string, string>>}
+ * expressions of all emoji when it is loaded, and yargs brings it twice; what yargs asks of its platform takes as long again.
+ * @type {readonly (readonly [RegExp, string])[]}
  */
-const replacements = {
-  'string-width': `export { widthOf as default } from './src/report/width.ts';`,
-  'strip-ansi': `export { stripEscapes as default } from './src/report/width.ts';`,
-  'wrap-ansi': `export { wrapWords as default } from './src/report/wrap.ts';`,
-};
+const replacements = [
+  [/^string-width$/, `export { widthOf as default } from './src/report/width.ts';`],
+  [/^strip-ansi$/, `export { stripEscapes as default } from './src/report/width.ts';`],
+  [/^wrap-ansi$/, `export { wrapWords as default } from './src/report/wrap.ts';`],
+  [/platform-shims\/esm\.mjs$/, `export { platform as default } from './src/build/yargs-platform.ts';`],
+  [/^yargs\/helpers$/, `export { default as Parser } from 'yargs-parser';`],
+];
 
 /** @type {import('esbuild').Plugin} */
 const replace = {
   name: 'replace',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(?:string-width|strip-ansi|wrap-ansi)$/ }, ({ path: name }) => ({
-      path: name,
-      namespace: 'replacement',
-    }));
-    onLoad({ filter: /.*/, namespace: 'replacement' }, ({ path: name }) => ({
-      contents: replacements[name],
-      resolveDir: root,
-      loader: 'ts',
-    }));
+    for (const [index, [filter, contents]] of replacements.entries()) {
+      const namespace = `replacement-${index}`;
+      onResolve({ filter }, ({ path: name }) => ({ path: name, namespace }));
+      onLoad({ filter: /.*/, namespace }, () => ({ contents, resolveDir: root, loader: 'ts' }));
+    }
+    // yargs-parser looks for a `require` to read configuration files with, and does without
+    onResolve({ filter: /^node:module$/ }, ({ path: name, importer }) =>
+      importer.includes('yargs') ? { path: name, namespace: 'no-module' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'no-module' }, () => ({ contents: 'export const createRequire = undefined;' }));
+  },
+};
+
+/** Modules of Node's that take a millisecond or more to load. Our own files get them when they first use something of them. */
+const slowModules = ['child_process', 'crypto', 'dgram', 'net', 'readline/promises', 'stream', 'tty', 'zlib'];
+
+/** @type {import('esbuild').Plugin} */
+const lazyModules = {
+  name: 'lazy-modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path: name, importer, namespace }) => {
+      const own = namespace === 'file' && importer.startsWith(path.join(root, 'src'));
+      return own && slowModules.includes(name.slice('node:'.length)) ? { path: name, namespace: 'lazy' } : undefined;
+    });
+    onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
+      const names = Object.keys(await import(name)).filter((member) => member !== 'default');
+      const getter = `for(const name of ${JSON.stringify(names)})Object.defineProperty(exports,name,{enumerable:true,get:()=>require(${JSON.stringify(name)})[name]});`;
+      return { contents: getter, loader: 'js' };
+    });
   },
 };
 
@@ -56,24 +78,26 @@ const bundle = await build({
   ...common,
   entryPoints: ['src/cli.ts'],
   outfile: 'dist/qrun.cjs',
-  plugins: [replace],
-  banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  define: {
-    'import.meta.url': 'importMetaUrl',
-    'import.meta.dirname': '__dirname',
-    QRUN_VERSION: JSON.stringify(version),
-  },
+  plugins: [replace, lazyModules],
+  // nothing that is left in the bundle asks where it is
+  define: { 'import.meta.url': '"file:///qrun"', QRUN_VERSION: JSON.stringify(version) },
   metafile: process.argv.includes('--analyse'),
 });
 const hash = createHash('sha256')
   .update(readFileSync(path.join(root, 'dist/qrun.cjs')))
   .digest('hex');
+const { commands } = /** @type {typeof import('../commands/list.ts')} */ (await loadSource('src/commands/list.ts'));
+const families = Object.fromEntries(commands.map(({ name, family }) => [name, family ?? 'light']));
 await build({
   ...common,
   entryPoints: ['src/boot.ts'],
   outfile: 'dist/boot.cjs',
   legalComments: 'none',
-  define: { QRUN_VERSION: JSON.stringify(version), QRUN_BUILD: JSON.stringify(hash) },
+  define: {
+    QRUN_VERSION: JSON.stringify(version),
+    QRUN_BUILD: JSON.stringify(hash),
+    QRUN_FAMILIES: JSON.stringify(families),
+  },
 });
 if (bundle.metafile !== undefined) {
   const { analyzeMetafile } = await import('esbuild');

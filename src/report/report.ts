@@ -2,10 +2,9 @@
  * The one voice of qrun: results on stdout, everything else on stderr, colour only where a person looks.
  * Written with plain synchronous writes: process.stdout costs milliseconds to make, and a pipe must be complete when the process ends.
  */
-import { isatty } from 'node:tty';
 import { writeAll } from './output.ts';
 import { startProgress, type Progress } from './progress.ts';
-import { stylesFor, type Styles } from './style.ts';
+import { isTerminal, stylesFor, type Styles } from './style.ts';
 import { renderTable, type Column } from './table.ts';
 import { visibleLines } from './visible.ts';
 
@@ -61,7 +60,7 @@ export function createReport({ json, quiet, verbose, env }: ReportOptions): Repo
       if (rows.length > 0) out(renderTable(rows, columns, styles.stdout));
       else if (empty !== undefined) note(empty);
     },
-    progress: (label) => startProgress(label, !quiet && !json && isatty(2)),
+    progress: (label) => startProgress(label, !quiet && !json && isTerminal(2)),
   };
 }
 

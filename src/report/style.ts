@@ -1,4 +1,5 @@
 /** Colour by meaning. Only on a terminal, and by the user's wish: NO_COLOR and FORCE_COLOR are Node's own to read. */
+import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { styleText } from 'node:util';
 
@@ -16,7 +17,7 @@ export interface Styles {
 
 /** The streams are made only if there may be colour: they cost milliseconds. */
 export function stylesFor(fd: 1 | 2, env: Readonly<Record<string, string | undefined>>): Styles {
-  const possible = isatty(fd) || (env['FORCE_COLOR'] ?? '') !== '';
+  const possible = isTerminal(fd) || (env['FORCE_COLOR'] ?? '') !== '';
   const coloured = possible && colours(fd);
   const as = (format: Format) => (text: string) =>
     // validated once, in `colours`: the stream cannot change while we run
@@ -30,6 +31,15 @@ export function stylesFor(fd: 1 | 2, env: Readonly<Record<string, string | undef
     faint: as('dim'),
     strong: as('bold'),
   };
+}
+
+/** Only a character device can be a terminal: for a pipe or a file, node:tty need not be loaded. */
+export function isTerminal(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice() && isatty(fd);
+  } catch {
+    return false; // closed
+  }
 }
 
 function colours(fd: 1 | 2): boolean {

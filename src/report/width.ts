@@ -1,5 +1,5 @@
 /**
- * How many columns of a terminal a text takes. ASCII is counted at once; only other text pays for the segmenter (8 ms when it is first made).
+ * How many columns of a terminal a text takes. Latin text is counted at once; only other text pays for the segmenter (8 ms when it is first made).
  * Also stands in for the `string-width` package in the bundle.
  */
 
@@ -13,10 +13,12 @@ export function stripEscapes(text: string): string {
   return text.includes('\u001b') ? text.replace(escapeSequence, '') : text;
 }
 
+/** Latin, and the dashes, quotes, ellipses and arrows of our own texts: one column a character. */
+const narrow = /^[\u0020-\u007e\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u203b\u2190-\u21ff]*$/;
+
 export function widthOf(text: string): number {
   const plain = stripEscapes(text);
-  // oxlint-disable-next-line no-control-regex -- printable ASCII is one column a character
-  if (/^[\u0020-\u007e]*$/.test(plain)) return plain.length;
+  if (narrow.test(plain)) return plain.length;
   segmenter ??= new Intl.Segmenter();
   let width = 0;
   for (const { segment } of segmenter.segment(plain)) width += clusterWidth(segment);
