@@ -82,7 +82,7 @@ const withQueues: readonly NicKindName[] = ['tap', 'macvtap', 'network', 'hostde
 export const commonRule: NicRule = ({ kind, queues, vhost }) => {
   if (withQueues.includes(kind as NicKindName)) return [];
   return [
-    ...(typeof queues === 'number' && queues > 1
+    ...(typeof queues === 'number' && Number.isInteger(queues) && queues > 1
       ? [{ key: 'queues', message: `a NIC of kind ${String(kind)} has one pair of queues` }]
       : []),
     ...(vhost === 'on'
