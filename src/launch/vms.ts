@@ -74,15 +74,18 @@ export const listRunning = (where: Where): Vm[] =>
     .map((vm) => readVm(where, vm))
     .filter(({ pid }) => pid !== undefined);
 
+export const isRunningVm = (vm: Vm): vm is RunningVm => vm.pid !== undefined && vm.record !== undefined;
+
 /** @throws QrunError `unknown-name` when there is no such VM, or it does not run and must */
 export function requireRunning(where: Where, name: string): RunningVm {
   const vm = readVm(where, parseVmName(name));
-  if (vm.pid !== undefined && vm.record !== undefined) return vm as RunningVm;
-  if (vm.state === 'lost')
-    throw new QrunError('host-failed', `${name} runs (pid ${vm.pid}), but its record is lost`, {
-      hint: `qrun kill ${name}`,
-    });
-  throw new QrunError('unknown-name', `${name} does not run`, { hint: 'qrun ps' });
+  if (isRunningVm(vm)) return vm;
+  throw notRunning(vm);
+}
+
+export function notRunning({ vm, pid }: Vm): QrunError {
+  if (pid === undefined) return new QrunError('unknown-name', `${vm} does not run`, { hint: 'qrun ps' });
+  return new QrunError('host-failed', `${vm} runs (pid ${pid}), but its record is lost`, { hint: `qrun kill ${vm}` });
 }
 
 /** A VM that has state or runs, or whose profile exists: stopping what does not run is fine, an unknown name is not. @throws QrunError `unknown-name` */

@@ -6,7 +6,7 @@ import { delay } from '../system/delay.ts';
 import { isAlive, readProcess } from '../system/processes.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
-import { readVm, requireRunning, type RunningVm } from './vms.ts';
+import { isRunningVm, notRunning, readVm, type RunningVm } from './vms.ts';
 
 export interface WaitContext extends LaunchContext {
   readonly timeoutMs?: number;
@@ -14,11 +14,12 @@ export interface WaitContext extends LaunchContext {
 
 /** @returns 0, or for `end` how it ended @throws QrunError `timeout`, `guest-crashed` when the VM ended before what was waited for */
 export async function waitForVm(name: string, what: WaitFor, context: WaitContext): Promise<number> {
-  if (what.what === 'end') {
-    const ended = await endOfStopped(name, context);
-    if (ended !== undefined) return ended;
+  const vm = readVm(context, parseVmName(name));
+  if (vm.pid === undefined && what.what === 'end') {
+    const ended = await finishRun(vm.vm, context);
+    if (ended !== undefined) return ended.status;
   }
-  const vm = requireRunning(context, name);
+  if (!isRunningVm(vm)) throw notRunning(vm);
   const done = new AbortController();
   const time = after(context.timeoutMs, done.signal);
   const gone = untilGone(vm, done.signal);
@@ -38,13 +39,6 @@ export async function waitForVm(name: string, what: WaitFor, context: WaitContex
   } finally {
     done.abort();
   }
-}
-
-/** Of a VM that does not run any more, once its release is done. Undefined: it runs, or never ran. */
-async function endOfStopped(name: string, context: LaunchContext): Promise<number | undefined> {
-  const vm = parseVmName(name);
-  if (readVm(context, vm).pid !== undefined) return undefined;
-  return (await finishRun(vm, context))?.status;
 }
 
 async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time'): Promise<number> {

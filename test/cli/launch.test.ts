@@ -253,7 +253,7 @@ describe('what a run is told from outside', () => {
     expect(late.status).toBe(3);
     const waiting = home.start(['wait', 'web1', '--for', 'end', '--timeout', '20']);
     await home.qrun(['kill', 'web1']);
-    expect((await waiting.end).status).toBe(0);
+    expect(await waiting.end).toMatchObject({ status: 0, stderr: '' });
     expect(isAlive(pid)).toBe(false);
     expect((await home.qrun(['logs', 'web1'])).stderr).toMatch(/killed by qrun/);
   });
