@@ -56,8 +56,9 @@ export async function reserveNics(options: ReserveOptions): Promise<Reserved> {
   refuseTwice(explicit);
   if (explicit.length > 0) refuseOthers(options, explicit, scan);
   const read = readLeaseFile(places, vm);
-  const known = read.state === 'read' && isSettled(options, read.nics) ? read.nics : undefined;
-  const settled = known === undefined ? await settleGuarded(options, scan) : { nics: known, reports: [] };
+  const known: NicLeases = read.state === 'read' ? read.nics : new Map();
+  const isDone = read.state !== 'broken' && isSettled(options, known);
+  const settled = isDone ? { nics: known, reports: [] } : await settleGuarded(options, scan);
   return {
     macs: Object.fromEntries(nics.map(({ id, mac }) => [id, mac ?? macOf(settled.nics, id)])),
     slots: Object.fromEntries(nics.map(({ id }) => [id, settled.nics.get(id)?.slot ?? 0])),
