@@ -7,10 +7,13 @@ import path from 'node:path';
 import type { Outcome } from './cli.ts';
 import { ClosedOutput, writeAll } from './report/output.ts';
 
-/** Put in by the build: the package's version, a hash of the bundle, and the commands with their families. */
+/** Put in by the build: the package's version, the files that it is made of and their hash, and the commands with their families. */
 declare const QRUN_VERSION: string;
 declare const QRUN_BUILD: string;
+declare const QRUN_SOURCES: readonly string[];
 declare const QRUN_FAMILIES: Readonly<Record<string, string>>;
+
+const bundleFile = 'qrun.cjs';
 
 interface Bundle {
   readonly main: (argv: readonly string[], options: { readonly packageRoot: string }) => Promise<Outcome>;
@@ -41,25 +44,46 @@ function runBundle(argv: readonly string[]): void {
   const { Script } = require('node:vm') as typeof import('node:vm');
   const { CodeCache, codeCacheDirectory } = require('./code-cache.ts') as typeof import('./code-cache.ts');
   const packageRoot = path.dirname(__dirname);
-  const file = path.join(__dirname, 'qrun.cjs');
-  const directory = codeCacheDirectory(packageRoot);
-  const uid = process.geteuid?.() ?? 0;
-  const cache = new CodeCache({ file, build: QRUN_BUILD, family: familyOf(argv), directory, uid });
-  // the bundle is ASCII: a one-byte string is the quickest to make
-  const source = readFileSync(file, 'latin1');
-  const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
-    filename: file,
-    ...(cache.code !== undefined && { cachedData: cache.code }),
+  const cache = new CodeCache({
+    file: path.join(__dirname, bundleFile),
+    build: QRUN_BUILD,
+    family: familyOf(argv),
+    directory: codeCacheDirectory(packageRoot),
+    uid: process.geteuid?.() ?? 0,
   });
-  const module: { exports: unknown } = { exports: {} };
-  const define = script.runInThisContext() as (...parts: readonly unknown[]) => void;
-  define(module.exports, require, module, file, __dirname);
+  const load = (name: string): unknown => {
+    const file = path.join(__dirname, name);
+    // what the build writes is ASCII: a one-byte string is the quickest to make
+    const source = readFileSync(file, 'latin1');
+    const cachedData = cache.codeOf(name);
+    const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
+      filename: file,
+      ...(cachedData !== undefined && { cachedData }),
+    });
+    cache.loaded(name, script);
+    const module: { exports: unknown } = { exports: {} };
+    const define = script.runInThisContext() as (...parts: readonly unknown[]) => void;
+    define(module.exports, requireOf(load), module, file, __dirname);
+    return module.exports;
+  };
   let done: string | undefined;
-  process.on('exit', () => cache.keep(script, done));
-  void (module.exports as Bundle).main(argv, { packageRoot }).then(({ status, command }) => {
+  process.on('exit', () => cache.keep(done));
+  const { main } = load(bundleFile) as Bundle;
+  void main(argv, { packageRoot }).then(({ status, command }) => {
     process.exitCode = status;
     if (status === 0) done = command;
   });
+}
+
+/** The libraries beside the bundle are loaded as it is; everything else is Node's own. */
+function requireOf(load: (name: string) => unknown): (id: string) => unknown {
+  const libraries = new Map<string, unknown>();
+  return (id) => {
+    const name = id.slice('./'.length);
+    if (!QRUN_SOURCES.includes(name)) return require(id);
+    if (!libraries.has(name)) libraries.set(name, load(name));
+    return libraries.get(name);
+  };
 }
 
 boot(process.argv.slice(2));

@@ -1,6 +1,6 @@
 /**
  * V8's compiled code of the bundle, kept from run to run: half of the start-up time. It is machine code's next of kin, and V8 does not check it
- * (a flipped bit crashes the process), so it is read only if nobody else can have written it, its checksum is right, and it is of this very bundle
+ * (a flipped bit crashes the process), so it is read only if nobody else can have written it, its checksum is right, and it is of this very build
  * and node. Whatever is wrong with it, it is as if it were not there.
  *
  * It is made when a run ends, so that it holds what that run had compiled; a command that it has not seen yet adds its own part.
@@ -25,7 +25,7 @@ import path from 'node:path';
 import type { Script } from 'node:vm';
 import { placesOf } from './places.ts';
 
-const magic = 'qrc1';
+const magic = 'qrc2';
 /** Magic, two words of checksum over all that follows, length of the head: then the head (JSON, padded with blanks), then the code. */
 const fixedBytes = 16;
 /** V8 takes the code as it lies in memory if it is aligned. */
@@ -36,14 +36,16 @@ const mostBytes = 32 * 1024 * 1024;
 const staleMs = 30 * 24 * 3600 * 1000;
 
 interface Head {
-  /** Node, machine and bundle that the code is for. */
+  /** Node, machine and build that the code is for. */
   readonly key: string;
   /** Commands whose code is in it. */
   readonly commands: readonly string[];
+  /** The parts behind the head: the code of one source each, in this order. */
+  readonly parts: readonly { readonly source: string; readonly bytes: number }[];
 }
 
 export interface CodeCacheOptions {
-  /** The bundle's file, and the hash that the build gave it. */
+  /** The bundle's file, and the hash that the build gave to it and the libraries. */
   readonly file: string;
   readonly build: string;
   /** Commands that use the same part of the bundle share a cache. */
@@ -56,8 +58,9 @@ export class CodeCache {
   readonly #file: string;
   readonly #key: string;
   readonly #options: CodeCacheOptions;
+  readonly #parts = new Map<string, Buffer>();
+  readonly #scripts = new Map<string, Script>();
   #commands: readonly string[] = [];
-  code: Buffer | undefined;
 
   constructor(options: CodeCacheOptions) {
     const { size, mtimeMs } = statSync(options.file);
@@ -73,25 +76,39 @@ export class CodeCache {
       const found = readTrusted(this.#file, this.#options);
       if (found === undefined || found.head.key !== this.#key) return;
       this.#commands = found.head.commands;
-      this.code = found.code;
+      let at = 0;
+      for (const { source, bytes } of found.head.parts) {
+        this.#parts.set(source, found.code.subarray(at, at + bytes));
+        at += aligned(bytes);
+      }
     } catch {
       // none, or none that is of use
     }
   }
 
-  /** Keeps what V8 has compiled by now, if it holds more than what was read. `command` is what has run, undefined if it failed. */
-  keep(script: Script, command: string | undefined): void {
+  /** The compiled code of a source, if there is any. */
+  codeOf(source: string): Buffer | undefined {
+    return this.#parts.get(source);
+  }
+
+  /** A source that has been loaded: its code is kept at the end. */
+  loaded(source: string, script: Script): void {
+    this.#scripts.set(source, script);
+  }
+
+  /** Keeps what V8 has compiled by now, if it is more than what was read. `command` is what has run, undefined if it failed. */
+  keep(command: string | undefined): void {
     try {
-      if (script.cachedDataRejected === true) {
-        // V8 was told to compile differently: those who ask for that do not want the others' cache replaced each time
-        if (process.execArgv.length > 0 || (process.env['NODE_OPTIONS'] ?? '') !== '') return;
-        this.code = undefined;
-        this.#commands = [];
-      }
-      const isNew = command !== undefined && !this.#commands.includes(command);
-      if (this.code !== undefined && !isNew) return;
-      const head: Head = { key: this.#key, commands: isNew ? [...this.#commands, command] : this.#commands };
-      writeTrusted(this.#file, pack(head, script.createCachedData()), this.#options);
+      const rejected = [...this.#scripts.values()].some((script) => script.cachedDataRejected === true);
+      // V8 was told to compile differently: those who ask for that do not want the others' cache replaced each time
+      if (rejected && (process.execArgv.length > 0 || (process.env['NODE_OPTIONS'] ?? '') !== '')) return;
+      const seen = rejected ? [] : this.#commands;
+      const isNew = command !== undefined && !seen.includes(command);
+      const isWhole = !rejected && [...this.#scripts.keys()].every((source) => this.#parts.has(source));
+      if (isWhole && !isNew) return;
+      const fresh = [...this.#scripts].map(([source, script]) => [source, script.createCachedData()] as const);
+      const parts = new Map([...(rejected ? [] : this.#parts), ...fresh]);
+      writeTrusted(this.#file, pack(this.#key, isNew ? [...seen, command] : seen, parts), this.#options);
     } catch {
       // the next run may have more luck
     }
@@ -131,12 +148,13 @@ function unpack(bytes: Buffer): { readonly head: Head; readonly code: Buffer } |
   return { head: JSON.parse(bytes.toString('utf8', fixedBytes, end)) as Head, code: bytes.subarray(end) };
 }
 
-function pack(head: Head, code: Buffer): Buffer {
+function pack(key: string, commands: readonly string[], parts: ReadonlyMap<string, Buffer>): Buffer {
+  const head: Head = { key, commands, parts: [...parts].map(([source, { length }]) => ({ source, bytes: length })) };
   const text = JSON.stringify(head);
-  const blanks = alignment - ((fixedBytes + Buffer.byteLength(text)) % alignment);
-  const padded = Buffer.from(text + ' '.repeat(blanks));
-  const tail = Buffer.alloc((4 - (code.length % 4)) % 4);
-  const bytes = Buffer.concat([Buffer.alloc(fixedBytes), padded, code, tail]);
+  const length = fixedBytes + Buffer.byteLength(text);
+  const padded = Buffer.from(text + ' '.repeat(aligned(length) - length));
+  const codes = [...parts.values()].flatMap((code) => [code, Buffer.alloc(aligned(code.length) - code.length)]);
+  const bytes = Buffer.concat([Buffer.alloc(fixedBytes), padded, ...codes]);
   bytes.write(magic, 0, 'latin1');
   bytes.writeUInt32LE(padded.length, 12);
   const [one, other] = checksum(bytes);
@@ -144,6 +162,8 @@ function pack(head: Head, code: Buffer): Buffer {
   bytes.writeUInt32LE(other, 8);
   return bytes;
 }
+
+const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /**
  * Over everything behind itself. Every step can be undone, so a change in one word always shows; any other goes unseen once in 2^64 times.

@@ -74,18 +74,53 @@ const common = {
   supported: { 'dynamic-import': false },
 };
 
+/**
+ * Packages that only some commands use, and late: each is a file of its own, so that the others need not read and register its functions.
+ * @type {Readonly<Record<string, string>>}
+ */
+const libraries = {
+  execa: `module.exports = require('execa');`,
+  'proper-lockfile': `module.exports = require('proper-lockfile');`,
+  yaml: `module.exports = require('yaml');`,
+  // a CommonJS module's default is what it exports as a whole
+  yargs: `const yargs = require('yargs'); module.exports = yargs.default ?? yargs;`,
+};
+const libraryFile = (/** @type {string} */ name) => `${name}.cjs`;
+
+/** @type {import('esbuild').Plugin} */
+const apart = {
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[a-z-]+$/ }, ({ path: name }) =>
+      Object.hasOwn(libraries, name) ? { path: `./${libraryFile(name)}`, external: true } : undefined,
+    );
+  },
+};
+
+// nothing that is left in the bundle asks where it is
+const define = { 'import.meta.url': '"file:///qrun"', QRUN_VERSION: JSON.stringify(version) };
 const bundle = await build({
   ...common,
   entryPoints: ['src/cli.ts'],
   outfile: 'dist/qrun.cjs',
-  plugins: [replace, lazyModules],
-  // nothing that is left in the bundle asks where it is
-  define: { 'import.meta.url': '"file:///qrun"', QRUN_VERSION: JSON.stringify(version) },
+  plugins: [apart, replace, lazyModules],
+  define,
   metafile: process.argv.includes('--analyse'),
 });
-const hash = createHash('sha256')
-  .update(readFileSync(path.join(root, 'dist/qrun.cjs')))
-  .digest('hex');
+await Promise.all(
+  Object.entries(libraries).map(([name, contents]) =>
+    build({
+      ...common,
+      stdin: { contents, resolveDir: root },
+      outfile: path.join('dist', libraryFile(name)),
+      plugins: [replace],
+      define,
+    }),
+  ),
+);
+const sources = ['qrun.cjs', ...Object.keys(libraries).map(libraryFile)];
+const hash = createHash('sha256');
+for (const name of sources) hash.update(readFileSync(path.join(root, 'dist', name)));
 const { commands } = /** @type {typeof import('../commands/list.ts')} */ (await loadSource('src/commands/list.ts'));
 const families = Object.fromEntries(commands.map(({ name, family }) => [name, family ?? 'light']));
 await build({
@@ -95,7 +130,8 @@ await build({
   legalComments: 'none',
   define: {
     QRUN_VERSION: JSON.stringify(version),
-    QRUN_BUILD: JSON.stringify(hash),
+    QRUN_BUILD: JSON.stringify(hash.digest('hex')),
+    QRUN_SOURCES: JSON.stringify(sources),
     QRUN_FAMILIES: JSON.stringify(families),
   },
 });

@@ -5,6 +5,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { format, inspect } from 'node:util';
+// @ts-expect-error -- it has no types of its own
 import cliui from 'cliui';
 import Parser from 'yargs-parser';
 import { widthOf } from '../report/width.ts';

@@ -33,10 +33,14 @@ export function stylesFor(fd: 1 | 2, env: Readonly<Record<string, string | undef
   };
 }
 
-/** Only a character device can be a terminal: for a pipe or a file, node:tty need not be loaded. */
+/** Major number of /dev/null and the like: https://www.kernel.org/doc/Documentation/admin-guide/devices.txt */
+const memoryDevices = 1;
+
+/** Only a character device can be a terminal: for a pipe, a file or /dev/null, node:tty need not be loaded. */
 export function isTerminal(fd: number): boolean {
   try {
-    return fstatSync(fd).isCharacterDevice() && isatty(fd);
+    const stats = fstatSync(fd);
+    return stats.isCharacterDevice() && stats.rdev >> 8 !== memoryDevices && isatty(fd);
   } catch {
     return false; // closed
   }
