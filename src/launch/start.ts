@@ -10,6 +10,7 @@ import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll, releaseAll, type Leftover } from '../journal/walk.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
+import { startsPaused } from '../qemu/args-clash.ts';
 import { rememberPorts } from '../resources/mac-lease.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -172,7 +173,7 @@ function runRecord(plan: LaunchPlan, run: { runId: string; startedAt: string; bo
     sockets,
     nics,
     console: plan.console,
-    startsPaused: plan.qemu.argv.includes('-S'),
+    startsPaused: startsPaused(plan.qemu.argv),
     shutdownTimeoutS,
   };
 }

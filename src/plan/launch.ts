@@ -90,7 +90,7 @@ function checkSocketPaths(files: VmFiles): void {
 }
 
 function checkArgs(profile: Profile): void {
-  const faults = validateArgs(profile.args, { nics: profile.nics.map((nic) => nic.id) });
+  const faults = validateArgs(profile.args, { nicIds: profile.nics.map(({ id }) => id), machine: profile.machine });
   if (faults.length === 0) return;
   throw new QrunError('invalid-profile', `${profile.name}: args clash with what qrun manages`, {
     causes: faults.map(
