@@ -15,8 +15,7 @@ export function faultsOfIssues(issues: readonly Issue[], value: unknown, base: D
     const path = [...base, ...steps];
     const found = valueAt(value, steps);
     if (issue.code === 'invalid_union') return faultsOfUnion(issue, found, path);
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => unknownKey(key, issue.message.split(' '), path));
+    if (issue.code === 'unrecognized_keys') return unknownKeys(issue.keys, issue.message.split(' '), path);
     return [{ path, at: 'value' as const, message: messageOf(issue, found, path) }];
   });
 }
@@ -31,8 +30,15 @@ function valueAt(value: unknown, path: DocumentPath): unknown {
 /** Keys of NICs that are looked for at the top of a profile by who knows other tools. */
 const nicKeys = ['forwards', 'mac', 'model', 'mtu', 'queues', 'subnet', 'vhost'];
 
-function unknownKey(key: string, known: readonly string[], path: DocumentPath): PathFault {
-  return { path: [...path, key], at: 'key', message: `unknown key ${truncated(key)}${suggestion(key, known, path)}` };
+/** To look for what was meant takes time: not for each of the thousands of keys of a file that is no profile at all. */
+const maxSuggestions = 50;
+
+function unknownKeys(keys: readonly string[], known: readonly string[], path: DocumentPath): PathFault[] {
+  return keys.map((key, index) => ({
+    path: [...path, key],
+    at: 'key',
+    message: `unknown key ${truncated(key)}${index < maxSuggestions ? suggestion(key, known, path) : ''}`,
+  }));
 }
 
 function suggestion(key: string, known: readonly string[], path: DocumentPath): string {
@@ -46,7 +52,8 @@ function suggestion(key: string, known: readonly string[], path: DocumentPath): 
 
 function faultsOfUnion(issue: Issue & { code: 'invalid_union' }, value: unknown, path: DocumentPath): PathFault[] {
   const misfit = (branch: readonly Issue[]): Issue | undefined =>
-    branch.find((inner) => inner.code === 'invalid_type' && inner.path.length === 0);
+    // a fraction where a whole number belongs is a number all the same
+    branch.find((inner) => inner.code === 'invalid_type' && inner.path.length === 0 && inner.expected !== 'int');
   const meant = issue.errors.find((branch) => misfit(branch) === undefined);
   if (meant !== undefined) return faultsOfIssues(meant, value, path);
   const expected = issue.errors.map((branch) => expectedOf(misfit(branch)));

@@ -10,7 +10,7 @@ import { consistencyFaults } from './consistency.ts';
 import type { FieldContext } from './fields.ts';
 import { faultsOfIssues } from './issues.ts';
 import type { Nic, Profile } from './profile.ts';
-import { profileSchema } from './schema.ts';
+import { maxDevices, profileSchema } from './schema.ts';
 import { kindOf, renderPath } from './words.ts';
 import { parseYaml, type DocumentPath, type PathFault, type PlacedFault, type YamlDocument } from './yaml-document.ts';
 
@@ -57,7 +57,7 @@ function readProfile(document: YamlDocument, options: ParseProfileOptions): Read
   const written = value as Readonly<Record<string, unknown>>;
   const parsed = profileSchema(context, z.unknown()).safeParse(written, { jitless: true });
   const nics = Array.isArray(written['nics']) ? (written['nics'] as unknown[]) : ['user'];
-  const entries = nics.map((nic, index) => parseNicEntry(nic, index, context));
+  const entries = nics.slice(0, maxDevices).map((nic, index) => parseNicEntry(nic, index, context));
   const lineOf = (at: DocumentPath): number =>
     document.lineOf(document.place({ path: at, at: 'value', message: '' }).start).line;
   const faults = unsaid([

@@ -22,6 +22,9 @@ import {
 import type { BootDevice } from './profile.ts';
 import { parseMemory } from './size.ts';
 
+/** More than any machine type has slots for. */
+export const maxDevices = 64;
+
 const bootDevices = ['disk', 'cdrom', 'network'] as const satisfies readonly BootDevice[];
 
 export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, nic: N) {
@@ -53,7 +56,10 @@ export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, ni
     kernel: z.exactOptional(filePath(context, 'Boots this Linux kernel directly.', ['vmlinuz'])),
     initrd: z.exactOptional(filePath(context, 'The initial RAM disk of that kernel.', ['initrd.gz'])),
     append: z.exactOptional(text('The command line of that kernel.', () => undefined, { examples: ['console=ttyS0'] })),
-    disks: z._default(described(z.array(diskField(context)), 'The disks, in order.'), () => []),
+    disks: z._default(
+      described(z.array(diskField(context)).check(z.maxLength(maxDevices)), 'The disks, in order.'),
+      () => [],
+    ),
     cdrom: z.exactOptional(filePath(context, 'An image in the CD drive.', ['debian.iso'])),
     boot: z.prefault(bootField(), () => [...bootDevices]),
     display: z._default(
@@ -65,7 +71,10 @@ export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, ni
       'stdio',
     ),
     nics: z._default(
-      described(z.array(nic), 'The network cards. Default: one of kind user. An empty list means no network at all.'),
+      described(
+        z.array(nic).check(z.maxLength(maxDevices)),
+        'The network cards. Default: one of kind user. An empty list means no network at all.',
+      ),
       () => ['user' as z.output<N>],
     ),
     ephemeral: z._default(flag('true: nothing that the guest writes to its disks is kept.'), false),

@@ -83,7 +83,7 @@ function numberOr(value: string): string {
 }
 
 // words that no version of YAML takes for anything but text
-const plain = /^[A-Za-z./_][A-Za-z0-9./_+@=-]*( [A-Za-z0-9./_+@=-]+)*$/;
+const plain = /^(?:[A-Za-z_]|\.{0,2}\/)[A-Za-z0-9./_+@=-]*( [A-Za-z0-9./_+@=-]+)*$/;
 const special = /^(true|false|yes|no|on|off|y|n|null|\.inf|\.nan|\.+|-+.*|.*\.)$/i;
 
 /** A YAML scalar that reads back as the same text, on one line. */

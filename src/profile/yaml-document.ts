@@ -15,6 +15,7 @@ import {
   type CST,
   type Document,
   type ErrorCode,
+  type Pair,
   type ParsedNode,
   type Scalar,
   type YAMLMap,
@@ -78,8 +79,9 @@ export function parseYaml(text: string): YamlDocument {
   if (broken.length > 0 || !root) return fails(broken.length > 0 ? broken : [documentFault(0, 'the file is empty')]);
   const reader = new NodeReader(lineOf);
   const value = reader.read(root, []);
+  const find = placesOf(root);
   const place = (fault: PathFault): PlacedFault => ({
-    ...rangeOf(root, fault),
+    ...find(fault),
     path: fault.path,
     message: fault.message,
   });
@@ -274,22 +276,33 @@ class NodeReader {
 const codeOf = (character: string): string =>
   `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 
-/** Where a path leads; where it ends early (a key that is missing), the last map or list that is there. */
-function rangeOf(root: ParsedNode, { path, at }: PathFault): { readonly start: number; readonly end: number } {
-  let node: ParsedNode | null = root;
-  let place: ParsedNode = root;
-  for (const [depth, step] of path.entries()) {
-    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && keyText(key) === String(step)) : undefined;
-    const next = isSeq(node) ? node.items[Number(step)] : pair?.value;
-    if (pair !== undefined && ((at === 'key' && depth === path.length - 1) || !next)) {
-      const key = pair.key as ParsedNode;
-      return { start: key.range[0], end: key.range[1] };
+/** Finds the place of a path; where it ends early (a key that is missing), that of the last map or list that is there. */
+function placesOf(root: ParsedNode): (fault: PathFault) => { readonly start: number; readonly end: number } {
+  const indexes = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
+  const pairOf = (map: YAMLMap, step: string | number): Pair | undefined => {
+    const index = indexes.get(map) ?? indexOf(map);
+    indexes.set(map, index);
+    return index.get(String(step));
+  };
+  return ({ path, at }) => {
+    let place = root;
+    for (const [depth, step] of path.entries()) {
+      const pair = isMap(place) ? pairOf(place, step) : undefined;
+      const next = isSeq(place) ? place.items[Number(step)] : pair?.value;
+      if (pair !== undefined && ((at === 'key' && depth === path.length - 1) || !next)) {
+        place = pair.key as ParsedNode;
+        break;
+      }
+      if (!next || isPair(next)) break;
+      place = next as ParsedNode;
     }
-    if (!next || isPair(next)) break;
-    node = next as ParsedNode;
-    place = node;
-  }
-  return { start: place.range[0], end: place.range[1] };
+    return { start: place.range[0], end: place.range[1] };
+  };
+}
+
+/** The first of several equal keys is the one that counts. */
+function indexOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  return new Map(map.items.toReversed().flatMap((pair) => (isScalar(pair.key) ? [[keyText(pair.key), pair]] : [])));
 }
 
 const keyText = (key: Scalar): string =>
