@@ -19,6 +19,8 @@ export interface ArgsContext {
 
 /** Empty: QEMU may have them. */
 export function validateArgs(args: readonly string[], context: ArgsContext): ArgsFault[] {
+  const broken = args.findIndex((argument) => argument.includes('\0'));
+  if (broken !== -1) return [{ index: broken, message: 'no argument of a program can hold a NUL character' }];
   return parseArgs(args).flatMap((option): ArgsFault[] => {
     if ('stray' in option) {
       const message = `${JSON.stringify(option.stray)} is no option: QEMU would take it for a disk image; use disks:`;
@@ -76,18 +78,13 @@ const managed: ReadonlyMap<string, string> = new Map([
   ['smp', 'use cpus:'],
   ['accel', 'use accel:'],
   ['enable-kvm', 'use accel: kvm'],
-  ['machine', 'use machine:'],
-  ['M', 'use machine:'],
   ['cpu', 'use cpu:'],
   ['kernel', 'use kernel:'],
   ['initrd', 'use initrd:'],
   ['append', 'use append:'],
   ['bios', 'use firmware:'],
   ['pflash', 'use firmware:'],
-  ['boot', 'use boot:'],
   ['display', 'use display:'],
-  ['vnc', `use display: vnc; by itself ${binds}, without a password`],
-  ['spice', `use display: spice-app; by itself ${binds}`],
   ['sdl', 'use display:'],
   ['curses', 'use display:'],
   ['full-screen', 'use display:'],
@@ -118,7 +115,11 @@ const checks: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['device', checkDevice],
   ['chardev', checkChardev],
   ['blockdev', checkBlockdev],
-  ['object', checkObject],
+  ['machine', checkMachine],
+  ['M', checkMachine],
+  ['boot', checkBoot],
+  ['vnc', checkVnc],
+  ['spice', checkSpice],
   ['gdb', checkEndpoint],
   ['parallel', checkEndpoint],
   ['debugcon', checkEndpoint],
@@ -184,7 +185,7 @@ function checkChardev(value: string): string | undefined {
 
 function listens(members: ReadonlyMap<string, string>): boolean {
   const server = members.get('server');
-  return server === 'on' || server === 'yes' || server === 'true' || server === '';
+  return server !== undefined && !['off', 'no', 'false', 'n'].includes(server);
 }
 
 /** Files of the host's, opened as what they are said to be. Whatever speaks a protocol goes around the checks of disks. */
@@ -225,31 +226,50 @@ function isProtocol(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:/i.test(text);
 }
 
-/** QEMU objects that open a connection or start a program of their own. */
-function checkObject(value: string): string | undefined {
-  const members = parseMembers(value);
-  const type = members.get('qom-type') ?? members.get('') ?? '';
-  if (type.startsWith('filter-') && type !== 'filter-dump') return undefined;
-  if (type === 'colo-compare' || type === 'x-remote-object' || type === 'vfio-user-server')
-    return `${type} is not for a single VM`;
-  return undefined;
-}
-
 /** `tcp:HOST:PORT`, `unix:PATH`, `file:`, `pty`, `null`, …: what binds must bind to this host alone. */
 function checkEndpoint(value: string): string | undefined {
   if (/^chardev:(?:events|qmp|console)$/.test(value)) return `${value} is qrun's`;
   if (/^(?:stdio|mon:stdio)/.test(value)) return "QEMU's standard streams are its event journal";
-  const network = /^(?:mon:)?(?:tcp|telnet|websocket|udp):(.*)$/.exec(value);
-  if (network === null) return undefined;
-  const host = /^(\[[^\]]*\]|[^:,@]*)/.exec(network[1] ?? '')?.[1] ?? '';
-  return isLocal(host) ? undefined : `${binds}; use 127.0.0.1 or unix:`;
+  if (/^(?:mon:)?udp:/.test(value)) return `${binds}; use unix:`;
+  const network = /^(?:mon:)?(?:tcp|telnet|websocket|tn3270):(.*)$/.exec(value);
+  return network === null || isLocal(hostOf(network[1] ?? '')) ? undefined : `${binds}; use 127.0.0.1 or unix:`;
+}
+
+/** The part of `HOST:PORT` before the port; an IPv6 address stands in brackets. */
+function hostOf(address: string): string {
+  return /^(\[[^\]]*\]|[^:,@]*)/.exec(address)?.[1] ?? '';
+}
+
+function checkVnc(value: string): string | undefined {
+  if (/^(?:none$|unix:)/.test(value) || isLocal(hostOf(value))) return undefined;
+  return `${binds}, without a password; use display: vnc`;
+}
+
+function checkSpice(value: string): string | undefined {
+  const members = parseMembers(value);
+  if (members.get('unix') === 'on' || isLocal(members.get('addr') ?? '')) return undefined;
+  return `${binds}; use display: spice-app, or give addr=127.0.0.1`;
+}
+
+/** Further properties of the machine are fine; its type and what has a key of its own in the profile are not. */
+function checkMachine(value: string): string | undefined {
+  const taken = [...parseMembers(value).keys()].find((key) =>
+    /^(?:|type|accel|kernel|initrd|append|dtb|shim|firmware|graphics|pflash\d|(?:smp|memory|boot)(?:\..*)?)$/.test(key),
+  );
+  if (taken === undefined) return undefined;
+  return taken === '' || taken === 'type' ? 'use machine:' : `${taken} is told by other keys of the profile`;
+}
+
+function checkBoot(value: string): string | undefined {
+  const keys = [...parseMembers(value).keys()];
+  return keys.some((key) => ['', 'order', 'once'].includes(key)) ? 'use boot:' : undefined;
 }
 
 function checkIncoming(value: string): string | undefined {
   if (value.startsWith('exec:')) return 'qrun does not let QEMU start a program';
   if (/^(?:unix:|fd:|file:|defer$)/.test(value)) return undefined;
-  const address = /^(?:tcp|rdma):(\[[^\]]*\]|[^:,]*)/.exec(value)?.[1];
-  if (address !== undefined && isLocal(address)) return undefined;
+  const address = /^(?:tcp|rdma):(.*)$/.exec(value)?.[1];
+  if (address !== undefined && isLocal(hostOf(address))) return undefined;
   return `${binds}; use tcp:127.0.0.1:PORT or unix:`;
 }
 
