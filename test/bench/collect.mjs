@@ -1,6 +1,7 @@
 /** What a bench has found out so far. */
 import os from 'node:os';
 import { Home } from './place.mjs';
+import { killProcessesOf } from './processes.mjs';
 import { median, perRound, quantile } from './rounds.mjs';
 
 export class Bench {
@@ -41,6 +42,7 @@ export class Bench {
     } catch (error) {
       this.#failed.push({ name, why: error.message });
       this.#say(`bench: ${name}: ${error.message}`);
+      killProcessesOf(this.place.dir);
     }
   }
 

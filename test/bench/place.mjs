@@ -3,19 +3,10 @@
  * user for good before anything is measured.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  chownSync,
-  closeSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { canRead, nodeFor, repository, testUser } from '../setup/places.mjs';
+import { runTool } from '../setup/apt.mjs';
+import { nodeFor, repository, testUser } from '../setup/places.mjs';
 import { killProcessesOf } from './processes.mjs';
 
 const searchPath = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin';
@@ -28,9 +19,9 @@ export function createPlace() {
   const user = testUser();
   const dir = mkdtempSync('/tmp/qrun-b');
   try {
-    if (user !== undefined) chownSync(dir, user.uid, user.gid);
     const node = nodeFor(user, dir);
-    const bin = path.join(canRead(user, path.join(repository, 'bin')) ? repository : copyPackage(dir), 'bin/qrun.js');
+    const bin = path.join(copyPackage(dir), 'bin/qrun.js');
+    if (user !== undefined) runTool('chown', ['-R', `${user.uid}:${user.gid}`, dir]);
     if (user !== undefined) becomeUser(user);
     process.chdir(dir);
     return { dir, node, bin, dispose: () => dispose(dir) };
@@ -40,7 +31,7 @@ export function createPlace() {
   }
 }
 
-/** The clone may lie where that user cannot go. */
+/** The clone may lie where that user cannot go, and a build in the middle of a bench must not change what is measured. */
 function copyPackage(dir) {
   const target = path.join(dir, 'package');
   for (const part of ['bin', 'dist', 'profiles', 'schema', 'package.json'])
@@ -190,6 +181,14 @@ function failed(argv, { status, signal, error, stderr }) {
     `${argv
       .slice(0, 4)
       .map((word) => path.basename(word))
-      .join(' ')} … ${why}: ${String(stderr).trim().slice(0, 500)}`,
+      .join(' ')} … ${why}: ${gistOf(String(stderr))}`,
   );
 }
+
+/** Node prints the whole bundle, one line, before it says what is wrong. */
+const gistOf = (stderr) =>
+  stderr
+    .split('\n')
+    .filter((line) => line.trim() !== '' && line.length < 500)
+    .slice(0, 4)
+    .join(' | ');
