@@ -14,12 +14,15 @@ export interface NewProfileOptions {
   readonly append?: string;
   /** Short forms: `user`, `bridge:br0`, … None: one NIC of kind user. */
   readonly nic?: readonly string[];
+  /** Where the JSON Schema lies, for the editor; left out when it holds what a comment cannot. */
+  readonly schema?: string;
 }
 
 /** Text of a profile, with a newline at its end. */
 export function renderNewProfile(options: NewProfileOptions): string {
   const { description, cpus, memory } = options;
   const lines = [
+    ...schemaLine(options.schema),
     '# A profile of qrun. All keys: man qrun. Paths are relative to this file.',
     ...stated('description', description, 'description: what this machine is'),
     `cpus: ${cpus === undefined ? '1' : numberOr(cpus)}`,
@@ -42,6 +45,10 @@ export function renderNewProfile(options: NewProfileOptions): string {
     '# shutdown: { timeout: 60 }',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function schemaLine(schema: string | undefined): string[] {
+  return schema === undefined || !/^[\w./:~+@ -]+$/.test(schema) ? [] : [`# yaml-language-server: $schema=${schema}`];
 }
 
 /** The key with its value, or what could be written there as a comment. */
@@ -84,11 +91,12 @@ function numberOr(value: string): string {
 
 // words that no version of YAML takes for anything but text
 const plain = /^(?:[A-Za-z_]|\.{0,2}\/)[A-Za-z0-9./_+@=-]*( [A-Za-z0-9./_+@=-]+)*$/;
+const measure = /^[1-9][0-9]{0,8}[KMGT]$/;
 const special = /^(true|false|yes|no|on|off|y|n|null|\.inf|\.nan|\.+|-+.*|.*\.)$/i;
 
 /** A YAML scalar that reads back as the same text, on one line. */
 export function quoted(value: string): string {
-  if (plain.test(value) && !special.test(value)) return value;
+  if ((plain.test(value) || measure.test(value)) && !special.test(value)) return value;
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });

@@ -97,6 +97,13 @@ describe('renderNewProfile', () => {
     );
   });
 
+  test('names the schema for the editor, in a comment and nothing else', () => {
+    expect(renderNewProfile({ schema: '/usr/lib/qrun/schema/profile.schema.json' })).toMatch(
+      /^# yaml-language-server: \$schema=\/usr\/lib\/qrun\/schema\/profile\.schema\.json\n/,
+    );
+    expect(renderNewProfile({ schema: '/x\nmemory: 1T' })).toBe(renderNewProfile({}));
+  });
+
   test('leaves it to the parser to refuse what is no good value', () => {
     expect(faultsOf(renderNewProfile({ memory: 'lots' }))).toMatchObject([{ path: 'memory' }]);
     expect(faultsOf(renderNewProfile({ cpus: 'two' }))).toMatchObject([{ path: 'cpus' }]);
@@ -155,5 +162,6 @@ describe('quoted', () => {
   test('leaves plain words plain', () => {
     expect(quoted('/srv/my disk.qcow2')).toBe('/srv/my disk.qcow2');
     expect(quoted('console=ttyS0')).toBe('console=ttyS0');
+    expect(quoted('20G')).toBe('20G');
   });
 });
