@@ -78,6 +78,7 @@ describe('renderFaults', () => {
       file: '/x\ny',
     });
     expect(lines).toHaveLength(3);
+    // oxlint-disable-next-line no-control-regex -- it is what must not be there
     expect(lines.join('')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
     expect(marked(lines)).toMatch(/^\\e\[31mred$/);
   });
@@ -109,6 +110,7 @@ describe('renderFaults', () => {
         const lines = plain({ source: text, column: (place % (text.length + 1)) + 1, width: width + 1 });
         expect(lines).toHaveLength(3);
         expect(lines[2]).toMatch(/^ *\^+$/);
+        // oxlint-disable-next-line no-control-regex -- it is what must not be there
         expect(lines[1]).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
       }),
     );
