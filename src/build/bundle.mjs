@@ -39,17 +39,18 @@ const replace = {
   },
 };
 
-/** Modules of Node's that take a millisecond or more to load. Our own files get them when they first use something of them. */
+/** Modules of Node's that take a millisecond or more to load. What is in the bundle gets them when it first uses something of them. */
 const slowModules = ['child_process', 'crypto', 'dgram', 'net', 'readline/promises', 'stream', 'tty', 'zlib'];
 
 /** @type {import('esbuild').Plugin} */
 const lazyModules = {
   name: 'lazy-modules',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path: name, importer, namespace }) => {
-      const own = namespace === 'file' && importer.startsWith(path.join(root, 'src'));
-      return own && slowModules.includes(name.slice('node:'.length)) ? { path: name, namespace: 'lazy' } : undefined;
-    });
+    onResolve({ filter: /^node:/ }, ({ path: name, namespace }) =>
+      namespace === 'file' && slowModules.includes(name.slice('node:'.length))
+        ? { path: name, namespace: 'lazy' }
+        : undefined,
+    );
     onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
       const names = Object.keys(await import(name)).filter((member) => member !== 'default');
       const getter = `for(const name of ${JSON.stringify(names)})Object.defineProperty(exports,name,{enumerable:true,get:()=>require(${JSON.stringify(name)})[name]});`;

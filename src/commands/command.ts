@@ -20,8 +20,8 @@ export type Run<A> = (args: A, context: CommandContext) => Promise<number>;
 export type ArgumentValue = boolean | string | number | readonly string[] | undefined;
 export type Arguments<A> = { readonly [K in keyof A]: ArgumentValue };
 
-/** What the shell may offer as a value, and what kind of word it is in the help. */
-export type ValueKind = 'profile' | 'vm' | 'file' | 'words' | 'shell' | 'text';
+/** What the shell offers as a value. A `vm` has state of its own, a `running` one runs; `text` and `words` are anybody's guess. */
+export type ValueKind = 'profile' | 'vm' | 'running' | 'file' | 'words' | 'shell' | 'text';
 
 interface Positional {
   readonly as: 'positional';

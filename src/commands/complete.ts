@@ -1,7 +1,146 @@
-import { QrunError } from '../errors.ts';
+/**
+ * `__complete SHELL WORD…`: what could stand in place of the last word. The first line says what the others are: `words` (with a tab and a summary
+ * behind each, for shells that show one) or `files`: then the shell offers files itself.
+ */
+import { listProfiles } from '../host/profile-files.ts';
+import { listRunning, listVmNames } from '../launch/vms.ts';
 import type { RawArguments } from './arguments.ts';
-import type { Run } from './command.ts';
+import {
+  flagOf,
+  type AnyCommand,
+  type ArgumentSpec,
+  type CommandContext,
+  type Run,
+  type ValueKind,
+} from './command.ts';
+import { commandNamed, commands, defaultCommand } from './list.ts';
+import { optionsOf } from './parse-arguments.ts';
 
-export const run: Run<RawArguments> = async () => {
-  throw new QrunError('not-implemented', 'complete is not implemented yet');
+interface Candidate {
+  readonly word: string;
+  readonly summary?: string;
+}
+type Answer = readonly Candidate[] | 'files';
+
+export const run: Run<RawArguments> = async ({ words }, context) => {
+  const [shell, ...line] = words;
+  const answer = answerSafely(line, context);
+  if (answer === 'files') context.report.out('files');
+  else context.report.out(['words', ...answer.map((one) => renderCandidate(one, shell !== 'bash'))].join('\n'));
+  return 0;
 };
+
+/** A key press is no place for an error. */
+function answerSafely(line: readonly string[], context: CommandContext): Answer {
+  try {
+    return answerFor(line, context);
+  } catch {
+    return [];
+  }
+}
+
+function renderCandidate({ word, summary }: Candidate, described: boolean): string {
+  return described && summary !== undefined ? `${word}\t${summary}` : word;
+}
+
+/** @param line all words up to the one that is being written, which may be empty */
+function answerFor(line: readonly string[], context: CommandContext): Answer {
+  // bash takes `--name=value` apart at the sign
+  const words = line.filter((word, index) => word !== '=' || index === line.length - 1);
+  const current = words.at(-1) === '=' ? '' : (words.at(-1) ?? '');
+  const before = words.slice(0, -1);
+  if (before.includes('--')) return 'files';
+  const command = commandOf(before);
+  const known = command ?? commandNamed(defaultCommand);
+  if (known === undefined) return [];
+  const pending = pendingOption(known, before.at(-1));
+  const written = /^(?<flag>--[a-z-]+)=(?<value>.*)$/s.exec(current)?.groups;
+  const answer =
+    pending !== undefined
+      ? valuesOf(pending, context)
+      : written !== undefined
+        ? prefixed(`${written['flag'] ?? ''}=`, valuesOf(pendingOption(known, written['flag']) ?? {}, context))
+        : current.startsWith('-')
+          ? optionWords(known, before)
+          : positionalWords({ command, known, before, current, context });
+  return answer === 'files' ? answer : answer.filter(({ word }) => word.startsWith(current));
+}
+
+interface Position {
+  /** The command that was written; undefined: the default one. */
+  readonly command: AnyCommand | undefined;
+  readonly known: AnyCommand;
+  readonly before: readonly string[];
+  readonly current: string;
+  readonly context: CommandContext;
+}
+
+function positionalWords({ command, known, before, current, context }: Position): Answer {
+  const given = positionalsIn(known, before).slice(command === undefined ? 0 : 1);
+  const spec = positionalAt(known, given.length);
+  if (spec === undefined) return [];
+  const values = /[/.]/.test(current) && spec.values === 'profile' ? 'files' : valuesOf(spec, context);
+  if (values === 'files') return values;
+  const first = command === undefined && given.length === 0 ? commandWords() : [];
+  return [...first, ...values.filter(({ word }) => !given.includes(word))];
+}
+
+function commandOf(before: readonly string[]): AnyCommand | undefined {
+  const fallback = commandNamed(defaultCommand);
+  const first = fallback === undefined ? undefined : positionalsIn(fallback, before)[0];
+  return first === undefined ? undefined : commandNamed(first);
+}
+
+/** Words that are neither options nor the values of options. */
+function positionalsIn(command: AnyCommand, words: readonly string[]): readonly string[] {
+  return words.filter((word, index) => !word.startsWith('-') && pendingOption(command, words[index - 1]) === undefined);
+}
+
+type Positional = Extract<ArgumentSpec, { readonly as: 'positional' }>;
+
+function positionalAt(command: AnyCommand, index: number): Positional | undefined {
+  const specs = Object.values(command.arguments).filter((spec): spec is Positional => spec.as === 'positional');
+  const last = specs.at(-1);
+  return specs[index] ?? (last?.type === 'strings' ? last : undefined);
+}
+
+/** The option that waits for its value, if that word is one. */
+function pendingOption(command: AnyCommand, word: string | undefined): ValueSource | undefined {
+  const found = optionsOf(command).find(
+    ([name, { short }]) => word === `--${flagOf(name)}` || word === `-${short ?? '-'}`,
+  );
+  return found === undefined || found[1].type === 'boolean' ? undefined : found[1];
+}
+
+function optionWords(command: AnyCommand, before: readonly string[]): readonly Candidate[] {
+  return optionsOf(command)
+    .filter(([name, { type }]) => type === 'strings' || name === 'verbose' || !before.includes(`--${flagOf(name)}`))
+    .map(([name, { summary }]) => ({ word: `--${flagOf(name)}`, summary }));
+}
+
+const commandWords = (): readonly Candidate[] =>
+  commands.filter(({ hidden }) => hidden !== true).map(({ name, summary }) => ({ word: name, summary }));
+
+interface ValueSource {
+  readonly values?: ValueKind;
+  readonly choices?: readonly string[];
+}
+
+function valuesOf({ values, choices }: ValueSource, context: CommandContext): Answer {
+  if (choices !== undefined) return choices.map((word) => ({ word }));
+  switch (values) {
+    case 'profile':
+      return listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: file }));
+    case 'vm':
+      return listVmNames(context.places).map((word) => ({ word, summary: 'VM' }));
+    case 'running':
+      return listRunning(context).map(({ vm, state }) => ({ word: vm, summary: state }));
+    case 'file':
+      return 'files';
+    default:
+      return [];
+  }
+}
+
+const prefixed = (prefix: string, answer: Answer): Answer =>
+  answer === 'files' ? answer : answer.map(({ word, ...rest }) => ({ word: `${prefix}${word}`, ...rest }));

@@ -23,8 +23,8 @@ import type {
 import { command, type AnyCommand, type ArgumentSpec, type ValueKind } from './command.ts';
 
 const profile = { as: 'positional', label: 'NAME', values: 'profile' } as const;
-const vm = { as: 'positional', type: 'string', label: 'NAME', values: 'vm', required: true } as const;
-const vms = { as: 'positional', type: 'strings', label: 'NAME', values: 'vm', required: true } as const;
+const vm = { as: 'positional', type: 'string', label: 'NAME', values: 'running', required: true } as const;
+const vms = { ...vm, type: 'strings' } as const;
 const flag = (summary: string) => ({ as: 'option', type: 'boolean', summary }) as const;
 const value = (label: string, summary: string, values: ValueKind = 'text') =>
   ({ as: 'option', type: 'string', label, summary, values }) as const;
@@ -95,7 +95,7 @@ export const commands: readonly AnyCommand[] = [
     name: 'nics',
     summary: "list a VM's network interfaces",
     document: true,
-    arguments: { vm: { ...vm, summary: 'a VM or a profile' } },
+    arguments: { vm: { ...vm, values: 'profile', summary: 'a VM or a profile' } },
     examples: [{ line: 'nics web1', means: 'kinds, MAC addresses, host interfaces, IP addresses where known' }],
     load: () => import('./nics.ts'),
   }),
@@ -165,7 +165,7 @@ export const commands: readonly AnyCommand[] = [
     name: 'logs',
     summary: "print QEMU's and the console's output of the last run",
     arguments: {
-      vm: { ...vm, summary: 'a VM, running or not' },
+      vm: { ...vm, values: 'vm', summary: 'a VM, running or not' },
       follow: { ...flag('go on until the VM ends'), short: 'f' },
       console: flag("only the console's"),
       qemu: flag("only QEMU's own"),
@@ -269,7 +269,7 @@ export const commands: readonly AnyCommand[] = [
     summary: 'remove what dead VMs left behind',
     document: true,
     arguments: {
-      vm: { ...vm, required: false, summary: 'only of this VM' },
+      vm: { ...vm, values: 'vm', required: false, summary: 'only of this VM' },
       dryRun: flag('only tell'),
     },
     examples: [{ line: 'gc --dry-run', means: 'what would be removed' }],

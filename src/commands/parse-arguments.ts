@@ -37,17 +37,18 @@ export async function parseArguments(argv: readonly string[]): Promise<ParsedArg
     const args = { words: [...words, ...tail] };
     return { command, args, json: false, quiet: false, verbose: 0, help: false, version: false };
   }
-  const parsed = await parseWords(command, words);
-  const { options } = parsed;
-  const help = options['help'] === true || argv.length === 0;
+  // asked for help, with whatever else, is asked for help
+  const help = argv.length === 0 || words.includes('--help') || words.includes('-h');
+  const parsed = help ? { options: {}, positionals: [] } : await parseWords(command, words);
+  const options: Readonly<Record<string, unknown>> = parsed.options;
   const version = options['version'] === true;
   return {
     command,
-    args: help || version ? {} : argumentsOf(command, parsed, tail),
+    args: help || options['help'] === true || version ? {} : argumentsOf(command, parsed, tail),
     json: options['json'] === true,
     quiet: options['quiet'] === true,
     verbose: typeof options['verbose'] === 'number' ? options['verbose'] : 0,
-    help,
+    help: help || options['help'] === true,
     version,
   };
 }
