@@ -44,6 +44,7 @@ interface Work extends SettleOptions {
 /** @throws QrunError `in-use` for an explicit address of another's, `host-failed` when no address or no space is left */
 export function settle(options: SettleOptions): Settled {
   const { places, vm, nics, section } = options;
+  failpoint('lease:guarded');
   recoverPending(places);
   const reports: string[] = [];
   const work: Work = { ...options, leases: new Map(readOrRebuild(places, vm, reports)), reports, pending: [] };

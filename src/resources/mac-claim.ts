@@ -7,7 +7,7 @@ import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isVmName, type Mac, parseMac, type VmName } from '../names.ts';
 import type { Places } from '../places.ts';
-import { createExclusive, syncDirectory, writeDurable } from '../system/files.ts';
+import { createExclusive, writeDurable } from '../system/files.ts';
 import { readStateFile } from '../system/state-files.ts';
 
 export interface Claim {
@@ -37,11 +37,9 @@ export function readClaim(places: Places, mac: Mac): ClaimRead {
   return claim === undefined ? { state: 'broken' } : { state: 'claimed', claim };
 }
 
-/** False: somebody has it. The claim is on the disk when this returns. */
+/** False: somebody has it. Not synced: the lease file is, and a claim that a power cut took is made again from it. */
 export function createClaim(places: Places, mac: Mac, claim: Claim): boolean {
-  const made = createExclusive(claimFile(places, mac), renderClaim(claim));
-  if (made) syncDirectory(claimsDir(places));
-  return made;
+  return createExclusive(claimFile(places, mac), renderClaim(claim), { durable: false });
 }
 
 /** Only under the guard, and only over a claim of the same VM or one that is proven dead. */

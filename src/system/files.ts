@@ -58,9 +58,13 @@ function replace(file: string, text: string, options: FullOptions): void {
 }
 
 /** Makes the file with its whole text; there must be none. Gives false if there is one. */
-export function createExclusive(file: string, text: string, options: WriteOptions = {}): boolean {
+export function createExclusive(
+  file: string,
+  text: string,
+  options: WriteOptions & { readonly durable?: boolean } = {},
+): boolean {
   try {
-    writeNew(file, text, { ...options, durable: true });
+    writeNew(file, text, { durable: true, ...options });
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
