@@ -22,10 +22,10 @@ export function parseQemuFailure(stderr: string): QemuFailure | undefined {
     .map((line) => stripControl(line).trim())
     .filter((line) => line !== '' && !noise.some((pattern) => pattern.test(line)));
   const displayLine = stderr.split('\n').find((line) => missingDisplay.test(line));
-  for (const line of lines) {
+  for (const [index, line] of lines.entries()) {
     for (const rule of rules) {
       const match = rule.pattern.exec(line);
-      if (match !== null) return { line, ...rule.read(match, line) };
+      if (match !== null) return { line, ...rule.read(match, lines.slice(index + 1).join('\n')) };
     }
   }
   const line = lines.find((candidate) => ownWords.test(candidate)) ?? lines.at(-1);
@@ -51,7 +51,8 @@ const missingDisplay = /module ui-ui-(gtk|sdl) not found/;
 
 interface Rule {
   readonly pattern: RegExp;
-  readonly read: (match: RegExpExecArray, line: string) => Omit<QemuFailure, 'line'>;
+  /** `rest`: the lines that follow. */
+  readonly read: (match: RegExpExecArray, rest: string) => Omit<QemuFailure, 'line'>;
 }
 
 const rules: readonly Rule[] = [
@@ -78,7 +79,10 @@ const rules: readonly Rule[] = [
   },
   {
     pattern: /Failed to get (?:shared )?"(?:write|consistent read|resize)" lock/,
-    read: () => ({ code: 'in-use', message: 'another process uses a disk image of this VM', hint: 'qrun ps' }),
+    read: (_, rest) => {
+      const image = /using the image \[(.*)\]\?/.exec(rest)?.[1] ?? 'a disk image of this VM';
+      return { code: 'in-use', message: `another process uses ${image}`, hint: 'qrun ps' };
+    },
   },
   {
     pattern: /(?:Could not open|could not open|cannot open) '([^']+)': (.*)$/i,
