@@ -8,6 +8,7 @@ import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { failureOf } from '../system/failure.ts';
 import { withLock } from '../system/flock.ts';
 import { claimsDir } from './mac-claim.ts';
 
@@ -33,12 +34,12 @@ async function marked<T>(directory: string, act: (section: Section) => T | Promi
   const lockfilePath = path.join(directory, 'registry.lock');
   rmSync(lockfilePath, { recursive: true, force: true });
   let lost: Error | undefined;
-  const unlock = await lock(directory, {
-    lockfilePath,
-    realpath: false,
-    retries: 0,
-    onCompromised: (error) => (lost = error),
-  });
+  const onCompromised = (error: Error): void => void (lost = error);
+  const unlock = await lock(directory, { lockfilePath, realpath: false, retries: 0, onCompromised }).catch(
+    (error: unknown) => {
+      throw failureOf(lockfilePath, error, 'cannot make it');
+    },
+  );
   const check = (): void => {
     if (lost !== undefined)
       throw new QrunError('host-failed', `${lockfilePath} was lost`, { causes: [lost.message], hint: 'try again' });

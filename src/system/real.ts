@@ -1,8 +1,10 @@
 /** The real System. Everything is read when it is first asked for: making one costs nothing. */
 import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { errnoOf, QrunError } from '../errors.ts';
 import { readBootId } from './boot-id.ts';
+import { failureOf } from './failure.ts';
 import type { RunOptions, RunResult, System } from './system.ts';
 import { findTool } from './tools.ts';
 
@@ -43,6 +45,7 @@ function merge(
 
 async function runTool(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { execa } = await import('execa');
+  requireDescriptors(file);
   const result = await execa(file, [...args], {
     reject: false,
     extendEnv: false,
@@ -63,6 +66,21 @@ async function runTool(file: string, args: readonly string[], options: RunOption
     stdout: typeof stdout === 'string' ? stdout : '',
     stderr: typeof stderr === 'string' ? stderr : '',
   };
+}
+
+/** Two for each of a child's three pipes, and two by which libuv hears whether exec worked. */
+const descriptorsOfSpawn = 8;
+
+/** Without descriptors left execa breaks in the middle (its child has no stdio), and the process with it: so look before. */
+function requireDescriptors(file: string): void {
+  const held: number[] = [];
+  try {
+    while (held.length < descriptorsOfSpawn) held.push(openSync('/dev/null', 'r'));
+  } catch (error) {
+    throw failureOf(file, error, 'cannot start it');
+  } finally {
+    for (const fd of held) closeSync(fd);
+  }
 }
 
 function runToolNow(

@@ -45,6 +45,6 @@ function nicOf(written: string): Nic {
 }
 
 main(JSON.parse(process.argv[2] ?? '{}') as LeaseOrder).catch((error: unknown) => {
-  process.stderr.write(error instanceof Error ? error.message : String(error));
+  process.stderr.write(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
   process.exitCode = 1;
 });
