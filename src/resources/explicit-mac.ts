@@ -57,13 +57,11 @@ export function refuseRunning(
   throw taken(nic, `the address of ${who}`, 'leave mac out, or stop that VM');
 }
 
-/** The error for an address that is claimed by another VM. */
-export function claimedBy(nic: ExplicitNic, { vm, nic: id }: Claim): QrunError {
-  return taken(
-    nic,
-    `the address of VM ${vm}, NIC ${id}`,
-    `leave mac out, or, if ${vm} is not wanted any more: qrun rm ${vm}`,
-  );
+/** The error for an address that is claimed by another VM: given to it, or named by its profile. */
+export function claimedBy(nic: ExplicitNic, { vm, nic: id, explicit }: Omit<Claim, 'slot'>): QrunError {
+  const other =
+    explicit === undefined ? `if ${vm} is not wanted any more: qrun rm ${vm}` : `take it out of ${explicit.profile}`;
+  return taken(nic, `the address of VM ${vm}, NIC ${id}`, `leave mac out, or ${other}`);
 }
 
 export function claimedOnHost(nic: ExplicitNic, who: string): QrunError {

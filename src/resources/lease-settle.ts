@@ -134,7 +134,7 @@ function refuseClaimed({ vm, nics, leases, scan }: Work, nic: ExplicitNic, claim
 /** Whose a damaged claim is stands in the lease files; in nobody's: then it is a leftover. Reads them all, and that is rare enough. */
 function refuseUnreadable({ places, vm }: Work, nic: ExplicitNic): void {
   const owner = findOwner(places, nic.mac);
-  if (owner !== undefined && owner.vm !== vm) throw claimedBy(nic, { ...owner, slot: 0 });
+  if (owner !== undefined && owner.vm !== vm) throw claimedBy(nic, owner);
 }
 
 function findOwner(places: Places, mac: Mac): { readonly vm: VmName; readonly nic: string } | undefined {
