@@ -13,13 +13,16 @@ export type Registry = (step: Step) => Resource;
 /** Acquires in order; the first failure ends it and is thrown, with everything so far in the journal for `releaseAll`. */
 export async function acquireAll(
   steps: readonly Step[],
-  options: { readonly journal: Journal; readonly registry: Registry; readonly context: AcquireContext },
+  options: { readonly journal: Journal; readonly registry: Registry; readonly context: Omit<AcquireContext, 'record'> },
 ): Promise<ReadonlyMap<string, StepRecord>> {
   const records = new Map<string, StepRecord>();
   for (const step of steps) {
     options.journal.intent(step);
     failpoint(`acquire:${step.id}`);
-    const record = await options.registry(step).acquire(step, options.context);
+    const record = await options.registry(step).acquire(step, {
+      ...options.context,
+      record: (value) => options.journal.record(step, value),
+    });
     failpoint(`acquired:${step.id}`);
     options.journal.record(step, record);
     records.set(step.id, record);

@@ -1,6 +1,6 @@
 /**
  * A disk image that is made for the VM. qemu-img writes it under a name of this run's, then it is linked to its own name: so a kill in the middle
- * leaves only a file that is provably ours, and a file that somebody else made meanwhile is never overwritten.
+ * leaves only a file that is provably ours (by its name, or by the inode that is in the journal before it has its name), and a file that somebody else made meanwhile is never overwritten.
  */
 import { chownSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,7 @@ export const disk: Resource<DiskStep> = {
     release: step.temporary ? [{ op: 'remove', path: step.file }] : [],
   }),
 
-  acquire: async (step, { system, runId }) => {
+  acquire: async (step, { system, runId, record }) => {
     if (step.temporary) rmSync(step.file, { force: true });
     if (step.ownDirectory) ensurePrivateDirectory(path.dirname(step.file), { uid: system.uid });
     if (existsSync(step.file)) return { made: false };
@@ -35,8 +35,9 @@ export const disk: Resource<DiskStep> = {
       throw new QrunError('host-failed', `${step.file}: the disk could not be created`, { causes: [stderr.trim()] });
     }
     if (step.owner !== undefined) chownSync(draft, step.owner.uid, step.owner.gid);
-    const made = publish(draft, step.file);
-    return { made, inode: made ? statSync(step.file).ino : 0 };
+    const { ino: inode } = statSync(draft);
+    record({ made: true, inode });
+    return { made: publish(draft, step.file), inode };
   },
 
   release: async (step, record, { runId, started }) => {

@@ -11,6 +11,8 @@ export interface AcquireContext {
   /** Descriptors opened so far, by the number that QEMU is to see them under. Resources that open files add to it. */
   readonly descriptors: Map<number, number>;
   readonly warn: (message: string) => void;
+  /** Writes the record already now: for what must be provable before it is there. What acquire returns replaces it. */
+  readonly record: (value: StepRecord) => void;
 }
 
 export interface ReleaseContext {

@@ -27,7 +27,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(place, { recursive: true }));
 
-const context = () => ({ system: createSystem(), runId: 'r1', descriptors: new Map<number, number>(), warn: () => {} });
+const context = () => ({
+  system: createSystem(),
+  runId: 'r1',
+  descriptors: new Map<number, number>(),
+  warn: () => {},
+  record: () => {},
+});
 const ended = { system: createSystem(), runId: 'r1', started: true, sameBoot: true };
 const failed = { ...ended, started: false };
 
@@ -143,7 +149,7 @@ describe('copy', () => {
   beforeEach(() => writeFileSync(path.join(place, 'vars'), 'template'));
 
   test('is made once and kept', async () => {
-    expect(await copy.acquire(step(), context())).toEqual({ made: true });
+    expect(await copy.acquire(step(), context())).toMatchObject({ made: true });
     writeFileSync(step().to, 'of the guest');
     expect(await copy.acquire(step(), context())).toEqual({ made: false });
     await copy.release(step(), { made: false }, failed);
