@@ -136,7 +136,7 @@ const ownDevices = /^(?:disk\d+|cdrom0|scsi0|vga0|usb0|tablet0|keyboard0|serial0
 function checkDevice(value: string, { nicIds, machine }: ArgsContext): string | undefined {
   const members = parseMembers(value);
   const id = members.get('id') ?? '';
-  if (ownDevices.test(id) || /^nic-/.test(id)) return `the id ${id} is qrun's`;
+  if (ownDevices.test(id) || id.startsWith('nic-')) return `the id ${id} is qrun's`;
   const netdev = members.get('netdev');
   if (netdev !== undefined) {
     return nicIds.includes(netdev)

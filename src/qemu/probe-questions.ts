@@ -1,9 +1,9 @@
 /** The questions to a QEMU binary, and how its answers become capabilities. The parsing is pure. */
 import { QrunError } from '../errors.ts';
+import type { RunResult } from '../system/system.ts';
 import { isObject, parseQmpMessage, type QmpMessage } from '../qmp/message.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 import { parseQemuFailure } from './failure.ts';
-import type { Asker } from './probe.ts';
 
 /** Option groups whose members somebody asks for. */
 const interestingGroups = ['run-with', 'sandbox', 'chardev', 'smp-opts', 'action', 'boot-opts'];
@@ -19,6 +19,9 @@ const questions = [
 ];
 
 const bare = ['-M', 'none', '-nodefaults', '-no-user-config', '-display', 'none'];
+
+/** Runs the binary with these arguments, to its end. */
+export type Asker = (args: readonly string[], stdin?: string) => Promise<RunResult>;
 
 /** @throws QrunError `qemu-failed`, and what `ask` throws */
 export async function askCapabilities(
@@ -80,7 +83,7 @@ export function parseAnswers(stdout: string): Answers | undefined {
     netdevMembers: netdevMembers(schema),
     options: sorted(options.flatMap((option) => text(option, 'option')).filter((name) => name !== '')),
     optionMembers: optionMembers(options),
-    devices: sorted(names(answerTo(messages, 'devices')).filter((name) => !/-cpu$/.test(name))),
+    devices: sorted(names(answerTo(messages, 'devices')).filter((name) => !name.endsWith('-cpu'))),
     machines: sorted(machines.filter((name) => name !== 'none')),
   };
 }

@@ -5,7 +5,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
-import type { RunResult, System } from '../system/system.ts';
+import type { System } from '../system/system.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 import {
   capabilityCacheFile,
@@ -13,6 +13,7 @@ import {
   readCapabilityKey,
   writeCachedCapabilities,
 } from './capability-cache.ts';
+import type { Asker } from './probe-questions.ts';
 
 export interface ProbeOptions {
   /** A path, or a name on PATH. */
@@ -80,8 +81,6 @@ function packageOf(name: string): string {
   };
   return `qemu-system-${known[architecture] ?? 'misc'}`;
 }
-
-export type Asker = (args: readonly string[], stdin?: string) => Promise<RunResult>;
 
 function asker(system: System, file: string, timeoutMs: number): Asker {
   return async (args, stdin) => {

@@ -190,7 +190,9 @@ function lost(path: string, error: unknown): QrunError {
   return new QrunError(
     code,
     `${path}: ${words}`,
-    error === undefined ? {} : { cause: error, causes: [errno ?? String(error)] },
+    error === undefined
+      ? {}
+      : { cause: error, causes: [errno ?? (error instanceof Error ? error.message : 'unknown')] },
   );
 }
 
