@@ -8,6 +8,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   mkdirSync,
@@ -182,7 +183,7 @@ function checksum(bytes: Buffer): readonly [number, number] {
 
 /** At once or not at all, and never into a directory that others can write. */
 function writeTrusted(file: string, bytes: Buffer, { directory, uid }: CodeCacheOptions): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const folder = lstatSync(directory);
   if (!folder.isDirectory() || !isTrusted(folder, uid)) return;
   removeStale(directory);
@@ -196,6 +197,13 @@ function writeTrusted(file: string, bytes: Buffer, { directory, uid }: CodeCache
     rmSync(draft, { force: true });
     throw error;
   }
+}
+
+/** Not `recursive`: where the parent is there and takes no children (/proc), Node 20 tries for ever. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(path.dirname(directory));
+  mkdirSync(directory, { mode: 0o700 });
 }
 
 function removeStale(directory: string): void {

@@ -4,6 +4,7 @@
  */
 import { listProfiles } from '../host/profile-files.ts';
 import { listRunning, listVmNames } from '../launch/vms.ts';
+import { visible } from '../report/visible.ts';
 import type { RawArguments } from './arguments.ts';
 import {
   flagOf,
@@ -130,7 +131,7 @@ function valuesOf({ values, choices }: ValueSource, context: CommandContext): An
   if (choices !== undefined) return choices.map((word) => ({ word }));
   switch (values) {
     case 'profile':
-      return listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: file }));
+      return listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: visible(file) }));
     case 'vm':
       return listVmNames(context.places).map((word) => ({ word, summary: 'VM' }));
     case 'running':

@@ -1,0 +1,114 @@
+import { spawnSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test, type TestContext } from 'vitest';
+import { createHome, Running, testFacts, type Home } from '../harness/harness.ts';
+
+/** A home with two profiles, `qrun` on PATH, and the shell's completion script. */
+async function homeWith(shell: string): Promise<{ home: Home; script: string; env: Record<string, string> }> {
+  const home = createHome();
+  home.profile('web1', 'memory: 64M\n');
+  home.profile('web2', 'memory: 64M\n');
+  const bin = home.mkdir('bin');
+  symlinkSync(testFacts().bin, path.join(bin, 'qrun'));
+  const { status, stdout } = await home.qrun(['completion', shell]);
+  expect(status).toBe(0);
+  const script = home.write(`completion.${shell}`, stdout);
+  return { home, script, env: { PATH: `${bin}:${home.env['PATH'] ?? ''}` } };
+}
+
+function needsShell(context: TestContext, shell: string): void {
+  if (spawnSync(shell, ['-c', 'true']).status !== 0) context.skip(`needs ${shell}: apt-get install ${shell}`);
+}
+
+/** What bash would offer for the last of these words. */
+async function inBash(words: readonly string[]): Promise<readonly string[]> {
+  const { home, script, env } = await homeWith('bash');
+  home.write('file.iso', '');
+  const body =
+    'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _qrun qrun "${@: -1}"; printf "%s\\n" "${COMPREPLY[@]}"';
+  const { stdout, stderr } = await home.run(['bash', '-c', body, 'bash', script, ...words], { env });
+  expect(stderr).toBe('');
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+test.each<[string, readonly string[], readonly string[]]>([
+  ['a command', ['qrun', 'sto'], ['stop']],
+  ['a command or a profile', ['qrun', 'w'], ['wait', 'web1', 'web2']],
+  ['a second profile', ['qrun', 'web1', 'w'], ['web2']],
+  ['a profile behind an option', ['qrun', '-d', 'we'], ['web1', 'web2']],
+  ['a profile of a command', ['qrun', 'show', 'we'], ['web1', 'web2']],
+  ['nothing behind the last argument', ['qrun', 'show', 'web1', ''], []],
+  ['options', ['qrun', 'show', '--s'], ['--shell']],
+  ['options that were not given yet', ['qrun', 'logs', 'web1', '--follow', '--f'], []],
+  ['no value that only a person knows', ['qrun', 'run', 'web1', '--name', ''], []],
+  ['choices', ['qrun', 'completion', ''], ['bash', 'zsh', 'fish']],
+  ['files for a value', ['qrun', 'new', 'x', '--cdrom', 'file'], ['file.iso']],
+  ['files for a value, taken apart by bash', ['qrun', 'new', 'x', '--cdrom', '=', 'file'], ['file.iso']],
+  ['files behind --', ['qrun', 'web1', '--', 'fi'], ['file.iso']],
+  ['files for a path', ['qrun', './fi'], ['./file.iso']],
+  ['no running VMs where none runs', ['qrun', 'stop', ''], []],
+  ['nothing for a command that takes nothing', ['qrun', 'ls', ''], []],
+])('bash completes %s', async (_what, words, wanted) => {
+  const offered = await inBash(words);
+  expect(offered.filter((word) => word !== 'web')).toEqual(wanted); // the package's own example
+});
+
+test('bash completes at a real TAB', async (context) => {
+  needsShell(context, 'bash');
+  const { home, script, env } = await homeWith('bash');
+  const rc = home.write('bashrc', `source ${script}\nPS1='ready> '\nbind 'set enable-bracketed-paste off'\n`);
+  const file = home.write('shell', `#!/bin/sh\nexec bash --rcfile ${rc} -i\n`, 0o755);
+  const shell = new Running(['script', '-qefc', file, '/dev/null'], {
+    env: { ...home.env, ...env, TERM: 'dumb' },
+    cwd: home.dir,
+    interactive: true,
+  });
+  await shell.waitFor(/ready> /);
+  shell.type('echo $((6 * 7)); : qrun; qrun compl\t zs\t --he\t >/dev/null; echo "status $?"\r');
+  await shell.waitFor(/qrun completion .*zsh/s);
+  await shell.waitFor(/status 0/);
+  shell.type('exit\r');
+  expect((await shell.end).stdout).toContain('--help');
+});
+
+test('zsh completes commands, profiles and options', async (context) => {
+  needsShell(context, 'zsh');
+  const { home, script, env } = await homeWith('zsh');
+  const body = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "autoload -U compinit; compinit -u -d ${home.dir}/dump; source ${script}; PS1=; zstyle ':completion:*' list-colors ''; echo rea''dy"
+zpty -r -m shell _ '*ready*'
+zpty -w -n shell $'qrun comple\\t fi\\t | head -n 1 && qrun show web\\t\\t'
+zpty -r -m shell out '*web2*'
+print -r -- "$out"
+zpty -d shell`;
+  const { stdout } = await home.run(['zsh', '-f', '-c', body], { env: { ...env, TERM: 'xterm' }, timeoutMs: 40_000 });
+  // the line editor moves the cursor about between the words
+  expect(stdout).toMatch(/qrun completion.*fish.*head.*web1 .*web2/s);
+});
+
+test('fish completes commands, profiles and options', async (context) => {
+  needsShell(context, 'fish');
+  const { home, script, env } = await homeWith('fish');
+  const offered = async (line: string): Promise<readonly string[]> => {
+    const { stdout, stderr } = await home.run(
+      ['fish', '-N', '-c', 'source $argv[1]; complete -C $argv[2]', script, line],
+      { env },
+    );
+    expect(stderr).toBe('');
+    return stdout.split('\n').filter((word) => word !== '' && !word.startsWith('web\t'));
+  };
+  expect(await offered('qrun sto')).toEqual(['stop\task guests to power down, and insist when the time is up']);
+  expect((await offered('qrun show w')).map((line) => line.split('\t')[0])).toEqual(['web1', 'web2']);
+  expect((await offered('qrun gc --dry')).map((line) => line.split('\t')[0])).toEqual(['--dry-run']);
+  expect(await offered('qrun show web1 ')).toEqual([]);
+});
+
+test('a broken state does not disturb the prompt', async () => {
+  const home = createHome();
+  home.write('s/vms', 'not a directory');
+  const { status, stdout, stderr } = await home.qrun(['__complete', 'bash', 'gc', '']);
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'words\n', stderr: '' });
+});

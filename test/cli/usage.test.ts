@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import { createHome, needsRoot, testFacts } from '../harness/harness.ts';
+
+const hint = /^hint: qrun \w+ --help$/m;
+
+test('qrun alone, and --help anywhere before --, is help on stdout', async () => {
+  const home = createHome();
+  const alone = await home.qrun([]);
+  expect(alone).toMatchObject({ status: 0, stderr: '' });
+  expect(alone.stdout).toContain('qrun NAME… [-d] [-- QEMU-ARGS]');
+  expect((await home.qrun(['--help'])).stdout).toBe(alone.stdout);
+  const stop = await home.qrun(['stop', 'web1', '--help', '--nonsense']);
+  expect(stop.stdout).toContain('qrun stop NAME… [--timeout SECONDS]');
+  expect(stop.status).toBe(0);
+  expect((await home.qrun(['web1', '-h'])).stdout).toBe(alone.stdout);
+});
+
+test('the help names every command, and no hidden one', async () => {
+  const { stdout } = await createHome().qrun(['--help']);
+  for (const name of [
+    'run',
+    'show',
+    'ls',
+    'ps',
+    'nics',
+    'stop',
+    'kill',
+    'reset',
+    'pause',
+    'resume',
+    'wait',
+    'console',
+    'logs',
+  ])
+    expect(stdout).toMatch(new RegExp(`^  qrun ${name}\\b`, 'm'));
+  expect(stdout).not.toContain('__');
+});
+
+test.each(['', '.', '..', '-rf', 'x'.repeat(300), 'ünï', 'web1\n', ' web1', 'we b', '*'])(
+  'ABUSE 2: the name %j is wrong usage',
+  async (name) => {
+    const { status, stdout, stderr } = await createHome().qrun([name]);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^qrun: /);
+    expect(stderr).not.toMatch(/\bat .*:\d+:\d+/);
+  },
+);
+
+test('ABUSE 3: --help is help, and after -- it is a name, and an invalid one', async () => {
+  const home = createHome();
+  expect((await home.qrun(['--help'])).status).toBe(0);
+  const { status, stderr } = await home.qrun(['--', '--help']);
+  expect(status).toBe(2);
+  expect(stderr).toContain('invalid VM name "--help"');
+});
+
+test('an unknown option is wrong usage, with the one that was meant', async () => {
+  const home = createHome();
+  const { status, stderr } = await home.qrun(['run', 'web1', '--detatch']);
+  expect(status).toBe(2);
+  expect(stderr).toContain('qrun: qrun run: unknown option --detatch (did you mean --detach?)');
+  expect(stderr).toMatch(hint);
+  expect((await home.qrun(['ls', '-d'])).stderr).toContain('unknown option -d');
+  expect((await home.qrun(['-d', 'ls'])).stderr).toContain('qrun ls: unknown option -d');
+  expect((await home.qrun(['ls', '--__proto__=1'])).status).toBe(2);
+});
+
+test.each([
+  [['show'], 'NAME is missing'],
+  [['show', 'a', 'b'], '"b" is one argument too many'],
+  [['stop', 'a', '--timeout', 'soon'], '--timeout wants a number'],
+  [['stop', 'a', '--timeout', '1', '--timeout', '2'], '--timeout is given twice'],
+  [['stop', 'a', '--timeout=-1'], '--timeout wants a number'],
+  [['run', 'a', '--name'], '--name wants a value'],
+  [['show', 'a', '--shell', '--json'], 'only one of --shell and --json at a time'],
+  [['completion', 'tcsh'], 'SHELL is one of bash, zsh, fish'],
+])('%j: %s', async (args, message) => {
+  const { status, stdout, stderr } = await createHome().qrun(args);
+  expect(stderr).toContain(message);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+});
+
+test('a name that looks like a number stays as it is', async () => {
+  const home = createHome();
+  for (const name of ['007', '123', '1e3', '0x10']) {
+    const { status, stderr } = await home.qrun(['show', name]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(new RegExp(`\\b${name}\\b`));
+  }
+});
+
+test('qrun run reaches a profile that is called like a command', async () => {
+  const home = createHome();
+  const { status, stderr } = await home.qrun(['run', 'ls']);
+  expect(status).toBe(2);
+  expect(stderr).toContain('ls');
+  expect(stderr).not.toContain('argument too many');
+});
+
+test('with --json an error is one document on stderr', async () => {
+  const home = createHome();
+  const { status, stdout, stderr } = await home.qrun(['show', 'nothing', '--json']);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  const { error } = JSON.parse(stderr) as { error: Record<string, unknown> };
+  expect(error).toMatchObject({ code: 'unknown-name', faults: [] });
+  expect(Object.keys(error).toSorted()).toEqual(['causes', 'code', 'faults', 'hint', 'message']);
+});
+
+test('nobody reads: quiet, and no error', async () => {
+  const { node, bin } = testFacts();
+  const script = 'exec 3> >(true); wait "$!"; "$@" >&3; echo "$?"';
+  for (const word of ['--help', '--version', 'ls']) {
+    const { stdout, stderr } = await createHome().run(['bash', '-c', script, 'bash', node, bin, word]);
+    expect({ word, stdout, stderr }).toEqual({ word, stdout: '0\n', stderr: '' });
+  }
+});
+
+test('no colour in a pipe; on a terminal there is, unless NO_COLOR is set', async () => {
+  const home = createHome();
+  home.profile('web1', 'memory: 64M\n');
+  expect((await home.qrun(['ls'])).stdout).not.toContain('\u001b');
+  expect((await home.pty(['ls']).end).stdout).toContain('\u001b[1m');
+  expect((await home.pty(['ls'], { env: { NO_COLOR: '1' } }).end).stdout).not.toContain('\u001b');
+  expect((await home.qrun(['show', '..'], { env: { FORCE_COLOR: '1' } })).stderr).toContain('\u001b[31m');
+});
+
+test('under sudo it says once whose VMs these are, but not to scripts', async (context) => {
+  needsRoot(context);
+  const home = createHome({ as: 'root', env: { SUDO_UID: '1000', SUDO_USER: 'somebody' } });
+  const { stderr } = await home.qrun(['ls']);
+  expect(stderr.match(/somebody/g)).toHaveLength(1);
+  expect((await home.qrun(['ls', '-q'])).stderr).not.toContain('somebody');
+  expect((await home.qrun(['ls', '--json'])).stderr).toBe('');
+});
