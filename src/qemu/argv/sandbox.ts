@@ -9,7 +9,9 @@ export interface SandboxPlan {
   readonly note?: string;
 }
 
-export function planSandbox(input: Pick<ArgvInput, 'capabilities' | 'nics' | 'display' | 'sandboxOff'>): SandboxPlan {
+export function planSandbox(
+  input: Pick<ArgvInput, 'capabilities' | 'nics' | 'display' | 'hasSessionBus' | 'sandboxOff'>,
+): SandboxPlan {
   if (input.sandboxOff !== undefined) return { args: [], note: `QEMU runs without its sandbox: ${input.sandboxOff}` };
   if (!input.capabilities.options.includes('sandbox')) {
     return { args: [], note: 'QEMU runs without its sandbox: this QEMU is built without it' };
@@ -21,7 +23,12 @@ export function planSandbox(input: Pick<ArgvInput, 'capabilities' | 'nics' | 'di
   return { args, note: `the sandbox lets QEMU start programs: ${reasons.join(', ')}` };
 }
 
-function spawnReasons({ nics, display }: Pick<ArgvInput, 'nics' | 'display'>): string[] {
+type SpawnInput = Pick<ArgvInput, 'nics' | 'display' | 'hasSessionBus'>;
+
+function spawnReasons({ nics, display, hasSessionBus }: SpawnInput): string[] {
   const reasons = nics.flatMap(({ nic, plan }) => (plan.spawns === undefined ? [] : [`${nic.id} (${plan.spawns})`]));
-  return display === 'spice-app' ? [...reasons, 'display spice-app (the viewer)'] : reasons;
+  if (display === 'spice-app') return [...reasons, 'display spice-app (the viewer)'];
+  // measured on 7.2: without a session bus the libraries of both fork a dbus-launch, and the filter ends QEMU for it
+  const launchesBus = (display === 'gtk' || display === 'sdl') && hasSessionBus !== true;
+  return launchesBus ? [...reasons, `display ${display} (a session bus, since none is named)`] : reasons;
 }

@@ -287,6 +287,12 @@ describe('sandbox', () => {
     expect(plan.note).toContain('net0 (passt), display spice-app (the viewer)');
   });
 
+  test('a window without a session bus would be ended by the filter: its libraries start one', () => {
+    expect(planSandbox(anInput({ display: 'gtk' })).args[1]).toContain('spawn=allow');
+    expect(planSandbox(anInput({ display: 'gtk' })).note).toContain('display gtk');
+    expect(planSandbox(anInput({ display: 'sdl', hasSessionBus: true })).args[1]).toContain('spawn=deny');
+  });
+
   test('without seccomp, or where it must be off, there is none, and that is said', () => {
     expect(planSandbox(anInput({ sandboxOff: 'the bridge helper' }))).toEqual({
       args: [],
