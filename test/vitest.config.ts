@@ -15,6 +15,7 @@ const config = defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           pool: 'threads',
+          isolate: false,
           maxWorkers: 2,
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },

@@ -31,7 +31,7 @@ function runShown(file, args) {
 
 /**
  * The machine's part. `install`: whether the tests run qrun from an unpacked npm package, as users have it, or from the clone.
- * @returns {{facts: object, missing: string[], temporary: string | undefined}}
+ * @returns {Promise<{facts: object, missing: string[], temporary: string | undefined}>}
  */
 export async function prepareMachine({ install = false } = {}) {
   // what is made here is read by the test user

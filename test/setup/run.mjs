@@ -26,7 +26,10 @@ function parseArguments(argv) {
 async function main() {
   const { prepareOnly, tiers, extra } = parseArguments(process.argv.slice(2));
   prepareClone();
-  if (tiers.join() === 'unit') return finish(await runTiers(tiers, { extra, env: {} }), []);
+  if (tiers.join() === 'unit') {
+    const tally = await runTiers(tiers, { extra, env: {} });
+    return finish(tally, []);
+  }
   const { facts, missing, temporary } = await prepareMachine({ install: !prepareOnly });
   if (prepareOnly) {
     writeFacts(facts);
@@ -41,7 +44,7 @@ async function main() {
     tiers.filter((tier) => !gated.includes(tier)),
     { extra, env },
   );
-  for (const tier of gated) countAsSkipped(tally, tier, whyNot(tier, facts, missing), env);
+  for (const tier of gated) countAsSkipped(tally, { tier, why: whyNot(tier, facts, missing), env });
   const left = findLeftovers(before, { run, user: facts.user });
   rmSync(temporary, { recursive: true, force: true });
   return finish(tally, left);
@@ -83,7 +86,7 @@ function runToEnd(file, args, env) {
   });
 }
 
-function countAsSkipped(tally, tier, why, env) {
+function countAsSkipped(tally, { tier, why, env }) {
   const args = [vitestFile, 'list', '--config', 'test/vitest.config.ts', '--project', tier, '--json'];
   const { stdout } = spawnSync(process.execPath, args, {
     cwd: repository,
