@@ -39,7 +39,9 @@ export interface NicDocument {
   readonly forwards?: readonly ForwardDocument[];
 }
 
-export type ForwardDocument = Omit<PlannedForward, 'step' | 'written'>;
+export interface ForwardDocument extends Omit<PlannedForward, 'step' | 'written' | 'guest'> {
+  readonly guest: string | null;
+}
 
 export function planDocument(plan: LaunchPlan, describe: (step: Step) => Description): PlanDocument {
   const { vm, profile, accel, qemu, sockets, logs, console, shutdownTimeoutS, notes } = plan;
@@ -62,11 +64,10 @@ export function planDocument(plan: LaunchPlan, describe: (step: Step) => Descrip
   };
 }
 
-/** The part of a NIC that `show`, `ps` and `nics` have in common. */
-export function nicDocument({ forwards, ...nic }: PlannedNic): NicDocument {
+function nicDocument({ forwards, ...nic }: PlannedNic): NicDocument {
   return { ...nic, ...(forwards !== undefined && { forwards: forwards.map(forwardDocument) }) };
 }
 
-export function forwardDocument({ step: _step, written: _written, ...forward }: PlannedForward): ForwardDocument {
-  return forward;
+function forwardDocument({ protocol, hostAddress, hostPort, guest, guestPort }: PlannedForward): ForwardDocument {
+  return { protocol, hostAddress, hostPort, guest: guest ?? null, guestPort };
 }
