@@ -1,4 +1,5 @@
 /** From a word on the command line to a plan: everything that can be refused is refused here, before the host is touched. */
+import { homedir } from 'node:os';
 import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import type { HostFacts } from '../host/facts.ts';
@@ -61,7 +62,7 @@ export async function loadProfile(
     places,
     ...(options.name !== undefined && { name: options.name }),
   });
-  const profile = parseProfile(found.text, { file: found.file, name: found.name });
+  const profile = parseProfile(found.text, { file: found.file, name: found.name, home: homedir() });
   return {
     ...profile,
     ephemeral: options.ephemeral ?? profile.ephemeral,

@@ -1,5 +1,6 @@
 /** `qrun new` and `qrun edit`: profiles written and changed, checked before they are kept. */
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import type { NewArguments } from '../commands/arguments.ts';
 import { QrunError } from '../errors.ts';
@@ -20,9 +21,12 @@ export async function createProfile(args: NewArguments, context: LaunchContext):
   const { renderNewProfile } = await import('../profile/template.ts');
   const { parseProfile } = await import('../profile/parse.ts');
   const { name: _name, force, ...flags } = args;
-  const text = renderNewProfile(flags);
+  const text = renderNewProfile({
+    ...flags,
+    schema: path.join(context.places.examples, '../schema/profile.schema.json'),
+  });
   const file = ownFile(context, vm);
-  parseProfile(text, { file, name: vm });
+  parseProfile(text, { file, name: vm, home: homedir() });
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
   if (force) writeDurable(file, text, { mode: 0o644 });
   else if (!createExclusive(file, text, { mode: 0o644 })) {
@@ -72,7 +76,7 @@ interface Edited {
 async function checkEdited(text: string, { draft, target, force, name, context }: Edited): Promise<void> {
   const { parseProfile } = await import('../profile/parse.ts');
   try {
-    parseProfile(text, { file: target, name });
+    parseProfile(text, { file: target, name, home: homedir() });
   } catch (error) {
     if (!(error instanceof QrunError)) throw error;
     if (force) {

@@ -56,7 +56,7 @@ function planDisk(context: DiskContext): PlannedDisk {
   if (file === own) notes.push(`disks[${index}]: ${path.dirname(disk.file)} cannot be written: the disk is ${own}`);
   const fact = factOf(facts, file);
   if (!fact.exists) makeDisk({ ...context, file, backing });
-  else checkImage({ file, disk, fact, index, facts });
+  else checkImage({ file, disk, fact: requireFile(facts, file, `disks[${index}].file`), index, facts });
   const readOnly = disk.readOnly || (fact.exists && !fact.writable);
   if (readOnly && !disk.readOnly) notes.push(`disks[${index}]: ${file} cannot be written: the guest gets it read-only`);
   return { file, format: disk.format, readOnly, backing };
@@ -169,6 +169,10 @@ function leadsElsewhere(file: string, at: string, other: string): QrunError {
 /** @throws QrunError `invalid-profile` when the file is not there */
 export function requireFile(facts: HostFacts, file: string, at: string): DiskFact {
   const fact = factOf(facts, file);
+  if (fact.exists && fact.readable === false) {
+    const who = facts.runAs === undefined ? facts.user.name : `${facts.runAs.name}, whom root's QEMU runs as,`;
+    throw new QrunError('permission', `${at}: ${who} may not read ${file}`, { hint: `ls -l ${file}` });
+  }
   if (!fact.exists)
     throw new QrunError('invalid-profile', `${at}: there is no ${file}`, { hint: 'paths are relative to the profile' });
   return fact;

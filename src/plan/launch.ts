@@ -5,6 +5,7 @@ import { nicKindOf } from '../nic/registry.ts';
 import type { NicPlan } from '../nic/nic-kind.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import { buildArgv, type ArgvInput, type ArgvNic } from '../qemu/argv/build.ts';
+import { buildMonitorInput } from '../qemu/argv/monitor.ts';
 import { pciSlots } from '../qemu/argv/machine-family.ts';
 import { planSandbox } from '../qemu/argv/sandbox.ts';
 import { validateArgs } from '../qemu/args-clash.ts';
@@ -63,6 +64,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       disks,
       nicSteps: nics.flatMap(({ plan }) => plan.steps),
       copies: uefi?.steps ?? [],
+      monitorInput: buildMonitorInput(argvInput),
     }),
     sockets,
     logs: { qemu: files.qemuLog, console: files.consoleLog, events: files.events },
@@ -118,7 +120,11 @@ function planNics(profile: Profile, facts: HostFacts, ports: Readonly<Record<str
     const mac = facts.macs[nic.id];
     const slot = facts.slots[nic.id];
     if (mac === undefined || slot === undefined) throw new Error(`no lease for ${nic.id}`);
-    return { plan, planned: plannedNic(nic, plan, mac, ports), argv: { nic, plan, mac, slot: slot - pciSlots.nics.first } };
+    return {
+      plan,
+      planned: plannedNic(nic, plan, mac, ports),
+      argv: { nic, plan, mac, slot: slot - pciSlots.nics.first },
+    };
   });
 }
 
@@ -184,10 +190,11 @@ interface StepsInput {
   readonly disks: DisksPlan;
   readonly nicSteps: readonly Step[];
   readonly copies: readonly CopyStep[];
+  readonly monitorInput: string;
 }
 
 /** In the order in which they are taken. The hook after the end comes first, so that it is the last that is given back. */
-function stepsOf({ profile, facts, files, disks, nicSteps, copies }: StepsInput): Step[] {
+function stepsOf({ profile, facts, files, disks, nicSteps, copies, monitorInput }: StepsInput): Step[] {
   const lock: VmLockStep = { kind: 'vm-lock', id: 'lock', needsRoot: false, file: files.lock, fd: 3 };
   const runtime: DirectoryStep = {
     kind: 'directory',
@@ -203,7 +210,7 @@ function stepsOf({ profile, facts, files, disks, nicSteps, copies }: StepsInput)
     ...nicSteps,
     ...disks.steps,
     ...copies,
-    { ...openStep(files.eventsInput, 0, 'read'), content: '{"execute":"qmp_capabilities"}\n' },
+    { ...openStep(files.eventsInput, 0, 'read'), content: monitorInput },
     openStep(files.events, 1, 'append'),
     openStep(files.qemuLog, 2, 'append'),
     openStep(files.consoleLog, 4, 'append'),

@@ -13,7 +13,8 @@ export function renderError(error: QrunError, styles: Styles): string {
         .split('\n')
         .map((line) => `  ${line}`),
     );
-  if (error.faults.length > 0) lines.push(renderFaults(error.faults, { colour: styles.coloured }).trimEnd());
+  if (error.faults.length > 0)
+    lines.push(renderFaults(error.faults, { colour: styles.coloured, cwd: process.cwd() }).trimEnd());
   if (error.hint !== undefined) lines.push(`${styles.strong('hint:')} ${visibleLines(error.hint)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -4,6 +4,7 @@ import { QrunError } from '../errors.ts';
 import type { PlannedForward } from '../plan/launch-plan.ts';
 import { followFile } from '../system/follow-file.ts';
 import { delay } from '../system/delay.ts';
+import { parseUsernet } from '../qmp/usernet.ts';
 import { withMonitor, type MonitorOf } from './monitor.ts';
 
 export type WaitFor =
@@ -65,7 +66,7 @@ async function guestAnswers(forward: PlannedForward, monitor: MonitorOf, signal:
       const first = await Promise.race([closed, spoke, delay(100)]);
       if (first === 'spoke') return true;
       if (first === 'closed') return false;
-      if (socket.localPort !== undefined && (await isEstablished(monitor, socket.localPort))) return true;
+      if (await isEstablished(monitor, forward)) return true;
     }
     return false;
   } finally {
@@ -73,9 +74,13 @@ async function guestAnswers(forward: PlannedForward, monitor: MonitorOf, signal:
   }
 }
 
-async function isEstablished(monitor: MonitorOf, localPort: number): Promise<boolean> {
-  const text = await withMonitor(monitor, (client) => client.hmp('info usernet'));
-  return text
-    .split('\n')
-    .some((line) => /TCP\[ESTABLISHED\]/.test(line) && line.trim().split(/\s+/).includes(String(localPort)));
+async function isEstablished(monitor: MonitorOf, forward: PlannedForward): Promise<boolean> {
+  const rows = parseUsernet(await withMonitor(monitor, (client) => client.hmp('info usernet')));
+  return rows.some(
+    ({ protocol, state, sourcePort, destinationPort }) =>
+      protocol === 'TCP' &&
+      state === 'ESTABLISHED' &&
+      sourcePort === forward.hostPort &&
+      destinationPort === forward.guestPort,
+  );
 }

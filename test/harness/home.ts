@@ -111,7 +111,12 @@ export class Home {
 
   /** Starts `qrun ARGS` on a terminal of its own (80 by 24), through script(1). All output is on `stdout`. See `pidBehindPty`. */
   pty(args: readonly string[], options: CallOptions = {}): Running {
-    const command = [testFacts().node, testFacts().bin, ...args].map(quote).join(' ');
+    return this.ptyOf([testFacts().node, testFacts().bin, ...args], options);
+  }
+
+  /** The same for any other program. */
+  ptyOf(argv: readonly string[], options: CallOptions = {}): Running {
+    const command = argv.map(quote).join(' ');
     const script = ['script', '-qefc', `stty cols 80 rows 24; exec ${command}`, '/dev/null'];
     return this.#start(script, { ...options, env: { TERM: 'xterm', SHELL: '/bin/sh', ...options.env } }, true);
   }
