@@ -5,11 +5,12 @@ import { killProcessesOf } from './processes.mjs';
 import { median, perRound, quantile } from './rounds.mjs';
 
 export class Bench {
+  /** Processes that wanted to run before anything was started here. */
+  #load = os.loadavg()[0];
   #say;
   #end;
   #rounds;
   #limitMs;
-  #part = '';
   #figures = [];
   #samples = new Map();
   #checks = new Map();
@@ -35,7 +36,6 @@ export class Bench {
 
   /** One thing that may fail by itself: the others are measured all the same. */
   async part(name, run) {
-    this.#part = name;
     this.#say(`bench: ${name}`);
     try {
       await run();
@@ -100,7 +100,7 @@ export class Bench {
     this.#samples.clear();
     return {
       v: 1,
-      machine: readMachine(this.place),
+      machine: { ...readMachine(this.place), loadBefore: round(this.#load) },
       figures: this.#figures,
       checks: [...this.#checks.values()],
       notes: this.#notes,

@@ -24,7 +24,6 @@ async function measureOne(bench, home) {
   home.reset();
   const plans = names.map((name) => JSON.parse(home.qrun('show', '--json', name)));
   const bare = plans.map((plan, index) => bareArgv(plan, home.bare, names[index]));
-  const { warmUps, ...turns } = bench.turns;
   const times = await takeTurns(
     {
       bare: () => timeBare(home, bare),
@@ -34,7 +33,7 @@ async function measureOne(bench, home) {
       },
       again: () => timeOne(bench, home),
     },
-    { ...turns, warmUps: 0 },
+    { ...bench.turns, warmUps: 0 },
   );
   const against = '100 times bare QEMU, one after another';
   bench.ratio({ name: 'qrun run -d p1 … p100, first runs', against, bound: 2, times, of: 'first', to: 'bare' });

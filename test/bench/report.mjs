@@ -28,6 +28,7 @@ export function renderText({ machine, figures, checks, notes, skipped, failed })
   ]);
   const lines = [
     `${machine.cores} cores, node ${machine.node}, QEMU ${machine.qemu}, ${machine.user} user`,
+    ...busyNote(machine),
     ...align([['WHAT', 'MEDIAN', 'BOUND', '', 'QUARTILES', 'MEDIANS'], ...rows]),
     ...checks.map(
       ({ name, met, looks, detail }) => `${met ? 'yes' : 'NO'}  ${name}${met ? ` (${looks} times)` : `: ${detail}`}`,
@@ -39,6 +40,12 @@ export function renderText({ machine, figures, checks, notes, skipped, failed })
   ];
   return `${lines.join('\n')}\n`;
 }
+
+/** With others on the processors the ratios say less: threads that would run beside each other take turns. */
+const busyNote = ({ cores, loadBefore }) =>
+  loadBefore > cores / 2
+    ? [`the machine was busy before (load ${loadBefore}): expect higher figures than it would give idle`]
+    : [];
 
 function align(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
