@@ -8,8 +8,9 @@ import path from 'node:path';
 /** @type {{name: string, file: string, for: string}[]} */
 const wanted = JSON.parse(readFileSync(path.join(import.meta.dirname, 'debian-packages.json'), 'utf8')).packages;
 
-/** Names of packages whose proving file is not there. */
-export const missingPackages = () => wanted.filter(({ file }) => !existsSync(file)).map(({ name }) => name);
+/** Names of packages whose proving file is not there; `demo`: only of those that the demo needs. */
+export const missingPackages = (demo = false) =>
+  wanted.filter((one) => (one.demo || !demo) && !existsSync(one.file)).map(({ name }) => name);
 
 /** The one command. */
 export const installCommand = (names) => `sudo apt-get install --no-install-recommends ${names.join(' ')}`;
@@ -18,8 +19,8 @@ export const installCommand = (names) => `sudo apt-get install --no-install-reco
  * Installs what is missing if this is root. Returns the names that are still missing.
  * @returns {string[]}
  */
-export function installMissing({ say = () => {} } = {}) {
-  const missing = missingPackages();
+export function installMissing({ say = () => {}, demo = false } = {}) {
+  const missing = missingPackages(demo);
   if (missing.length === 0 || process.getuid() !== 0) return missing;
   say(`installing ${missing.join(' ')}`);
   // a lists directory that is there may be old: refresh only when the install fails without
@@ -29,10 +30,10 @@ export function installMissing({ say = () => {} } = {}) {
     // one package that cannot be had must not cost all the others
     if (!ok) {
       say(text);
-      for (const name of missingPackages()) install([name]);
+      for (const name of missingPackages(demo)) install([name]);
     }
   }
-  return missingPackages();
+  return missingPackages(demo);
 }
 
 const install = (names) => aptGet(['-qq', '-y', '--no-install-recommends', 'install', ...names]);

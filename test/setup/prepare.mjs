@@ -40,13 +40,11 @@ export async function prepareMachine({ install = false } = {}) {
   if (missing.length > 0) say(`missing packages, install them with: ${installCommand(missing)}`);
   const user = testUser();
   const cache = cacheDir(user);
-  const apart = install || !canRead(user, path.join(repository, 'bin'));
-  const temporary = apart ? mkdtempSync('/tmp/qrun-test-') : undefined;
-  if (temporary !== undefined) chmodSync(temporary, 0o755);
+  const { bin, node, temporary } = placeQrun({ user, cache, install });
   const facts = {
     v: 1,
-    bin: temporary === undefined ? path.join(repository, 'bin/qrun.js') : unpackInto(temporary),
-    node: nodeFor(user, temporary ?? cache),
+    bin,
+    node,
     ...(user === undefined ? {} : { user }),
     qemu: existsSync('/usr/bin/qemu-system-x86_64')
       ? { file: '/usr/bin/qemu-system-x86_64' }
@@ -69,6 +67,19 @@ async function provide(name, make) {
     say(`without ${name}: ${error.message}`);
     return { why: `without ${name}: ${why}` };
   }
+}
+
+/**
+ * A qrun and a node that the user can run: those of the clone, or the unpacked npm package in a temporary directory that the caller removes.
+ * @returns {{bin: string, node: string, temporary: string | undefined}}
+ */
+export function placeQrun({ user, cache, install }) {
+  const apart =
+    install || !canRead(user, path.join(repository, 'bin')) || !canRead(user, path.join(repository, 'dist'));
+  if (!apart) return { bin: path.join(repository, 'bin/qrun.js'), node: nodeFor(user, cache), temporary: undefined };
+  const temporary = mkdtempSync('/tmp/qrun-test-');
+  chmodSync(temporary, 0o755);
+  return { bin: unpackInto(temporary), node: nodeFor(user, temporary), temporary };
 }
 
 /** The package as npm would publish it, unpacked where everybody can read it. Returns its bin/qrun.js. */
