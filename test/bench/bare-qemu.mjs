@@ -23,7 +23,7 @@ export function bareArgv({ qemu }, directory, name) {
 
 function plainWord(word, at) {
   // with -daemonize there is no stdin: the second monitor only writes
-  if (/^stdio,/.test(word)) return `file,id=${/\bid=(\w+)/.exec(word)[1]},path=${at('events')}`;
+  if (word.startsWith('stdio,')) return `file,id=${/\bid=(\w+)/.exec(word)[1]},path=${at('events')}`;
   return word
     .replace(/,(?:spawn|elevateprivileges)=deny\b/g, '') // -daemonize forks and asks for its own session
     .replace(/\bpath=[^,]*\/(qmp|console)\b/, (_, socket) => `path=${at(socket)}`)
