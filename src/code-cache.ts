@@ -1,6 +1,6 @@
 /**
  * V8's compiled code of the bundle, kept from run to run: half of the start-up time. It is machine code's next of kin, and V8 does not check it
- * (a flipped bit crashes the process), so it is read only if nobody else can have written it, its checksum is right, and it is of this very build
+ * (a flipped bit crashes the process), so it is read only if nobody else can have written it, it is undamaged, and it is of this very build
  * and node. Whatever is wrong with it, it is as if it were not there.
  *
  * It is made when a run ends, so that it holds what that run had compiled; a command that it has not seen yet adds its own part.
@@ -8,10 +8,8 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fstatSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -25,9 +23,13 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Script } from 'node:vm';
 import { placesOf } from './places.ts';
+import { makeMissingDirectory } from './system/missing-directory.ts';
 
-const magic = 'qrc2';
-/** Magic, two words of checksum over all that follows, length of the head: then the head (JSON, padded with blanks), then the code. */
+const magic = 'qrc3';
+/**
+ * Magic, length of the head, length of the whole: then the head (JSON, padded with blanks) and the code; then all of that a second time. Damage
+ * shows in that the two differ, and to compare them takes microseconds; a checksum takes milliseconds, be it by a loop or by loading zlib.
+ */
 const fixedBytes = 16;
 /** V8 takes the code as it lies in memory if it is aligned. */
 const alignment = 16;
@@ -142,11 +144,11 @@ function readTrusted(file: string, { directory, uid }: CodeCacheOptions): Return
 }
 
 function unpack(bytes: Buffer): { readonly head: Head; readonly code: Buffer } | undefined {
-  if (bytes.length < fixedBytes || bytes.length % 4 !== 0 || bytes.toString('latin1', 0, 4) !== magic) return undefined;
-  const [one, other] = checksum(bytes);
-  if (one !== bytes.readUInt32LE(4) || other !== bytes.readUInt32LE(8)) return undefined;
-  const end = fixedBytes + bytes.readUInt32LE(12);
-  return { head: JSON.parse(bytes.toString('utf8', fixedBytes, end)) as Head, code: bytes.subarray(end) };
+  const half = bytes.length / 2;
+  if (half < fixedBytes || bytes.toString('latin1', 0, 4) !== magic || bytes.readUInt32LE(8) !== half) return undefined;
+  if (bytes.compare(bytes, half, bytes.length, 0, half) !== 0) return undefined;
+  const end = fixedBytes + bytes.readUInt32LE(4);
+  return { head: JSON.parse(bytes.toString('utf8', fixedBytes, end)) as Head, code: bytes.subarray(end, half) };
 }
 
 function pack(key: string, commands: readonly string[], parts: ReadonlyMap<string, Buffer>): Buffer {
@@ -157,33 +159,16 @@ function pack(key: string, commands: readonly string[], parts: ReadonlyMap<strin
   const codes = [...parts.values()].flatMap((code) => [code, Buffer.alloc(aligned(code.length) - code.length)]);
   const bytes = Buffer.concat([Buffer.alloc(fixedBytes), padded, ...codes]);
   bytes.write(magic, 0, 'latin1');
-  bytes.writeUInt32LE(padded.length, 12);
-  const [one, other] = checksum(bytes);
-  bytes.writeUInt32LE(one, 4);
-  bytes.writeUInt32LE(other, 8);
-  return bytes;
+  bytes.writeUInt32LE(padded.length, 4);
+  bytes.writeUInt32LE(bytes.length, 8);
+  return Buffer.concat([bytes, bytes]);
 }
 
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-/**
- * Over everything behind itself. Every step can be undone, so a change in one word always shows; any other goes unseen once in 2^64 times.
- * (zlib's CRC-32 says no more, and loading zlib costs 2 ms.)
- */
-function checksum(bytes: Buffer): readonly [number, number] {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  let one = 0x811c9dc5 ^ bytes.length;
-  let other = 0x9e3779b9;
-  for (let index = 3; index < words.length; index++) {
-    one = Math.imul(one ^ (words[index] ?? 0), 0x01000193);
-    other = Math.imul((other << 13) | (other >>> 19), 5) + one;
-  }
-  return [one >>> 0, other >>> 0];
-}
-
 /** At once or not at all, and never into a directory that others can write. */
 function writeTrusted(file: string, bytes: Buffer, { directory, uid }: CodeCacheOptions): void {
-  makeDirectory(directory);
+  makeMissingDirectory(directory, 0o700);
   const folder = lstatSync(directory);
   if (!folder.isDirectory() || !isTrusted(folder, uid)) return;
   removeStale(directory);
@@ -197,13 +182,6 @@ function writeTrusted(file: string, bytes: Buffer, { directory, uid }: CodeCache
     rmSync(draft, { force: true });
     throw error;
   }
-}
-
-/** Not `recursive`: where the parent is there and takes no children (/proc), Node 20 tries for ever. */
-function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
-  makeDirectory(path.dirname(directory));
-  mkdirSync(directory, { mode: 0o700 });
 }
 
 function removeStale(directory: string): void {

@@ -2,12 +2,10 @@
  * What a QEMU can do, kept between runs: a look at the answer costs a millisecond, asking QEMU costs a hundred. The answer counts for exactly
  * the files that it came from; a package that is updated keeps its modification time, so the change time is compared.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
   fstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -16,7 +14,9 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { digestOf } from '../digest.ts';
 import { writeQuick } from '../system/files.ts';
+import { makeMissingDirectory } from '../system/missing-directory.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 
 /** What an answer depends on; equal keys mean an equal answer. */
@@ -83,8 +83,8 @@ function lookAt(file: string): Stats | undefined {
 }
 
 export function capabilityCacheFile(cacheDir: string, file: string): string {
-  const digest = createHash('sha256').update(realpathSync(file)).update('\0').update(file).digest('hex');
-  return path.join(cacheDir, `qemu-${digest.slice(0, 24)}.json`);
+  // what is in it names both files again, and is compared
+  return path.join(cacheDir, `qemu-${digestOf(`${realpathSync(file)}\0${file}`)}.json`);
 }
 
 /** Undefined when there is no answer, when it is for other files, or when somebody else could have written it. Never throws. */
@@ -108,7 +108,7 @@ export function readCachedCapabilities(cacheFile: string, key: CapabilityKey): Q
 export function writeCachedCapabilities(cacheFile: string, key: CapabilityKey, capabilities: QemuCapabilities): void {
   const entry: CacheEntry = { v: 1, key, capabilities };
   try {
-    mkdirSync(path.dirname(cacheFile), { recursive: true, mode: 0o700 });
+    makeMissingDirectory(path.dirname(cacheFile), 0o700);
     writeQuick(cacheFile, JSON.stringify(entry));
   } catch {
     // asked again next time

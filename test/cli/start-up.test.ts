@@ -85,7 +85,9 @@ test.each([
   ['a word too short', (file: string) => truncateSync(file, statSync(file).size - 4)],
   ['a byte too long', (file: string) => writeFileSync(file, 'x', { flag: 'a' })],
   ['64 words changed', (file: string) => changeWords(file)],
-  ['something else', (file: string) => writeFileSync(file, 'qrc2'.repeat(1000))],
+  ['something else', (file: string) => writeFileSync(file, 'qrc3'.repeat(1000))],
+  ['zeroes', (file: string) => writeFileSync(file, Buffer.alloc(statSync(file).size))],
+  ['its own half', (file: string) => truncateSync(file, statSync(file).size / 2)],
 ])('a cache that is %s is ignored and made anew', async (_what, damage) => {
   const home = createHome();
   const file = await madeCache(home);
