@@ -17,7 +17,7 @@ const commandTimeoutMs = 180_000;
 export function createPlace() {
   process.umask(0o022);
   const user = testUser();
-  const dir = mkdtempSync('/tmp/qrun-b');
+  const dir = mkdtempSync('/tmp/qb-');
   try {
     const node = nodeFor(user, dir);
     const bin = path.join(copyPackage(dir), 'bin/qrun.js');
