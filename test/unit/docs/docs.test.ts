@@ -21,7 +21,7 @@ interface Schema {
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
   readonly const?: unknown;
-  readonly default?: unknown;
+  readonly default?: string | number | boolean | object;
 }
 
 interface Key {
