@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../../src/commands/list.ts';
+import { QrunError } from '../../../src/errors.ts';
 import { parseVmName } from '../../../src/names.ts';
 import { parseProfile } from '../../../src/profile/parse.ts';
 
@@ -47,7 +48,9 @@ function keysOf(schema: Schema, prefix = ''): Key[] {
 }
 
 function scalarDefault({ default: value }: Schema): { readonly default?: string } {
-  return value === undefined || typeof value === 'object' ? {} : { default: String(value) };
+  return value === undefined || typeof value === 'object'
+    ? {}
+    : { default: JSON.stringify(value).replace(/^"|"$/g, '') };
 }
 
 /** Keys by section: `` for those of every profile, else the kind of NIC. */
@@ -167,6 +170,7 @@ function faultOf(text: string): string | undefined {
     parseProfile(text, { file: '/profiles/example.yaml', name: parseVmName('example') });
     return undefined;
   } catch (error) {
-    return `${String(error)}\n${text}`;
+    const faults = error instanceof QrunError ? error.faults : [];
+    return [String(error), ...faults.map((fault) => `${fault.path}: ${fault.message}`), text].join('\n');
   }
 }
