@@ -28,9 +28,17 @@ function absolute(value: string | undefined): string | undefined {
   return value !== undefined && path.isAbsolute(value) ? value : undefined;
 }
 
+interface OwnPlace {
+  /** The variable that names it. */
+  readonly override: string;
+  readonly asRoot: string;
+  readonly xdg: string;
+  readonly fallback: string;
+}
+
 export function placesOf({ env, uid, home, packageRoot }: PlacesInput): Places {
   const root = uid === 0;
-  const own = (override: string, asRoot: string, xdg: string, fallback: string): string => {
+  const own = ({ override, asRoot, xdg, fallback }: OwnPlace): string => {
     const named = env[override];
     if (named !== undefined && named !== '') return path.resolve(named);
     return root ? asRoot : path.join(absolute(env[xdg]) ?? fallback, 'qrun');
@@ -42,13 +50,23 @@ export function placesOf({ env, uid, home, packageRoot }: PlacesInput): Places {
     config:
       named !== undefined && named !== '' ? [path.resolve(named)] : root ? ['/etc/qrun'] : [userConfig, '/etc/qrun'],
     examples: path.join(packageRoot, 'profiles'),
-    state: own('QRUN_STATE_DIR', '/var/lib/qrun', 'XDG_STATE_HOME', path.join(home, '.local/state')),
+    state: own({
+      override: 'QRUN_STATE_DIR',
+      asRoot: '/var/lib/qrun',
+      xdg: 'XDG_STATE_HOME',
+      fallback: path.join(home, '.local/state'),
+    }),
     // without a runtime directory of the session's: a 0700 one of the user's, checked before each use (resources/directory)
     runtime:
       runtimeBase === undefined && !root && !env['QRUN_RUNTIME_DIR']
         ? `/tmp/qrun-${uid}`
-        : own('QRUN_RUNTIME_DIR', '/run/qrun', 'XDG_RUNTIME_DIR', '/nonexistent'),
-    cache: own('QRUN_CACHE_DIR', '/var/cache/qrun', 'XDG_CACHE_HOME', path.join(home, '.cache')),
+        : own({ override: 'QRUN_RUNTIME_DIR', asRoot: '/run/qrun', xdg: 'XDG_RUNTIME_DIR', fallback: '/nonexistent' }),
+    cache: own({
+      override: 'QRUN_CACHE_DIR',
+      asRoot: '/var/cache/qrun',
+      xdg: 'XDG_CACHE_HOME',
+      fallback: path.join(home, '.cache'),
+    }),
     host: path.resolve(env['QRUN_HOST_DIR'] || '/var/lib/qrun/host'),
   };
 }

@@ -1,14 +1,11 @@
+import { describeStep } from '../launch/describe.ts';
 import { prepare } from '../launch/prepare.ts';
 import { renderPlan } from '../report/plan.ts';
 import { planDocument } from '../report/plan-json.ts';
 import { renderShell } from '../report/shell.ts';
-import { resourceOf } from '../resources/registry.ts';
-import type { Step } from '../plan/step.ts';
 import type { ShowArguments } from './arguments.ts';
 import type { Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
-
-const describe = (step: Step) => resourceOf(step).describe(step);
 
 export const run: Run<ShowArguments> = async (args, context) => {
   const { report } = context;
@@ -21,8 +18,8 @@ export const run: Run<ShowArguments> = async (args, context) => {
     },
     launchContext(context),
   );
-  if (report.json) report.document(planDocument(plan, describe));
-  else if (args.shell) report.out(renderShell(plan, describe));
-  else report.out(renderPlan(plan, describe, report.styles.stdout));
+  if (report.json) report.document(planDocument(plan, describeStep));
+  else if (args.shell) report.out(renderShell(plan, describeStep));
+  else report.out(renderPlan(plan, describeStep, report.styles.stdout));
   return 0;
 };

@@ -36,11 +36,21 @@ export async function examine(context: LaunchContext, profile?: string): Promise
     ),
     check('sandbox', "QEMU's system call filter", qemu instanceof QrunError ? failed(qemu) : sandbox(qemu)),
     check('kvm', 'hardware virtualization (KVM)', qemu instanceof QrunError ? failed(qemu) : await kvm(context, qemu)),
-    tool(context, 'flock', 'the VM lock', 'util-linux', 'fail'),
-    tool(context, 'qemu-img', 'creating disks, ephemeral runs', 'qemu-utils', 'warn'),
+    tool(context, { name: 'flock', what: 'the VM lock', debianPackage: 'util-linux', otherwise: 'fail' }),
+    tool(context, {
+      name: 'qemu-img',
+      what: 'creating disks, ephemeral runs',
+      debianPackage: 'qemu-utils',
+      otherwise: 'warn',
+    }),
     ...(context.system.uid === 0
       ? [
-          tool(context, 'setpriv', "dropping root's QEMU", 'util-linux', 'fail'),
+          tool(context, {
+            name: 'setpriv',
+            what: "dropping root's QEMU",
+            debianPackage: 'util-linux',
+            otherwise: 'fail',
+          }),
           check('run-as', "the user of root's QEMU", runAs(context)),
         ]
       : []),
@@ -100,21 +110,21 @@ async function kvm({ system, places }: LaunchContext, qemu: QemuCapabilities): P
   };
 }
 
-function tool(
-  { system }: LaunchContext,
-  name: string,
-  what: string,
-  debianPackage: string,
-  otherwise: 'warn' | 'fail',
-): Check {
+interface Tool {
+  readonly name: string;
+  readonly what: string;
+  readonly debianPackage: string;
+  readonly otherwise: 'warn' | 'fail';
+}
+
+function tool({ system }: LaunchContext, { name, what, debianPackage, otherwise }: Tool): Check {
   const file = system.which(name);
-  return check(
-    name,
-    what,
-    file === undefined
-      ? { state: otherwise, evidence: `there is no ${name}`, mend: `sudo apt-get install ${debianPackage}` }
-      : { state: 'ok', evidence: file },
-  );
+  const missing: Finding = {
+    state: otherwise,
+    evidence: `there is no ${name}`,
+    mend: `sudo apt-get install ${debianPackage}`,
+  };
+  return check(name, what, file === undefined ? missing : { state: 'ok', evidence: file });
 }
 
 function runAs({ system }: LaunchContext): Finding {

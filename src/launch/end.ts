@@ -58,7 +58,8 @@ export async function finishLocked(
 ): Promise<readonly Leftover[]> {
   const files = vmFiles(context.places, vm);
   const content = readJournal(files.journal);
-  if (content?.started === true) writeEnd(files, endRecord(vm, files, content, context.system.bootId(), qemuStatus));
+  if (content?.started === true)
+    writeEnd(files, endRecord({ vm, files, content, bootId: context.system.bootId(), qemuStatus }));
   failpoint('ended');
   const { system } = context;
   const left = await releaseAll(files.journal, {
@@ -84,13 +85,15 @@ function readEndOf(files: VmFiles, runId: string | undefined): EndRecord | undef
   return runId === undefined || end?.runId === runId ? end : undefined;
 }
 
-function endRecord(
-  vm: VmName,
-  files: VmFiles,
-  content: JournalContent,
-  bootId: string,
-  qemuStatus: number | undefined,
-): EndRecord {
+interface Ended {
+  readonly vm: VmName;
+  readonly files: VmFiles;
+  readonly content: JournalContent;
+  readonly bootId: string;
+  readonly qemuStatus: number | undefined;
+}
+
+function endRecord({ vm, files, content, bootId, qemuStatus }: Ended): EndRecord {
   const reason = content.head.bootId === bootId ? reasonOf(files, content.head.runId) : 'lost';
   return {
     v: 1,

@@ -2,10 +2,10 @@
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import type { NewArguments } from '../commands/arguments.ts';
 import { QrunError } from '../errors.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { parseVmName, type VmName } from '../names.ts';
+import type { NewProfileOptions } from '../profile/template.ts';
 import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
 import { runOnTerminal } from '../system/spawn.ts';
 import { ensureState, type LaunchContext } from './prepare.ts';
@@ -15,8 +15,14 @@ function ownFile({ places }: LaunchContext, vm: VmName): string {
   return path.join(places.config[0] ?? '.', 'profiles', `${vm}.yaml`);
 }
 
+export interface NewProfile extends NewProfileOptions {
+  readonly name: string;
+  /** Replaces one that is there. */
+  readonly force: boolean;
+}
+
 /** @returns the file @throws QrunError `in-use` when there is one already, `invalid-profile` for values that make none */
-export async function createProfile(args: NewArguments, context: LaunchContext): Promise<string> {
+export async function createProfile(args: NewProfile, context: LaunchContext): Promise<string> {
   const vm = parseVmName(args.name);
   const { renderNewProfile } = await import('../profile/template.ts');
   const { parseProfile } = await import('../profile/parse.ts');

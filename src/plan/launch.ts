@@ -122,18 +122,20 @@ function planNics(profile: Profile, facts: HostFacts, ports: Readonly<Record<str
     if (mac === undefined || slot === undefined) throw new Error(`no lease for ${nic.id}`);
     return {
       plan,
-      planned: plannedNic(nic, plan, mac, ports),
+      planned: plannedNic({ nic, plan, mac, ports }),
       argv: { nic, plan, mac, slot: slot - pciSlots.nics.first },
     };
   });
 }
 
-function plannedNic(
-  nic: Nic,
-  plan: NicPlan,
-  mac: PlannedNic['mac'],
-  ports: Readonly<Record<string, number>>,
-): PlannedNic {
+interface PlannedFrom {
+  readonly nic: Nic;
+  readonly plan: NicPlan;
+  readonly mac: PlannedNic['mac'];
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+function plannedNic({ nic, plan, mac, ports }: PlannedFrom): PlannedNic {
   return {
     id: nic.id,
     kind: nic.kind,

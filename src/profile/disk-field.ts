@@ -146,7 +146,10 @@ function faultsOfDisk(
   }
   if (base === undefined) return faults;
   if (told !== undefined && told !== 'qcow2')
-    faults.push({ key: 'base', message: `an overlay of a base is qcow2, and this disk is ${String(told)}` });
+    faults.push({
+      key: 'base',
+      message: `an overlay of a base is qcow2, and this disk is ${typeof told === 'string' ? told : 'another'}`,
+    });
   if (typeof base === 'string' && isDevice(base, context))
     faults.push({ key: 'base', message: `${truncated(base)} is a device and no image` });
   return faults;

@@ -50,7 +50,14 @@ export function text(description: string, faultOf: (text: string) => string | un
 }
 
 /** A text of which a pattern says all: the pattern is anchored here. */
-export function word(description: string, pattern: string, what: string, examples: readonly string[] = []) {
+export interface WordOptions {
+  readonly pattern: string;
+  /** For the fault: `… is no machine type`. */
+  readonly what: string;
+  readonly examples?: readonly string[];
+}
+
+export function word(description: string, { pattern, what, examples = [] }: WordOptions) {
   const anchored = `^${pattern}$`;
   const expression = new RegExp(anchored);
   return text(description, (value) => (expression.test(value) ? undefined : `${truncated(value)} is no ${what}`), {

@@ -40,18 +40,8 @@ export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, ni
       ]),
       'auto',
     ),
-    machine: z._default(
-      word('The machine type of QEMU.', '[A-Za-z0-9][A-Za-z0-9._-]{0,63}', 'machine type', ['q35', 'pc']),
-      'q35',
-    ),
-    cpu: z.exactOptional(
-      word(
-        'The CPU model of QEMU, with features if need be. Default: host under KVM, max under TCG.',
-        '[A-Za-z0-9][A-Za-z0-9._-]*(,[+-]?[A-Za-z0-9][A-Za-z0-9._-]*(=[A-Za-z0-9._-]+)?)*',
-        'CPU model, such as max or host,-vmx',
-        ['host', 'max'],
-      ),
-    ),
+    machine: machineField(),
+    cpu: cpuField(),
     firmware: z._default(oneOf('uefi: with a variable store of its own for each VM.', ['bios', 'uefi']), 'bios'),
     kernel: z.exactOptional(filePath(context, 'Boots this Linux kernel directly.', ['vmlinuz'])),
     initrd: z.exactOptional(filePath(context, 'The initial RAM disk of that kernel.', ['initrd.gz'])),
@@ -84,15 +74,7 @@ export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, ni
       }),
       { timeout: 60 },
     ),
-    hooks: z._default(
-      map('Programs that qrun runs on the host: a path and its arguments.', {
-        beforeStart: z.exactOptional(
-          hookField(context, 'Run before the VM starts; if it fails, the VM does not start.'),
-        ),
-        afterStop: z.exactOptional(hookField(context, 'Run after the VM ended.')),
-      }),
-      () => ({}),
-    ),
+    hooks: hooksField(context),
     runAs: z.exactOptional(
       text('When root starts it: the user that QEMU runs as.', faultOfUser, {
         pattern: '^[A-Za-z_][A-Za-z0-9_.-]*[$]?$',
@@ -100,6 +82,37 @@ export function profileSchema<N extends z.ZodMiniType>(context: FieldContext, ni
     ),
     args: z._default(textList('More arguments for QEMU, as they are.', 'An argument.'), () => []),
   });
+}
+
+function machineField() {
+  return z._default(
+    word('The machine type of QEMU.', {
+      pattern: '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
+      what: 'machine type',
+      examples: ['q35', 'pc'],
+    }),
+    'q35',
+  );
+}
+
+function cpuField() {
+  return z.exactOptional(
+    word('The CPU model of QEMU, with features if need be. Default: host under KVM, max under TCG.', {
+      pattern: '[A-Za-z0-9][A-Za-z0-9._-]*(,[+-]?[A-Za-z0-9][A-Za-z0-9._-]*(=[A-Za-z0-9._-]+)?)*',
+      what: 'CPU model, such as max or host,-vmx',
+      examples: ['host', 'max'],
+    }),
+  );
+}
+
+function hooksField(context: FieldContext) {
+  return z._default(
+    map('Programs that qrun runs on the host: a path and its arguments.', {
+      beforeStart: z.exactOptional(hookField(context, 'Run before the VM starts; if it fails, the VM does not start.')),
+      afterStop: z.exactOptional(hookField(context, 'Run after the VM ended.')),
+    }),
+    () => ({}),
+  );
 }
 
 const maxCpus = 1024;

@@ -235,7 +235,7 @@ class NodeReader {
       if (node !== null) this.#fault(node, path, 'a key is a word');
       return undefined;
     }
-    const key = typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+    const key = typeof node.value === 'string' ? node.value : (node.source ?? JSON.stringify(node.value));
     if (key === '<<') {
       this.#fault(node, [...path, key], 'merge keys (<<) are not taken: write the keys out');
       return undefined;

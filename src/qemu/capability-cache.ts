@@ -2,16 +2,7 @@
  * What a QEMU can do, kept between runs: a look at the answer costs a millisecond, asking QEMU costs a hundred. The answer counts for exactly
  * the files that it came from; a package that is updated keeps its modification time, so the change time is compared.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';

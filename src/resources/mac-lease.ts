@@ -88,10 +88,16 @@ function isSettled(options: ReserveOptions, leases: NicLeases): boolean {
     if (explicit !== undefined && !nics.some((nic) => nic.id === id && nic.mac === explicit)) return false;
   }
   const registry = hasHostRegistry(places);
-  return nics.every((nic) => isHeld(options, nic, leases.get(nic.id), registry));
+  return nics.every((nic) => isHeld(options, { nic, lease: leases.get(nic.id), registry }));
 }
 
-function isHeld({ places, vm }: ReserveOptions, nic: Nic, lease: NicLease | undefined, registry: boolean): boolean {
+interface Held {
+  readonly nic: Nic;
+  readonly lease: NicLease | undefined;
+  readonly registry: boolean;
+}
+
+function isHeld({ places, vm }: ReserveOptions, { nic, lease, registry }: Held): boolean {
   const mac = nic.mac === undefined ? lease?.mac : lease?.explicit;
   if (mac === undefined || (nic.mac !== undefined && nic.mac !== mac)) return false;
   const read = readClaim(places, mac);

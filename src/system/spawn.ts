@@ -12,7 +12,11 @@ export interface WaiterProcess {
 }
 
 /** Starts the waiter in a session of its own. The last of `stdio` is the pipe on which it tells its status. @throws Error when it cannot be started */
-export function spawnWaiter(file: string, args: readonly string[], options: { readonly stdio: readonly (number | 'ignore' | 'pipe')[]; readonly cwd: string }): WaiterProcess {
+export function spawnWaiter(
+  file: string,
+  args: readonly string[],
+  options: { readonly stdio: readonly (number | 'ignore' | 'pipe')[]; readonly cwd: string },
+): WaiterProcess {
   const child = spawn(file, args, { detached: true, cwd: options.cwd, stdio: [...options.stdio] });
   const status = child.stdio[options.stdio.length - 1] as Readable & { unref?: () => void };
   if (child.pid === undefined) {
@@ -34,7 +38,11 @@ export function spawnWaiter(file: string, args: readonly string[], options: { re
 }
 
 /** Runs a program on the user's own terminal and gives its exit status; 128+n for a signal. @throws Error when it cannot be started */
-export function runOnTerminal(file: string, args: readonly string[], options: { readonly env?: NodeJS.ProcessEnv } = {}): Promise<number> {
+export function runOnTerminal(
+  file: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { stdio: 'inherit', ...(options.env && { env: options.env }) });
     child.once('error', reject);
@@ -42,4 +50,10 @@ export function runOnTerminal(file: string, args: readonly string[], options: { 
   });
 }
 
-const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 };
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGTERM: 15,
+};

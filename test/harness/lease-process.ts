@@ -58,7 +58,7 @@ export class LeaseProcess {
   }
 
   start(order: LeaseOrder, { env = {}, prefix = [] }: LeaseRunOptions = {}): LeaseRun {
-    const [file = '', ...args] = [...prefix, process.execPath, this.#bundle, JSON.stringify(order)];
+    const [file, ...args] = [...prefix, process.execPath, this.#bundle, JSON.stringify(order)];
     const child = spawn(file, args, { env: { ...this.#env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';

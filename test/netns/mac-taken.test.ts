@@ -29,7 +29,7 @@ async function createHost(context: TestContext): Promise<Host> {
 /** A process whose arguments are a QEMU's: all that others see of one. */
 async function startFakeQemu(argument: string, prefix: readonly string[] = []): Promise<ChildProcess> {
   const script = 'exec -a qemu-system-x86_64 bash -c "echo up; read x" fake "$1"';
-  const [file = '', ...args] = [...prefix, 'bash', '-c', script, 'sh', argument];
+  const [file, ...args] = [...prefix, 'bash', '-c', script, 'sh', argument];
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   await new Promise((resolve) => child.stdout?.once('data', resolve));

@@ -35,12 +35,11 @@ function parseMacText(text: string): Parsed<Mac> {
 function commonShape() {
   return {
     id: z.exactOptional(
-      word(
-        'Names the NIC: its MAC and its PCI slot belong to this name. Default: net0, net1, … by position.',
-        '[A-Za-z][A-Za-z0-9_.-]{0,31}',
-        'id of a NIC: a letter, then letters, digits, "-", "_" or ".", 32 at most',
-        ['net0', 'lan'],
-      ),
+      word('Names the NIC: its MAC and its PCI slot belong to this name. Default: net0, net1, … by position.', {
+        pattern: '[A-Za-z][A-Za-z0-9_.-]{0,31}',
+        what: 'id of a NIC: a letter, then letters, digits, "-", "_" or ".", 32 at most',
+        examples: ['net0', 'lan'],
+      }),
     ),
     mac: z.exactOptional(
       parsedText('Its MAC address. Default: allocated at the first run, then kept.', parseMacText, {
@@ -50,12 +49,11 @@ function commonShape() {
     ),
     model: z.prefault(
       z.pipe(
-        word(
-          'The card that the guest sees: virtio, e1000, e1000e, rtl8139, vmxnet3, or any network device of QEMU.',
-          '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
-          'device name of QEMU',
-          ['virtio', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3'],
-        ),
+        word('The card that the guest sees: virtio, e1000, e1000e, rtl8139, vmxnet3, or any network device of QEMU.', {
+          pattern: '[A-Za-z0-9][A-Za-z0-9._-]{0,63}',
+          what: 'device name of QEMU',
+          examples: ['virtio', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3'],
+        }),
         z.transform((model: string) => (model === 'virtio' ? 'virtio-net-pci' : model)),
       ),
       'virtio',

@@ -9,7 +9,9 @@ export function vdeSchema(context: FieldContext) {
     // the switch's socket is a file of that directory: DIR/ctl
     socket: socketPath(context, "The switch's directory.", '/ctl'.length),
     port: z.exactOptional(wholeNumber('The port to take. Default: any.', 1, 65535)),
-    group: z.exactOptional(word('The group that owns the port.', '[A-Za-z_][A-Za-z0-9_.-]{0,31}', 'name of a group')),
+    group: z.exactOptional(
+      word('The group that owns the port.', { pattern: '[A-Za-z_][A-Za-z0-9_.-]{0,31}', what: 'name of a group' }),
+    ),
     mode: z.exactOptional(
       parsedText('The rights on the port, octal and in quotes.', parseMode, {
         pattern: '^0?[0-7]{3}$',

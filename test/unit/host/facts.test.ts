@@ -59,7 +59,7 @@ test.each([
   [0o640, 'other', false, false],
   [0o046, 'owner', false, false],
   [0o006, 'other', true, true],
-])('mode %o for its %s: read %s, write %s', (mode, who, read, write) => {
+])('mode %o for its %s: read %s, write %s', (...[mode, who, read, write]) => {
   const stat = { uid: 1, gid: 2, mode: 0o100000 | mode };
   const user = { owner: { uid: 1, groups: [9] }, group: { uid: 3, groups: [9, 2] }, other: { uid: 3, groups: [9] } }[
     who

@@ -43,7 +43,7 @@ describe('the JSON Schema of profiles', () => {
 
   test('has a branch for each kind of NIC', () => {
     const kinds = JSON.stringify(schema).matchAll(/"const":"([a-z0-9]+)"/g);
-    expect([...kinds].map((match) => match[1]).toSorted()).toEqual(nicKindNames.toSorted());
+    expect(new Set([...kinds].map((match) => match[1]))).toEqual(new Set(nicKindNames));
   });
 
   const examples = readdirSync(path.join(root, 'profiles')).filter((name) => name.endsWith('.yaml'));

@@ -8,7 +8,7 @@ import { directory, faultsOf, profileOf } from './profile-text.ts';
 const printable = fc
   .string({
     unit: fc.oneof(
-      fc.constantFrom(...':#{}[],&*!|>%@`\'"\\?- \t=~0'.replace('\t', '')),
+      fc.constantFrom(...':#{}[],&*!|>%@`\'"\\?- =~0'.split('')),
       fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }),
     ),
     minLength: 1,
