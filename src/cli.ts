@@ -3,7 +3,7 @@
  */
 import { homedir } from 'node:os';
 import { exitStatusOf, QrunError } from './errors.ts';
-import type { CommandContext } from './commands/command.ts';
+import type { AnyCommand, CommandContext } from './commands/command.ts';
 import { renderHelp } from './commands/help.ts';
 import { namesCommand, parseArguments, type ParsedArguments } from './commands/parse-arguments.ts';
 import { placesOf } from './places.ts';
@@ -14,8 +14,9 @@ import { isTerminal, stylesFor } from './report/style.ts';
 import { createSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
 
-/** Put in by the build. */
+/** Put in by the build; the help is that of 80 columns. */
 declare const QRUN_VERSION: string;
+declare const QRUN_HELP: string;
 
 export interface MainOptions {
   /** The folder that the package is installed in. */
@@ -41,7 +42,7 @@ export async function main(argv: readonly string[], options: MainOptions): Promi
 
 async function runCommand(argv: readonly string[], parsed: ParsedArguments, options: MainOptions): Promise<number> {
   if (parsed.version) return print(`${QRUN_VERSION}\n`);
-  if (parsed.help) return print(await renderHelp(namesCommand(argv) ? parsed.command : undefined, columnsOf()));
+  if (parsed.help) return print(await helpFor(namesCommand(argv) ? parsed.command : undefined));
   const report = createReport({ ...parsed, env: process.env });
   if (parsed.command.hidden !== true) noteSudo(report);
   const { run } = await parsed.command.load();
@@ -59,6 +60,11 @@ function contextOf(report: Report, { packageRoot }: MainOptions): CommandContext
     report,
     version: QRUN_VERSION,
   };
+}
+
+async function helpFor(command: AnyCommand | undefined): Promise<string> {
+  const columns = columnsOf();
+  return command === undefined && (columns ?? 80) === 80 ? QRUN_HELP : await renderHelp(command, columns);
 }
 
 function print(text: string): number {

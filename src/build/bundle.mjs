@@ -6,38 +6,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { loadSource, root } from './load-source.mjs';
+import { replace } from './replace.mjs';
 
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
-
-/**
- * Packages that cost milliseconds at each start, replaced by our own few lines: string-width makes an Intl.Segmenter and compiles regular
- * expressions of all emoji when it is loaded, and yargs brings it twice; what yargs asks of its platform takes as long again.
- * @type {readonly (readonly [RegExp, string])[]}
- */
-const replacements = [
-  [/^string-width$/, `export { widthOf as default } from './src/report/width.ts';`],
-  [/^strip-ansi$/, `export { stripEscapes as default } from './src/report/width.ts';`],
-  [/^wrap-ansi$/, `export { wrapWords as default } from './src/report/wrap.ts';`],
-  [/platform-shims\/esm\.mjs$/, `export { platform as default } from './src/build/yargs-platform.ts';`],
-  [/^yargs\/helpers$/, `export { default as Parser } from 'yargs-parser';`],
-];
-
-/** @type {import('esbuild').Plugin} */
-const replace = {
-  name: 'replace',
-  setup({ onResolve, onLoad }) {
-    for (const [index, [filter, contents]] of replacements.entries()) {
-      const namespace = `replacement-${index}`;
-      onResolve({ filter }, ({ path: name }) => ({ path: name, namespace }));
-      onLoad({ filter: /.*/, namespace }, () => ({ contents, resolveDir: root, loader: 'ts' }));
-    }
-    // yargs-parser looks for a `require` to read configuration files with, and does without
-    onResolve({ filter: /^node:module$/ }, ({ path: name, importer }) =>
-      importer.includes('yargs') ? { path: name, namespace: 'no-module' } : undefined,
-    );
-    onLoad({ filter: /.*/, namespace: 'no-module' }, () => ({ contents: 'export const createRequire = undefined;' }));
-  },
-};
 
 /** Modules of Node's that take a millisecond or more to load. What is in the bundle gets them when it first uses something of them. */
 const slowModules = ['child_process', 'crypto', 'dgram', 'net', 'readline/promises', 'stream', 'tty', 'zlib'];
@@ -98,8 +69,14 @@ const apart = {
   },
 };
 
-// nothing that is left in the bundle asks where it is
-const define = { 'import.meta.url': '"file:///qrun"', QRUN_VERSION: JSON.stringify(version) };
+// the help as it is without a terminal, and on most of them: laid out by yargs once, here
+const { renderHelp } = /** @type {typeof import('../commands/help.ts')} */ (await loadSource('src/commands/help.ts'));
+const define = {
+  // nothing that is left in the bundle asks where it is
+  'import.meta.url': '"file:///qrun"',
+  QRUN_VERSION: JSON.stringify(version),
+  QRUN_HELP: JSON.stringify(await renderHelp(undefined, undefined)),
+};
 const bundle = await build({
   ...common,
   entryPoints: ['src/cli.ts'],

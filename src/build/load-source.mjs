@@ -1,6 +1,7 @@
 /** A TypeScript source of ours as a module that build scripts can use, with what it loads only when needed left out. */
 import path from 'node:path';
 import { build } from 'esbuild';
+import { replace } from './replace.mjs';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 
@@ -28,7 +29,7 @@ export async function loadSource(file) {
     format: 'esm',
     target: 'node20.19',
     logLevel: 'warning',
-    plugins: [leaveOut],
+    plugins: [leaveOut, replace],
   });
   const source = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
   return await import(`data:text/javascript;base64,${source}`);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { renderHelp } from '../../src/commands/help.ts';
 import { createHome, needsRoot, testFacts } from '../harness/harness.ts';
 
 const hint = /^hint: qrun \w+ --help$/m;
@@ -34,6 +35,10 @@ test('the help names every command, and no hidden one', async () => {
   ])
     expect(stdout).toMatch(new RegExp(`^  qrun ${name}\\b`, 'm'));
   expect(stdout).not.toContain('__');
+});
+
+test('the help that the build laid out is the one that yargs lays out', async () => {
+  expect((await createHome().qrun(['--help'])).stdout).toBe(await renderHelp(undefined, 80));
 });
 
 test.each(['', '.', '..', '-rf', 'x'.repeat(300), 'ünï', 'web1\n', ' web1', 'we b', '*'])(
