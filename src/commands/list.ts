@@ -53,7 +53,7 @@ export const commands: readonly AnyCommand[] = [
       { line: 'web1', means: 'start web1 and attach to its console' },
       { line: 'run ls -d', means: 'start a VM that is called like a command' },
       {
-        line: './web.yaml --name web2 -d -- -snapshot',
+        line: './web.yaml --name web2 -d -- -device virtio-rng-pci',
         means: 'a VM of another name from a file, with an option for QEMU',
       },
     ],
@@ -245,12 +245,12 @@ export const commands: readonly AnyCommand[] = [
   }),
   command<RmArguments>({
     name: 'rm',
-    summary: 'forget VMs: their profile, MAC addresses and logs',
+    summary: 'forget VMs: MAC addresses, ports and logs; the profile stays',
     arguments: {
-      vms: { ...profile, type: 'strings', required: true, summary: 'profiles' },
-      disks: flag('also the disks that qrun made for them'),
+      vms: { ...profile, type: 'strings', required: true, summary: 'VMs or profiles' },
+      disks: flag('also the image files that their guests write, and their UEFI variables'),
     },
-    examples: [{ line: 'rm web1', means: 'its disks stay' }],
+    examples: [{ line: 'rm web1', means: 'its profile and its disks stay' }],
     load: () => import('./rm.ts'),
   }),
   command<DoctorArguments>({

@@ -1,5 +1,5 @@
 /** `qrun rm`: forgets a VM. Its profile is the user's own and stays; its disks and UEFI variables stay unless asked for. */
-import { closeSync, existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { throwIfLeft } from '../journal/walk.ts';
@@ -48,14 +48,14 @@ function removeOwn(files: VmFiles): string[] {
   return remove([...logs, files.last, files.run, files.ending, files.eventsInput, files.journal]);
 }
 
-/** Disks that the guest writes: not what they are built on, nor what is read-only. */
+/** Disks that the guest writes: not what they are built on, nor what is read-only, nor a device. */
 function removeDisks(profile: Profile, context: LaunchContext): string[] {
   const own = profile.disks.filter(({ readOnly }) => !readOnly);
   return remove(own.flatMap((disk) => [disk.file, fallbackDiskFile(context, profile, disk)]));
 }
 
 function remove(files: readonly string[]): string[] {
-  const there = files.filter((file) => existsSync(file));
+  const there = files.filter((file) => lstatSync(file, { throwIfNoEntry: false })?.isFile() === true);
   for (const file of there) rmSync(file, { force: true });
   return there;
 }

@@ -19,11 +19,11 @@ shift 5
 exec 8<&0
 "$@" <&8 8<&- 9>&- &
 q=$!
-echo "pid $q" >&9
+echo "pid $q" >&9 2>/dev/null
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8<&-
 wait "$q"
 rc=$?
-echo "end $rc" >&9
+echo "end $rc" >&9 2>/dev/null
 exec 9>&- </dev/null >/dev/null
 exec "$node" "$bundle" "$command" "$vm" "$run" "$rc"`;
 
