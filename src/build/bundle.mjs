@@ -2,7 +2,7 @@
  * `npm run build`: src/cli.ts → dist/qrun.cjs, one CommonJS file in which `await import()` is a lazily run wrapper, and src/boot.ts → dist/boot.cjs.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { loadSource, root } from './load-source.mjs';
@@ -40,7 +40,8 @@ const common = {
   charset: 'ascii',
   minifySyntax: true,
   minifyWhitespace: true,
-  legalComments: 'external',
+  // LICENSES.txt has it all
+  legalComments: 'none',
   logLevel: 'warning',
   // a script made by node:vm has no import() of its own
   supported: { 'dynamic-import': false },
@@ -77,43 +78,61 @@ const define = {
   QRUN_VERSION: JSON.stringify(version),
   QRUN_HELP: JSON.stringify(await renderHelp(undefined, undefined)),
 };
-const bundle = await build({
-  ...common,
-  entryPoints: ['src/cli.ts'],
-  outfile: 'dist/qrun.cjs',
-  plugins: [apart, replace, lazyModules],
-  define,
-  metafile: process.argv.includes('--analyse'),
-});
-await Promise.all(
-  Object.entries(libraries).map(([name, contents]) =>
-    build({
-      ...common,
-      stdin: { contents, resolveDir: root },
-      outfile: path.join('dist', libraryFile(name)),
-      plugins: [replace],
-      define,
-    }),
+/** @param {string} name of the file in dist @param {import('esbuild').BuildOptions} options */
+async function compile(name, options) {
+  const { outputFiles, metafile } = await build({ ...common, ...options, write: false, metafile: true, outfile: name });
+  return {
+    name,
+    contents: outputFiles?.[0]?.contents ?? new Uint8Array(),
+    inputs: Object.keys(metafile?.inputs ?? {}),
+  };
+}
+
+const compiled = await Promise.all([
+  compile('qrun.cjs', { entryPoints: ['src/cli.ts'], plugins: [apart, replace, lazyModules], define }),
+  ...Object.entries(libraries).map(([name, contents]) =>
+    compile(libraryFile(name), { stdin: { contents, resolveDir: root }, plugins: [replace], define }),
   ),
-);
-const sources = ['qrun.cjs', ...Object.keys(libraries).map(libraryFile)];
+]);
 const hash = createHash('sha256');
-for (const name of sources) hash.update(readFileSync(path.join(root, 'dist', name)));
+for (const { contents } of compiled) hash.update(contents);
 const { commands } = /** @type {typeof import('../commands/list.ts')} */ (await loadSource('src/commands/list.ts'));
-const families = Object.fromEntries(commands.map(({ name, family }) => [name, family ?? 'light']));
-await build({
-  ...common,
+const boot = await compile('boot.cjs', {
   entryPoints: ['src/boot.ts'],
-  outfile: 'dist/boot.cjs',
-  legalComments: 'none',
   define: {
     QRUN_VERSION: JSON.stringify(version),
     QRUN_BUILD: JSON.stringify(hash.digest('hex')),
-    QRUN_SOURCES: JSON.stringify(sources),
-    QRUN_FAMILIES: JSON.stringify(families),
+    QRUN_SOURCES: JSON.stringify(compiled.map(({ name }) => name)),
+    QRUN_FAMILIES: JSON.stringify(Object.fromEntries(commands.map(({ name, family }) => [name, family ?? 'light']))),
   },
 });
-if (bundle.metafile !== undefined) {
-  const { analyzeMetafile } = await import('esbuild');
-  process.stdout.write(await analyzeMetafile(bundle.metafile));
+for (const { name, contents } of compiled) replaceFile(path.join(root, 'dist', name), contents);
+replaceFile(path.join(root, 'dist/boot.cjs'), boot.contents);
+replaceFile(path.join(root, 'dist/LICENSES.txt'), licencesOf(compiled.flatMap(({ inputs }) => inputs)));
+
+/** At once, so that a qrun that starts meanwhile reads the old file or the new one; not at all if it is the same. @param {string} file @param {string | Uint8Array} contents */
+function replaceFile(file, contents) {
+  mkdirSync(path.dirname(file), { recursive: true });
+  if (existsSync(file) && readFileSync(file).equals(Buffer.from(contents))) return;
+  writeFileSync(`${file}.new`, contents);
+  renameSync(`${file}.new`, file);
+}
+
+/** The licences of the packages whose code is in the bundle. @param {readonly string[]} inputs */
+function licencesOf(inputs) {
+  const packages = new Set(
+    inputs.flatMap((input) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []),
+  );
+  const texts = [...packages].toSorted().map((directory) => {
+    const {
+      name,
+      version: packaged,
+      license,
+    } = JSON.parse(readFileSync(path.join(root, directory, 'package.json'), 'utf8'));
+    const file = readdirSync(path.join(root, directory)).find((one) => /^licen[cs]e/i.test(one));
+    const text =
+      file === undefined ? `Licence: ${license}` : readFileSync(path.join(root, directory, file), 'utf8').trim();
+    return `${name} ${packaged}\n\n${text}\n`;
+  });
+  return `The files beside this one hold code of these packages.\n\n${texts.join(`\n${'-'.repeat(78)}\n\n`)}`;
 }
