@@ -16,6 +16,7 @@
  * milliseconds. The file survives any kill of any process.
  */
 import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
 import type { Step } from '../plan/step.ts';
 
 export interface JournalHead {
@@ -103,7 +104,10 @@ export class Journal {
   }
 }
 
-/** Undefined when there is no journal, or when not even its head was written (then nothing was acquired either). */
+/**
+ * Undefined when there is no journal, or when not even its head was written (then nothing was acquired either).
+ * @throws QrunError `newer-state`: a newer qrun's journal is left to it
+ */
 export function readJournal(path: string): JournalContent | undefined {
   if (!existsSync(path)) return undefined;
   let head: JournalHead | undefined;
@@ -112,7 +116,7 @@ export function readJournal(path: string): JournalContent | undefined {
   for (const text of readFileSync(path, 'utf8').split('\n')) {
     const line = parseLine(text);
     if (line === undefined) continue;
-    if ('runId' in line) head = line;
+    if ('runId' in line) head = checkVersion(path, line);
     else if ('intent' in line) entries.set(line.intent.id, { step: line.intent, released: false });
     else if ('started' in line) started = true;
     else if ('record' in line) {
@@ -124,6 +128,14 @@ export function readJournal(path: string): JournalContent | undefined {
     }
   }
   return head === undefined ? undefined : { head, entries: [...entries.values()], started };
+}
+
+function checkVersion(path: string, head: JournalHead): JournalHead {
+  const version: number = head.v;
+  if (version <= 1) return head;
+  throw new QrunError('newer-state', `${path} was written by a newer qrun (version ${version}, this one knows 1)`, {
+    hint: 'npm install -g qrun@latest',
+  });
 }
 
 function parseLine(text: string): Line | undefined {

@@ -65,6 +65,13 @@ describe('journal', () => {
     expect(content?.started).toBe(true);
   });
 
+  test('a newer one is refused and left as it is', () => {
+    const text = '{"v":2,"runId":"r1","bootId":"b1","vm":"web1"}\n';
+    writeFileSync(file, text);
+    expect(() => readJournal(file)).toThrow(expect.objectContaining({ code: 'newer-state', status: 3 }));
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  });
+
   test('there is one at a time', () => {
     Journal.begin(file, head).close();
     expect(() => Journal.begin(file, head)).toThrow(/EEXIST/);
