@@ -3,6 +3,7 @@
  */
 import { closeSync, existsSync } from 'node:fs';
 import path from 'node:path';
+import { QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
 import type { VmName } from '../names.ts';
 import { vmFiles } from '../plan/vm-files.ts';
@@ -25,8 +26,18 @@ export interface Collected {
 export async function collect(context: LaunchContext, only: VmName | undefined, dryRun: boolean): Promise<Collected[]> {
   const names = only === undefined ? listVmNames(context.places) : [only];
   const found: Collected[] = [];
-  for (const vm of names) found.push(...(await collectVm(vm, context, dryRun)));
+  for (const vm of names) found.push(...(await collectSafely(vm, context, dryRun)));
   return found;
+}
+
+/** One VM whose state cannot be read (a newer qrun's) keeps no other from being tidied. */
+async function collectSafely(vm: VmName, context: LaunchContext, dryRun: boolean): Promise<Collected[]> {
+  try {
+    return await collectVm(vm, context, dryRun);
+  } catch (error) {
+    if (error instanceof QrunError) return [{ vm, what: 'state', state: 'left', why: error.message }];
+    throw error;
+  }
 }
 
 async function collectVm(vm: VmName, context: LaunchContext, dryRun: boolean): Promise<Collected[]> {
