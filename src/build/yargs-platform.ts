@@ -13,7 +13,7 @@ import { widthOf } from '../report/width.ts';
 /** English is what yargs' texts are written in. */
 const y18n = {
   __: (text: string, ...values: unknown[]) => format(text, ...values),
-  __n: (one: string, many: string, count: number, ...values: unknown[]) => {
+  __n: (...[one, many, count, ...values]: readonly [string, string, number, ...unknown[]]) => {
     const text = count === 1 ? one : many;
     return text.includes('%d') ? format(text, count, ...values) : format(text, ...values);
   },

@@ -136,7 +136,8 @@ function argumentsOf(command: AnyCommand, parsed: Parsed, tail: readonly string[
   const args: Record<string, ArgumentValue> = {};
   for (const [name, spec] of Object.entries(command.arguments)) {
     if (spec.as !== 'option') continue;
-    const value = valueOf(command, `--${flagOf(name)}`, spec, parsed.options[flagOf(name)]);
+    const flag = flagOf(name);
+    const value = valueOf(parsed.options[flag], spec, { command, written: `--${flag}` });
     if (value !== undefined) args[name] = value;
   }
   return { ...args, ...positionalsOf(command, parsed.positionals, tail) };
@@ -164,7 +165,13 @@ function refuseExclusive(command: AnyCommand, options: Readonly<Record<string, u
   }
 }
 
-function valueOf(command: AnyCommand, written: string, spec: OptionSpec, given: unknown): ArgumentValue {
+interface Written {
+  readonly command: AnyCommand;
+  /** The option as a fault names it. */
+  readonly written: string;
+}
+
+function valueOf(given: unknown, spec: OptionSpec, { command, written }: Written): ArgumentValue {
   if (spec.type === 'boolean') return given === true || (Array.isArray(given) && given.includes(true));
   if (spec.type === 'strings') return Array.isArray(given) ? given.map((one) => text(command, written, one)) : [];
   if (given === undefined) return spec.default;

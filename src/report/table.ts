@@ -26,7 +26,10 @@ export function renderTable<Row>(
   );
   const lay = (line: readonly string[]): string =>
     line
-      .map((cell, index) => pad(cell, widths[index] ?? 0, columns[index]?.align ?? 'left', index === line.length - 1))
+      .map((cell, index) => {
+        const align = columns[index]?.align ?? (index === line.length - 1 ? 'none' : 'left');
+        return pad(cell, widths[index] ?? 0, align);
+      })
       .join('  ');
   const heading = style.heading(lay(columns.map(({ title }) => title)));
   return [heading, ...cells.map(lay)].map((line) => `${line}\n`).join('');
@@ -37,8 +40,8 @@ function cellOf(value: string | number | undefined): string {
   return text === '' ? '-' : text;
 }
 
-function pad(text: string, width: number, align: 'left' | 'right', last: boolean): string {
+function pad(text: string, width: number, align: 'left' | 'right' | 'none'): string {
   const blanks = ' '.repeat(Math.max(0, width - widthOf(text)));
   if (align === 'right') return blanks + text;
-  return last ? text : text + blanks;
+  return align === 'left' ? text + blanks : text;
 }
