@@ -1,7 +1,7 @@
 /**
  * The front door: argv → command → handler → exit status. Loaded by boot.ts, which has it compiled already if all is well.
  */
-import { homedir } from 'node:os';
+import { homeDirectory } from './home.ts';
 import { exitStatusOf, QrunError } from './errors.ts';
 import type { AnyCommand, CommandContext } from './commands/command.ts';
 import { renderHelp } from './commands/help.ts';
@@ -56,7 +56,7 @@ function contextOf(report: Report, { packageRoot }: MainOptions): CommandContext
     get system() {
       return (system ??= createSystem());
     },
-    places: placesOf({ env: process.env, uid, home: homedir(), packageRoot }),
+    places: placesOf({ env: process.env, uid, home: homeDirectory(), packageRoot }),
     report,
     version: QRUN_VERSION,
   };

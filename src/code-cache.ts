@@ -19,7 +19,7 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
-import { homedir } from 'node:os';
+import { homeDirectory } from './home.ts';
 import path from 'node:path';
 import type { Script } from 'node:vm';
 import { placesOf } from './places.ts';
@@ -121,7 +121,7 @@ export class CodeCache {
 /** Where the cache is for this user and environment. */
 export function codeCacheDirectory(packageRoot: string): string {
   const uid = process.getuid?.() ?? 0;
-  return placesOf({ env: process.env, uid, home: homedir(), packageRoot }).cache;
+  return placesOf({ env: process.env, uid, home: homeDirectory(), packageRoot }).cache;
 }
 
 /** Only the user (or root) can have put it there. */

@@ -1,7 +1,7 @@
 /** From a word on the command line to a plan: everything that can be refused is refused here, before the host is touched. */
-import { homedir } from 'node:os';
 import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
+import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
 import type { Places } from '../places.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
@@ -62,7 +62,7 @@ export async function loadProfile(
     places,
     ...(options.name !== undefined && { name: options.name }),
   });
-  const profile = parseProfile(found.text, { file: found.file, name: found.name, home: homedir() });
+  const profile = parseProfile(found.text, { file: found.file, name: found.name, home: homeDirectory() });
   return {
     ...profile,
     ephemeral: options.ephemeral ?? profile.ephemeral,

@@ -1,12 +1,13 @@
 /** `qrun new` and `qrun edit`: profiles written and changed, checked before they are kept. */
-import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { chmodSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { homeDirectory } from '../home.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { parseVmName, type VmName } from '../names.ts';
 import type { NewProfileOptions } from '../profile/template.ts';
 import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
+import { makeMissingDirectory } from '../system/missing-directory.ts';
 import { runOnTerminal } from '../system/spawn.ts';
 import { ensureState, type LaunchContext } from './prepare.ts';
 
@@ -32,8 +33,8 @@ export async function createProfile(args: NewProfile, context: LaunchContext): P
     schema: path.join(context.places.examples, '../schema/profile.schema.json'),
   });
   const file = ownFile(context, vm);
-  parseProfile(text, { file, name: vm, home: homedir() });
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+  parseProfile(text, { file, name: vm, home: homeDirectory() });
+  makeMissingDirectory(path.dirname(file), 0o755);
   if (force) writeDurable(file, text, { mode: 0o644 });
   else if (!createExclusive(file, text, { mode: 0o644 })) {
     throw new QrunError('in-use', `${file} exists`, { hint: `qrun edit ${vm}, or: qrun new --force ${vm}` });
@@ -63,7 +64,7 @@ export async function editProfile(argument: string, force: boolean, context: Lau
     return false;
   }
   await checkEdited(text, { draft, target, force, name: found.name, context });
-  mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 });
+  makeMissingDirectory(path.dirname(target), 0o755);
   const mode = (statSync(target, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
   writeDurable(target, text, { mode });
   chmodSync(target, mode);
@@ -82,7 +83,7 @@ interface Edited {
 async function checkEdited(text: string, { draft, target, force, name, context }: Edited): Promise<void> {
   const { parseProfile } = await import('../profile/parse.ts');
   try {
-    parseProfile(text, { file: target, name, home: homedir() });
+    parseProfile(text, { file: target, name, home: homeDirectory() });
   } catch (error) {
     if (!(error instanceof QrunError)) throw error;
     if (force) {

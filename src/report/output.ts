@@ -1,13 +1,13 @@
 /** Plain synchronous writes to stdout and stderr: process.stdout costs milliseconds to make. */
 import { writeSync } from 'node:fs';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, QrunError } from '../errors.ts';
 
 /** Nobody reads any more: not an error of ours, but nothing is left to do either. */
 export class ClosedOutput extends Error {
   override readonly name = 'ClosedOutput';
 }
 
-/** All of it, also into a pipe that somebody made non-blocking. @throws ClosedOutput when nobody reads stdout */
+/** All of it, also into a pipe that somebody made non-blocking. @throws ClosedOutput when nobody reads stdout, QrunError when it cannot be written */
 export function writeAll(fd: 1 | 2, text: string): void {
   const bytes = Buffer.from(text);
   for (let done = 0; done < bytes.length;) {
@@ -18,7 +18,7 @@ export function writeAll(fd: 1 | 2, text: string): void {
       if (errno === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       else if (fd === 2) return; // a closed stderr must not hide how it went
       else if (errno === 'EPIPE') throw new ClosedOutput('stdout was closed');
-      else throw error;
+      else throw new QrunError('host-failed', `cannot write to stdout: ${errno ?? String(error)}`, { cause: error });
     }
   }
 }

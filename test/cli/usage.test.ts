@@ -138,3 +138,44 @@ test('under sudo it says once whose VMs these are, but not to scripts', async (c
   expect((await home.qrun(['ls', '-q'])).stderr).not.toContain('somebody');
   expect((await home.qrun(['ls', '--json'])).stderr).toBe('');
 });
+
+test('a full disk behind stdout is the host’s fault, not a bug', async () => {
+  const { node, bin } = testFacts();
+  const { stdout, stderr } = await createHome().run([
+    'sh',
+    '-c',
+    '"$@" >/dev/full; echo "$?"',
+    'sh',
+    node,
+    bin,
+    '--help',
+  ]);
+  expect(stdout).toBe('3\n');
+  expect(stderr).toBe('qrun: cannot write to stdout: ENOSPC\n');
+});
+
+test('a user without a name and a home gets as far as his own places go', async (context) => {
+  needsRoot(context);
+  const home = createHome({ as: 'root' });
+  const stranger = ['env', '-u', 'HOME', 'setpriv', '--reuid=54321', '--regid=54321', '--clear-groups'];
+  const { node, bin } = testFacts();
+  const places = ['env', 'QRUN_CACHE_DIR=/nonexistent/k', 'QRUN_STATE_DIR=/nonexistent/s'];
+  const ls = await home.run([...stranger, ...places, node, bin, 'ls', '--json']);
+  expect({ status: ls.status, stderr: ls.stderr }).toEqual({ status: 0, stderr: '' });
+  const bare = await home.run([...stranger, 'env', '-i', node, bin, 'ps']);
+  expect({ status: bare.status, stderr: bare.stderr }).toEqual({ status: 0, stderr: 'no VM runs\n' });
+});
+
+test('a working directory that is gone does no harm', async () => {
+  const { node, bin } = testFacts();
+  const { stdout, stderr } = await createHome().run([
+    'sh',
+    '-c',
+    'mkdir gone && cd gone && rmdir ../gone && "$@" >/dev/null; echo "$?"',
+    'sh',
+    node,
+    bin,
+    'ls',
+  ]);
+  expect({ stdout, stderr }).toEqual({ stdout: '0\n', stderr: '' });
+});
