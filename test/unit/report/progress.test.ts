@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { startProgress } from '../../../src/report/progress.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('what is over soon is not mentioned', () => {
+  const written: string[] = [];
+  const progress = startProgress('stopping web1', true, (text) => written.push(text));
+  vi.advanceTimersByTime(250);
+  progress.done();
+  vi.advanceTimersByTime(2000);
+  expect(written).toEqual([]);
+});
+
+test('one line, told anew, and taken away at the end', () => {
+  const written: string[] = [];
+  const progress = startProgress('stopping web1', true, (text) => written.push(text));
+  vi.advanceTimersByTime(400);
+  progress.update('killing\u001b[2J web1');
+  vi.advanceTimersByTime(100);
+  progress.done();
+  progress.done();
+  vi.advanceTimersByTime(2000);
+  expect(written.at(0)).toMatch(/^\r\u001b\[K. stopping web1$/);
+  expect(written.at(-2)).toMatch(/^\r\u001b\[K. killing\\e\[2J web1$/);
+  expect(written.at(-1)).toBe('\r\u001b[K');
+  expect(written.join('')).not.toContain('\n');
+});
+
+test('where nobody looks it is silent', () => {
+  const written: string[] = [];
+  startProgress('stopping web1', false, (text) => written.push(text));
+  vi.advanceTimersByTime(2000);
+  expect(written).toEqual([]);
+});
