@@ -24,8 +24,9 @@ const lazyModules = {
     );
     onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
       const names = Object.keys(await import(name)).filter((member) => member !== 'default');
-      const getter = `for(const name of ${JSON.stringify(names)})Object.defineProperty(exports,name,{enumerable:true,get:()=>require(${JSON.stringify(name)})[name]});`;
-      return { contents: getter, loader: 'js' };
+      const getter = `for(const name of ${JSON.stringify(names)})name in exports||Object.defineProperty(exports,name,{enumerable:true,get:()=>require(${JSON.stringify(name)})[name]});`;
+      const own = name === 'node:net' ? `Object.assign(exports,require('./src/build/ip-literal.ts'));` : '';
+      return { contents: own + getter, loader: 'js', resolveDir: root };
     });
   },
 };
