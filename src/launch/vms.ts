@@ -60,13 +60,13 @@ export function readVm({ places }: Where, vm: VmName): Vm {
   };
 }
 
-/** The event journal has it all; a VM whose record or monitor is gone runs on, but cannot be reached: lost. */
+/** The event journal has it all; a VM whose monitor is gone runs on, but cannot be reached: lost. A script of `show --shell` writes no record. */
 function stateOf(files: VmFiles, record: RunRecord | undefined): VmState {
-  if (record === undefined || !existsSync(record.sockets.qmp)) return 'lost';
+  if (!existsSync(record?.sockets.qmp ?? files.qmp)) return 'lost';
   const text = readTail(files.events, 65_536);
   const { paused, poweringDown } = summarise(parseJournal(text));
   if (poweringDown) return 'powering-down';
-  return paused || (record.startsPaused && !text.includes('"RESUME"')) ? 'paused' : 'running';
+  return paused || (record?.startsPaused === true && !text.includes('"RESUME"')) ? 'paused' : 'running';
 }
 
 export const listRunning = (where: Where): Vm[] =>
@@ -85,7 +85,11 @@ export function requireRunning(where: Where, name: string): RunningVm {
 
 export function notRunning({ vm, pid }: Vm): QrunError {
   if (pid === undefined) return new QrunError('unknown-name', `${vm} does not run`, { hint: 'qrun ps' });
-  return new QrunError('host-failed', `${vm} runs (pid ${pid}), but its record is lost`, { hint: `qrun kill ${vm}` });
+  return new QrunError(
+    'host-failed',
+    `${vm} runs (pid ${pid}), but has no record; a script of qrun show --shell writes none`,
+    { hint: `qrun stop ${vm}` },
+  );
 }
 
 /** A VM that has state or runs, or whose profile exists: stopping what does not run is fine, an unknown name is not. @throws QrunError `unknown-name` */

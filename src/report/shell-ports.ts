@@ -59,7 +59,7 @@ export class AutoPorts {
   tell(): string {
     return this.#ports
       .map(({ variable, forward: { hostAddress, guestPort, protocol } }) => {
-        return `printf '%s\\n' "port $${variable} of ${hostAddress} is port ${guestPort}/${protocol} of the guest" >&2\n`;
+        return `printf '%s\\n' "port $${variable} of ${hostAddress} is port ${guestPort}/${protocol} of the guest" >&2 || :\n`;
       })
       .join('');
   }

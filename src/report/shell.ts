@@ -8,6 +8,7 @@ import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { Description, Step } from '../plan/step.ts';
 import { optionLines } from './plan.ts';
 import { AutoPorts } from './shell-ports.ts';
+import { renderJournal } from './shell-journal.ts';
 import { renderAcquire, renderRelease, type StepContext } from './shell-step.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 import { visible } from './visible.ts';
@@ -32,7 +33,9 @@ export function renderShell(plan: LaunchPlan, describe: (step: Step) => Descript
     renderReleaseFunction(steps, plan),
     traps,
     renderNeeds(plan),
-    steps.map(renderAcquire).join('\n'),
+    steps
+      .flatMap((context) => [renderAcquire(context), ...(context.step.kind === 'vm-lock' ? [renderJournal(plan)] : [])])
+      .join('\n'),
     renderSpawn(plan, steps, ports),
     renderWait(plan),
   ];
@@ -47,7 +50,7 @@ function renderHead({ vm, profile, notes }: LaunchPlan): string {
 # 4 it runs already, 5 something was left behind, 128+n ended by signal n.
 ${notes.map((note) => `# Note: ${visible(note)}\n`).join('')}set -eu
 umask 077
-taken=0 made='' qemu='' signal='' left=''
+taken=0 made='' qemu='' signal='' left='' journal=''
 `;
 }
 
@@ -67,7 +70,7 @@ private_directory() { # PATH: one of our own, that nobody else can write
 }
 
 started() { # QEMU's main loop has run
-  grep -q '"QMP"' -- "$events"
+  grep -q '{"return"' -- "$events"
 }
 `;
 
@@ -80,7 +83,8 @@ release() { # all that was taken, last in first out, going on past errors
   trap - EXIT
   trap '' HUP INT TERM
   set +e
-${lines.map((line) => `  ${line}\n`).join('')}  if [ -n "$left" ] && [ "$status" -eq 0 ]; then status=5; fi
+${lines.map((line) => `  ${line}\n`).join('')}  [ -z "$journal" ] || [ -n "$left" ] || rm -f -- "$journal"
+  if [ -n "$left" ] && [ "$status" -eq 0 ]; then status=5; fi
   exit "$status"
 }
 `;

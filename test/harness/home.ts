@@ -109,6 +109,11 @@ export class Home {
     return this.#start([testFacts().node, testFacts().bin, ...args], options, true);
   }
 
+  /** The same for any other program; its pid is `running.pid`. */
+  startProgram(argv: readonly string[], options: CallOptions = {}): Running {
+    return this.#start(argv, options, true);
+  }
+
   /** Starts `qrun ARGS` on a terminal of its own (80 by 24), through script(1). All output is on `stdout`. See `pidBehindPty`. */
   pty(args: readonly string[], options: CallOptions = {}): Running {
     return this.ptyOf([testFacts().node, testFacts().bin, ...args], options);

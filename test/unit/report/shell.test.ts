@@ -21,7 +21,7 @@ afterEach(() => {
 /** A program in QEMU's place. It tells on its console what it got, behaves, and ends. */
 function fakeQemu(body: string): string {
   const file = path.join(dir, 'fake qemu');
-  writeFileSync(file, `#!/bin/sh\necho '{"QMP": {}}'\n${body}\n`);
+  writeFileSync(file, `#!/bin/sh\nprintf '%s\\n' '{"QMP": {}}' '{"return": {}}'\n${body}\n`);
   chmodSync(file, 0o755);
   return file;
 }
@@ -80,7 +80,7 @@ describe('the script', () => {
     expect(stderr).toBe('');
     expect(status).toBe(0);
     expect(readFileSync(inState('qemu.log'), 'utf8')).toBe('log\n');
-    expect(readFileSync(inState('events'), 'utf8')).toBe('{"QMP": {}}\n');
+    expect(readFileSync(inState('events'), 'utf8')).toBe('{"QMP": {}}\n{"return": {}}\n');
     expect(readFileSync(inState('console.log'), 'utf8')).toBe(stdout);
   });
 
