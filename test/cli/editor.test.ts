@@ -112,27 +112,30 @@ beforeAll(async () => {
 });
 afterAll(() => editor.end());
 
-async function completionsAt(name: string, text: string, line: number, character: number): Promise<string[]> {
+/** At the end of the text. */
+async function completionsAfter(name: string, text: string): Promise<string[]> {
+  const lines = text.split('\n');
+  const at = { line: lines.length, character: lines.at(-1)?.length ?? 0 };
   const uri = editor.open(name, text);
   const answer = (await editor.ask('textDocument/completion', {
     textDocument: { uri },
-    position: { line: line + 1, character },
+    position: at,
   })) as { items: { label: string }[] };
   return answer.items.map(({ label }) => label);
 }
 
 describe('an editor with the schema', () => {
   test('completes keys of a profile', async () => {
-    const labels = await completionsAt('keys.yaml', 'mem', 0, 3);
+    const labels = await completionsAfter('keys.yaml', 'mem');
     expect(labels).toContain('memory');
   });
 
   test('completes the values of a key', async () => {
-    expect(await completionsAt('values.yaml', 'accel: ', 0, 7)).toEqual(expect.arrayContaining(['auto', 'kvm', 'tcg']));
+    expect(await completionsAfter('values.yaml', 'accel: ')).toEqual(expect.arrayContaining(['auto', 'kvm', 'tcg']));
   });
 
   test('completes the keys of a NIC', async () => {
-    expect(await completionsAt('nic.yaml', 'nics:\n  - kind: user\n    ', 2, 4)).toEqual(
+    expect(await completionsAfter('nic.yaml', 'nics:\n  - kind: user\n    ')).toEqual(
       expect.arrayContaining(['forwards', 'mac', 'hostname']),
     );
   });
