@@ -43,7 +43,7 @@ async function runDetached(
       for (const note of prepared.plan.notes) report.warn(`${prepared.profile.name}: ${note}`);
       const { record, pid, waiter } = await startVm(prepared, launch);
       waiter.process.forget();
-      started.push(runningDocument(record, pid, 'running'));
+      started.push(runningDocument(record, pid, record.startsPaused ? 'paused' : 'running'));
       report.note(`${record.vm} runs, pid ${pid}`);
       return 0;
     },
