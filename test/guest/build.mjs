@@ -24,6 +24,7 @@ import { gzipSync } from 'node:zlib';
 import { downloadPackage, readCandidates, runTool } from '../setup/apt.mjs';
 import { buildCpio } from './cpio.mjs';
 import { readModules, renderAliases, renderDependencies } from './modules.mjs';
+import { buildUdpEcho } from './udp-echo.mjs';
 
 const here = import.meta.dirname;
 
@@ -157,6 +158,7 @@ function modulesDirectory(kernelRoot, release) {
 function entriesOf({ busybox, release, modules }) {
   const files = new Map([
     ['bin/busybox', { mode: 0o100755, data: readFileSync(busybox) }],
+    ['bin/udp-echo', { mode: 0o100755, data: buildUdpEcho() }],
     ['dev/console', { mode: 0o020600, device: [5, 1] }],
     ['etc/passwd', { mode: 0o100644, data: Buffer.from('root::0:0:root:/:/bin/sh\n') }],
   ]);
@@ -186,7 +188,7 @@ const rootFiles = () =>
 
 const scriptFiles = () => [
   ...rootFiles(),
-  ...['build.mjs', 'cpio.mjs', 'modules.mjs'].map((name) => path.join(here, name)),
+  ...['build.mjs', 'cpio.mjs', 'modules.mjs', 'udp-echo.mjs'].map((name) => path.join(here, name)),
 ];
 
 const hashOf = (texts) => createHash('sha256').update(texts.join('\0')).digest('hex').slice(0, 12);

@@ -8,6 +8,7 @@ import { ownerFor, prefixFor, type As } from './as.ts';
 import { testFacts } from './facts.ts';
 import type { Namespace } from './namespace.ts';
 import { killAll, readChildren, readProcessesNaming, waitUntil } from './processes.ts';
+import { runMark, runName } from './run-mark.ts';
 import { Running, type Result } from './running.ts';
 
 export interface HomeOptions {
@@ -34,7 +35,6 @@ export interface CallOptions {
 }
 
 const graceMs = 3000;
-let count = 0;
 
 export class Home {
   /** Short, because a unix socket's path has at most 107 bytes. */
@@ -51,7 +51,7 @@ export class Home {
   constructor(options: HomeOptions) {
     this.#options = options;
     this.as = options.as ?? 'user';
-    this.dir = mkdtempSync(`/tmp/qt${(count++).toString(36)}-`);
+    this.dir = mkdtempSync(`/tmp/qt${runName()}-`);
     // QEMU of root's runs as somebody else and must get through
     chmodSync(this.dir, this.as === 'root' ? 0o755 : 0o700);
     this.#own(this.dir);
@@ -72,7 +72,7 @@ export class Home {
       QRUN_CACHE_DIR: this.cache,
       QRUN_HOST_DIR: path.join(this.dir, 'h'),
       ...(qemu === undefined ? {} : { QRUN_QEMU: qemu }),
-      ...marker(),
+      ...runMark(),
       ...options.env,
     };
   }
@@ -175,12 +175,6 @@ export async function pidBehindPty(running: Running): Promise<number> {
   const [pid] = readChildren(running.pid);
   if (pid === undefined) throw new Error(`nothing runs behind the terminal\n${running.stdout}`);
   return pid;
-}
-
-/** Every process of a whole test run carries the run's mark, so that the set-up can tell what the run left behind. */
-function marker(): Record<string, string> {
-  const run = process.env['QRUN_TEST_RUN'];
-  return run === undefined ? {} : { QRUN_TEST_RUN: run };
 }
 
 const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { onTestFinished } from 'vitest';
 import { isRoot } from './facts.ts';
 import { killAll, readChildren, readProcessesNaming, waitUntil } from './processes.ts';
+import { runMark, runName } from './run-mark.ts';
 import { Running, type Result } from './running.ts';
 
 export interface NamespaceOptions {
@@ -29,7 +30,7 @@ export class Namespace {
 
   static async create({ tunMode = '666' }: NamespaceOptions): Promise<Namespace> {
     if (!isRoot()) throw new Error('only root can make a namespace here: call needsRoot(context) first');
-    const dir = mkdtempSync('/tmp/qn-');
+    const dir = mkdtempSync(`/tmp/qn${runName()}-`);
     chmodSync(dir, 0o755);
     mkdirSync(`${dir}/qemu`);
     const script = [
@@ -45,7 +46,11 @@ export class Namespace {
     ].join('\n');
     const argv = ['unshare', '--net', '--mount', '--propagation', 'private', '--', 'sh', '-c', script, dir];
     const path = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
-    const holder = new Running(argv, { env: { PATH: path, QRUN_NS: dir }, cwd: '/', timeoutMs: 3_600_000 });
+    const holder = new Running(argv, {
+      env: { PATH: path, QRUN_NS: dir, ...runMark() },
+      cwd: '/',
+      timeoutMs: 3_600_000,
+    });
     await holder.waitFor(/ready \d+/);
     return new Namespace(dir, holder, holder.pid);
   }

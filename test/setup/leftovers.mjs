@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** What the machine has that concerns us, as lists of lines. */
-export function readMachine() {
+export function readMachine(run) {
   return {
     link: readdirSync('/sys/class/net'),
     'named network namespace': existsSync('/run/netns') ? readdirSync('/run/netns') : [],
@@ -15,7 +15,10 @@ export function readMachine() {
       .filter(Boolean)
       .map((line) => line.split(' ')[4]),
     'firewall table': process.getuid() === 0 ? linesOf('nft', ['list', 'tables']) : [],
-    'directory in /tmp': readdirSync('/tmp').filter((name) => /^(qt\w*-|qn-|qrun-)/.test(name)),
+    // those of this run: others may test on this machine at the same time
+    'directory in /tmp': readdirSync('/tmp').filter(
+      (name) => name.startsWith(`qt${run}-`) || name.startsWith(`qn${run}-`),
+    ),
   };
 }
 
@@ -23,7 +26,7 @@ const linesOf = (file, args) => (spawnSync(file, args, { encoding: 'utf8' }).std
 
 /** Sentences about what is there now and was not before, and about living processes that carry the run's mark or belong to the test user. */
 export function findLeftovers(before, { run, user }) {
-  const now = readMachine();
+  const now = readMachine(run);
   const things = Object.entries(now).flatMap(([kind, list]) =>
     list.filter((name) => !before[kind].includes(name)).map((name) => `${kind} ${name}`),
   );

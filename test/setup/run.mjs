@@ -36,9 +36,10 @@ async function main() {
     process.stdout.write(`${JSON.stringify(facts, null, 2)}\n`);
     return 0;
   }
-  const run = `${process.pid}-${Date.now()}`;
+  // short: it is part of paths that sockets lie in
+  const run = (process.pid + Date.now() * 100).toString(36).slice(-7);
   const env = { QRUN_TEST_RUN: run, QRUN_TEST_FACTS: writeFacts(facts, path.join(temporary, 'facts.json')) };
-  const before = readMachine();
+  const before = readMachine(run);
   const gated = tiers.filter((tier) => whyNot(tier, facts, missing) !== undefined);
   const tally = await runTiers(
     tiers.filter((tier) => !gated.includes(tier)),
