@@ -25,7 +25,7 @@ export interface KvmSmokeOptions {
 export async function runKvmSmoke(system: System, { qemu, cacheDir, runAs }: KvmSmokeOptions): Promise<KvmVerdict> {
   const { fault } = await runSmokeGuest(system, { qemu, cacheDir, runAs, accel: 'kvm', cpu: 'host' });
   const verdict = fault === undefined ? 'works' : 'broken';
-  writeKvmVerdict(cacheDir, qemu, verdict);
+  writeKvmVerdict(cacheDir, qemu, { verdict, ...(fault !== undefined && { why: fault }) });
   return verdict;
 }
 

@@ -52,7 +52,13 @@ export function readKvmVerdict(cacheDir: string, qemu: QemuIdentity): KvmVerdict
   }
 }
 
+export interface FoundVerdict {
+  readonly verdict: KvmVerdict;
+  /** What went wrong, for whoever reads the file. */
+  readonly why?: string;
+}
+
 /** The directory must be there. @throws QrunError `host-failed`, `permission` */
-export function writeKvmVerdict(cacheDir: string, qemu: QemuIdentity, verdict: KvmVerdict): void {
-  writeQuick(verdictFile(cacheDir), `${JSON.stringify({ v: 1, kernel: release(), qemu: keyOf(qemu), verdict })}\n`);
+export function writeKvmVerdict(cacheDir: string, qemu: QemuIdentity, found: FoundVerdict): void {
+  writeQuick(verdictFile(cacheDir), `${JSON.stringify({ v: 1, kernel: release(), qemu: keyOf(qemu), ...found })}\n`);
 }

@@ -142,7 +142,7 @@ describe('the verdict of a KVM smoke guest', () => {
 
   test('holds for this kernel and this QEMU', () => {
     expect(readKvmVerdict(dir, qemu)).toBeUndefined();
-    writeKvmVerdict(dir, qemu, 'broken');
+    writeKvmVerdict(dir, qemu, { verdict: 'broken', why: 'it stopped' });
     expect(readKvmVerdict(dir, qemu)).toBe('broken');
     expect(readKvmVerdict(dir, { ...qemu, version: { major: 10, minor: 0, micro: 0 } })).toBeUndefined();
     expect(readKvmVerdict(dir, { ...qemu, realFile: '/opt/qemu' })).toBeUndefined();
