@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { rootsEnv } from './places.mjs';
 
 /** What the machine has that concerns us, as lists of lines. */
 export function readMachine(run) {
@@ -22,7 +23,8 @@ export function readMachine(run) {
   };
 }
 
-const linesOf = (file, args) => (spawnSync(file, args, { encoding: 'utf8' }).stdout ?? '').split('\n').filter(Boolean);
+const linesOf = (file, args) =>
+  (spawnSync(file, args, { env: rootsEnv(), encoding: 'utf8' }).stdout ?? '').split('\n').filter(Boolean);
 
 /** Sentences about what is there now and was not before, and about living processes that carry the run's mark or belong to the test user. */
 export function findLeftovers(before, { run, user }) {

@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { rootsEnv } from './places.mjs';
 
 /** @type {{name: string, file: string, for: string}[]} */
 const wanted = JSON.parse(readFileSync(path.join(import.meta.dirname, 'debian-packages.json'), 'utf8')).packages;
@@ -39,7 +40,7 @@ export function installMissing({ say = () => {}, demo = false } = {}) {
 const install = (names) => aptGet(['-qq', '-y', '--no-install-recommends', 'install', ...names]);
 
 function aptGet(args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
+  const env = { ...rootsEnv(), DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
   const { status, stdout, stderr, error } = spawnSync('apt-get', args, {
     env,
     encoding: 'utf8',

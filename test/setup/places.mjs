@@ -9,6 +9,9 @@ export const repository = path.resolve(import.meta.dirname, '../..');
 export const isRoot = () => process.getuid() === 0;
 const userName = 'qrun-test';
 
+/** The environment with root's directories on PATH, where `su` without a dash does not put them. */
+export const rootsEnv = () => ({ ...process.env, PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` });
+
 /**
  * The ordinary user of root's tests, made if it is missing; undefined when this is not root.
  * @returns {{name: string, uid: number, gid: number} | undefined}
@@ -18,6 +21,7 @@ export function testUser() {
   const found = readUser(userName);
   if (found !== undefined) return found;
   const made = spawnSync('useradd', ['--create-home', '--user-group', '--shell', '/bin/sh', userName], {
+    env: rootsEnv(),
     encoding: 'utf8',
   });
   const user = readUser(userName);

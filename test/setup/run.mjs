@@ -9,7 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { findLeftovers, readMachine } from './leftovers.mjs';
-import { repository } from './places.mjs';
+import { repository, rootsEnv } from './places.mjs';
 import { prepareClone, prepareMachine, writeFacts } from './prepare.mjs';
 
 const allTiers = ['unit', 'cli', 'netns', 'vm'];
@@ -71,7 +71,7 @@ async function runTiers(tiers, { extra, env }) {
     ...tiers.flatMap((tier) => ['--project', tier]),
     ...extra,
   ];
-  const status = await runToEnd(process.execPath, args, { ...process.env, ...env, QRUN_TEST_TALLY: tallyFile });
+  const status = await runToEnd(process.execPath, args, { ...rootsEnv(), ...env, QRUN_TEST_TALLY: tallyFile });
   const tally = existsSync(tallyFile) ? JSON.parse(readFileSync(tallyFile, 'utf8')) : { ...empty, errors: 1 };
   rmSync(tallyFile, { force: true });
   // vitest failed for a reason that is no test's
