@@ -1,8 +1,9 @@
 /** A copy that is made once and kept: the VM's own UEFI variable store. Written under another name first, so that a kill leaves no half of it. */
-import { chownSync, constants, copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { CopyStep } from '../plan/step.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { makePrivate } from '../system/private-file.ts';
 import type { Resource } from './resource.ts';
 
 const unfinished = (step: CopyStep): string => `${step.to}.new`;
@@ -15,8 +16,7 @@ export const copy: Resource<CopyStep> = {
     ensurePrivateDirectory(path.dirname(step.to), { uid: system.uid });
     rmSync(unfinished(step), { force: true });
     copyFileSync(step.from, unfinished(step), constants.COPYFILE_EXCL);
-    if (step.owner !== undefined) chownSync(unfinished(step), step.owner.uid, step.owner.gid);
-    const made = { made: true, inode: statSync(unfinished(step)).ino };
+    const made = { made: true, inode: makePrivate(unfinished(step), step.owner) };
     record(made);
     renameSync(unfinished(step), step.to);
     return made;

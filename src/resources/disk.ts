@@ -2,11 +2,12 @@
  * A disk image that is made for the VM. qemu-img writes it under a name of this run's, then it is linked to its own name: so a kill in the middle
  * leaves only a file that is provably ours (by its name, or by the inode that is in the journal before it has its name), and a file that somebody else made meanwhile is never overwritten.
  */
-import { chownSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { existsSync, linkSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DiskStep } from '../plan/step.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { makePrivate } from '../system/private-file.ts';
 import type { Resource } from './resource.ts';
 
 function imageArguments(step: DiskStep, file: string): string[] {
@@ -34,8 +35,7 @@ export const disk: Resource<DiskStep> = {
       rmSync(draft, { force: true });
       throw new QrunError('host-failed', `${step.file}: the disk could not be created`, { causes: [stderr.trim()] });
     }
-    if (step.owner !== undefined) chownSync(draft, step.owner.uid, step.owner.gid);
-    const { ino: inode } = statSync(draft);
+    const inode = makePrivate(draft, step.owner);
     record({ made: true, inode });
     return { made: publish(draft, step.file), inode };
   },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { documentSchemas, parseDocument } from '../harness/document.ts';
-import { createHome, isAlive, needsQemu, waitUntil, type Home, type Result } from '../harness/harness.ts';
+import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
 import { commands } from '../../src/commands/list.ts';
 import { detach, eventually, rowOf, still } from './a-vm.ts';
 
@@ -186,26 +186,28 @@ test('doctor of one profile, and of a host that has no QEMU', async (context) =>
 });
 
 describe('errors with --json: one document on stderr; on stdout nothing, or the list of those that were started', () => {
-  const failing: readonly (readonly [string, number, string, (home: Home) => Promise<Result>])[] = [
-    ['an unknown name', 2, 'unknown-name', (home) => home.qrun(['run', 'nobody', '-d', '--json'])],
-    ['an unknown VM', 2, 'unknown-name', (home) => home.qrun(['stop', 'nobody', '--json'])],
-    ['a VM that does not run', 2, 'unknown-name', (home) => home.qrun(['monitor', 'web1', 'info', '--json'])],
-    ['an invalid name', 2, 'invalid-name', (home) => home.qrun(['show', '../x', '--json'])],
-    ['QEMU fails', 1, 'qemu-failed', (home) => home.qrun(['run', 'bad', '-d', '--json'])],
-    ['a kind that is not there yet', 3, 'not-implemented', (home) => home.qrun(['run', 'later', '-d', '--json'])],
-    [
-      'a missing QEMU',
-      3,
-      'missing-tool',
-      (home) => home.qrun(['show', 'web1', '--json'], { env: { QRUN_QEMU: '/no' } }),
-    ],
+  interface Failing {
+    readonly what: string;
+    readonly status: number;
+    readonly code: string;
+    readonly args: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  }
+  const failing: readonly Failing[] = [
+    { what: 'an unknown name', status: 2, code: 'unknown-name', args: ['run', 'nobody', '-d'] },
+    { what: 'an unknown VM', status: 2, code: 'unknown-name', args: ['stop', 'nobody'] },
+    { what: 'a VM that does not run', status: 2, code: 'unknown-name', args: ['monitor', 'web1', 'info'] },
+    { what: 'an invalid name', status: 2, code: 'invalid-name', args: ['show', '../x'] },
+    { what: 'QEMU fails', status: 1, code: 'qemu-failed', args: ['run', 'bad', '-d'] },
+    { what: 'a kind that is not there yet', status: 3, code: 'not-implemented', args: ['run', 'later', '-d'] },
+    { what: 'no QEMU', status: 3, code: 'missing-tool', args: ['show', 'web1'], env: { QRUN_QEMU: '/no' } },
   ];
-  test.each(failing)('%s: %i, %s', async (_, status, code, act) => {
+  test.each(failing)('$what: $status, $code', async ({ status, code, args, env }) => {
     const home = createHome();
     home.profile('web1', still);
     home.profile('bad', `${still}cpu: nosuchcpu\n`);
     home.profile('later', `${still}nics: [{ kind: hostdev, address: "0000:00:1f.6" }]\n`);
-    const ended = await act(home);
+    const ended = await home.qrun([...args, '--json'], { env: env ?? {} });
     const started = ended.stdout === '' ? [] : parseDocument('ps', ended.stdout);
     expect({ status: ended.status, started }).toEqual({ status, started: [] });
     expect(parseDocument('error', ended.stderr)).toMatchObject({ error: { code } });
