@@ -133,7 +133,9 @@ async function undoStart({ error, prepared, context, waiter, runId }: Undo): Pro
 async function endWaiterAndQemu(waiter: Waiter): Promise<void> {
   let ended = false;
   void waiter.end.then((status) => (ended = status !== undefined));
-  const pid = await Promise.race([waiter.pid, delay(2000).then(() => undefined)]);
+  const giveUp = new AbortController();
+  const pid = await Promise.race([waiter.pid, delay(2000, giveUp.signal).then(() => undefined)]);
+  giveUp.abort(); // a timer that goes on would keep this process for its two seconds
   waiter.process.kill('SIGKILL');
   if (pid === undefined || ended) return;
   const startTime = readProcess(pid)?.startTime;
