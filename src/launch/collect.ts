@@ -2,15 +2,13 @@
  * `gc`: gives back what dead runs held. A VM whose lock is held lives, and nothing of it is touched; of a dead one, the journal says what is its own.
  */
 import { closeSync, existsSync } from 'node:fs';
-import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
 import type { VmName } from '../names.ts';
 import { vmFiles } from '../plan/vm-files.ts';
-import { ensurePrivateDirectory } from '../system/directories.ts';
-import { tryLockFile } from '../system/flock.ts';
-import { finishLocked } from './end.ts';
+import { finishLocked, finishSetAside, listSetAside } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
+import { lockIfDead } from './vm-lock.ts';
 import { listVmNames } from './vms.ts';
 
 export interface Collected {
@@ -42,18 +40,18 @@ async function collectSafely(vm: VmName, context: LaunchContext, dryRun: boolean
 
 async function collectVm(vm: VmName, context: LaunchContext, dryRun: boolean): Promise<Collected[]> {
   const files = vmFiles(context.places, vm);
-  const held = [files.journal, files.run, files.ending].some((file) => existsSync(file));
+  const held = [files.journal, files.run, files.ending, ...listSetAside(files)].some((file) => existsSync(file));
   if (!held) return [];
-  ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
-  const lock = tryLockFile(files.lock);
+  const lock = await lockIfDead(vm, context);
   if (lock === undefined) return []; // it lives
   try {
-    const entries = (readJournal(files.journal)?.entries ?? [])
+    const entries = [files.journal, ...listSetAside(files)]
+      .flatMap((journal) => readJournal(journal)?.entries ?? [])
       .filter(({ released }) => !released)
       .map(({ step }) => step.id);
     const what = entries.length > 0 ? entries : ['run record'];
     if (dryRun) return what.map((one) => ({ vm, what: one, state: 'would-remove' }));
-    const left = await finishLocked(vm, context);
+    const left = [...(await finishLocked(vm, context)), ...(await finishSetAside(vm, context))];
     const failed = new Map(left.map(({ step, error }) => [step.id, error.message]));
     return what.map((one) => {
       const why = failed.get(one);

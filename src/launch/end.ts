@@ -2,7 +2,8 @@
  * The end of a run, whoever brings it about: the waiter after QEMU, `stop`, `kill`, a foreground run, the next start, `gc`. All of them call this;
  * it works under the VM lock, which is free only when QEMU is gone, and doing it twice is doing it once.
  */
-import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import path from 'node:path';
 import { readJournal, type JournalContent } from '../journal/journal.ts';
 import { releaseAll, throwIfLeft, type Leftover } from '../journal/walk.ts';
 import { failpoint } from '../journal/failpoint.ts';
@@ -72,6 +73,42 @@ export async function finishLocked(
   });
   removeRun(files);
   return left;
+}
+
+/**
+ * Before a start: what an earlier run left is given back; what cannot be is told, and its journal is set aside for `gc`, so that a hook that always
+ * fails, or a disk that is gone, keeps nobody from starting the VM.
+ */
+export async function finishEarlier(vm: VmName, context: LaunchContext): Promise<void> {
+  const left = await finishLocked(vm, context);
+  if (left.length === 0) return;
+  const { journal } = vmFiles(context.places, vm);
+  renameSync(journal, `${journal}.${readJournal(journal)?.head.runId ?? 'old'}`);
+  for (const { step, error } of left)
+    context.warn(`${vm}: an earlier run left ${step.id} behind: ${error.message}; qrun gc ${vm}`);
+}
+
+/** Journals that starts have set aside. @returns what still cannot be given back */
+export async function finishSetAside(vm: VmName, context: LaunchContext): Promise<readonly Leftover[]> {
+  const left: Leftover[] = [];
+  for (const journal of listSetAside(vmFiles(context.places, vm))) {
+    const head = readJournal(journal)?.head;
+    const { system } = context;
+    left.push(
+      ...(await releaseAll(journal, {
+        registry: resourceOf,
+        context: { system, runId: head?.runId ?? '', sameBoot: head?.bootId === system.bootId() },
+      })),
+    );
+  }
+  return left;
+}
+
+export function listSetAside({ dir }: VmFiles): string[] {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir)
+    .filter((name) => name.startsWith('journal.'))
+    .map((name) => path.join(dir, name));
 }
 
 /** No journal: nothing is held. */

@@ -1,17 +1,14 @@
 /** `qrun rm`: forgets a VM. Its profile is the user's own and stays; its disks and UEFI variables stay unless asked for. */
 import { closeSync, existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { throwIfLeft } from '../journal/walk.ts';
 import { fallbackDiskFile } from '../plan/disks.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
 import { freeLeases } from '../resources/mac-lease.ts';
-import { ensurePrivateDirectory } from '../system/directories.ts';
-import { tryLockFile } from '../system/flock.ts';
-import { finishLocked } from './end.ts';
-import { alreadyRunning } from './errors.ts';
+import { finishLocked, finishSetAside } from './end.ts';
 import { loadProfile, type LaunchContext } from './prepare.ts';
+import { lockVm } from './vm-lock.ts';
 import { requireKnown } from './vms.ts';
 
 /** @throws QrunError `in-use` when it runs, `unknown-name`, `left-behind` */
@@ -24,11 +21,9 @@ export async function forgetVm(
   const files = vmFiles(context.places, vm);
   const profile = disks ? await loadProfile(vm, {}, context) : undefined;
   if (!existsSync(files.dir)) return { removed: profile === undefined ? [] : removeDisks(profile, context) };
-  ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
-  const lock = tryLockFile(files.lock);
-  if (lock === undefined) throw alreadyRunning(vm, files);
+  const lock = await lockVm(vm, context);
   try {
-    throwIfLeft(vm, await finishLocked(vm, context));
+    throwIfLeft(vm, [...(await finishLocked(vm, context)), ...(await finishSetAside(vm, context))]);
     await freeLeases({ places: context.places, vm });
     const removed = [
       ...removeOwn(files),

@@ -15,15 +15,15 @@ import { rememberPorts } from '../resources/mac-lease.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { delay } from '../system/delay.ts';
-import { tryLockFile } from '../system/flock.ts';
 import { killProcess, readProcess } from '../system/processes.ts';
 import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
-import { finishLocked } from './end.ts';
-import { AutoPortTaken, alreadyRunning, failedStart } from './errors.ts';
+import { finishEarlier } from './end.ts';
+import { AutoPortTaken, failedStart } from './errors.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LaunchContext, Prepared } from './prepare.ts';
 import { waitUntilRunning } from './ready.ts';
 import { removeRun, writeRun, type RunRecord } from './run-record.ts';
+import { lockVm } from './vm-lock.ts';
 import { startWaiter, type Waiter } from './waiter.ts';
 
 export interface Started {
@@ -51,14 +51,10 @@ export async function startVm(prepared: Prepared, context: LaunchContext): Promi
 async function startOnce(prepared: Prepared, context: LaunchContext): Promise<Started> {
   const { files, profile } = prepared;
   closeStrayDescriptors();
-  ensurePrivateDirectory(path.dirname(files.lock), { uid: context.system.uid });
   ensurePrivateDirectory(files.dir, { uid: context.system.uid });
-  const lock = tryLockFile(files.lock);
-  if (lock === undefined) throw alreadyRunning(profile.name, files);
+  const lock = await lockVm(profile.name, context);
   try {
-    const left = await finishLocked(profile.name, context);
-    for (const { step, error } of left)
-      context.warn(`${profile.name}: an earlier run left ${step.id} behind: ${error.message}`);
+    await finishEarlier(profile.name, context);
     return await startLocked(prepared, context, lock);
   } finally {
     closeSync(lock);

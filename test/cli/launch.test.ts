@@ -237,6 +237,41 @@ describe('a start that fails', () => {
   });
 });
 
+describe('what cannot be given back', () => {
+  test('is told with 5, keeps nobody from starting again, and is finished by gc when it is mended', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    const hook = home.write('hook.sh', '#!/bin/sh\necho no way >&2\nexit 9\n', 0o700);
+    home.profile('web1', `${idle}hooks: { afterStop: [${hook}] }\n`);
+    await detach(home, 'web1');
+    const stopped = await home.qrun(['kill', 'web1']);
+    expect(stopped.status).toBe(5);
+    expect(stopped.stderr).toMatch(/hook:afterStop.*status 9/);
+    const again = await home.qrun(['web1', '-d']);
+    expect(again).toMatchObject({ status: 0, stderr: expect.stringMatching(/left hook:afterStop behind/) });
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(5);
+    const collected = await home.qrun(['gc', '--json']);
+    expect(collected.status).toBe(5);
+    expect(JSON.parse(collected.stdout)).toContainEqual(
+      expect.objectContaining({ vm: 'web1', what: 'hook:afterStop', state: 'left' }),
+    );
+    home.write('hook.sh', '#!/bin/sh\nexit 0\n', 0o700);
+    expect((await home.qrun(['gc'])).status).toBe(0);
+    expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
+    expect(leftOf(home, 'web1')).toEqual([]);
+  });
+});
+
+test('stop and start again at once, many times: the release that is still under way is waited for', async (context) => {
+  needsQemu(context);
+  const home = createHome();
+  home.profile('web1', idle);
+  for (let round = 0; round < 8; round += 1) {
+    expect((await home.qrun(['web1', '-d'])).status).toBe(0);
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  }
+});
+
 describe('what a run is told from outside', () => {
   test('pause, resume, reset, monitor, wait, logs', async (context) => {
     needsQemu(context);
