@@ -43,6 +43,6 @@ test('a namespace has loopback alone and an open tun', async (context) => {
   needsRoot(context);
   const namespace = await createNamespace();
   const home = createHome({ namespace });
-  const { stdout } = await home.run(['sh', '-c', 'ls /sys/class/net; stat -c %a /dev/net/tun; id -u']);
-  expect(stdout).toBe(`lo\n666\n${ownerFor('user').uid}\n`);
+  const { stdout } = await home.run(['sh', '-c', 'ls /sys/class/net; stat -c %a /dev/net/tun; id -u; pwd']);
+  expect(stdout).toBe(`lo\n666\n${ownerFor('user').uid}\n${home.dir}\n`);
 });

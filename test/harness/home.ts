@@ -147,9 +147,10 @@ export class Home {
 
   #start(argv: readonly string[], options: CallOptions, interactive: boolean): Running {
     const inside = [...prefixFor(options.as ?? this.as), ...argv];
-    return new Running(this.#options.namespace?.wrap(inside) ?? inside, {
+    const cwd = options.cwd ?? this.dir;
+    return new Running(this.#options.namespace?.wrap(inside, cwd) ?? inside, {
       env: { ...this.env, ...options.env },
-      cwd: options.cwd ?? this.dir,
+      cwd,
       input: options.input,
       timeoutMs: options.timeoutMs,
       interactive,

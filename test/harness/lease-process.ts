@@ -59,7 +59,7 @@ export class LeaseProcess {
 
   start(order: LeaseOrder, { env = {}, prefix = [] }: LeaseRunOptions = {}): LeaseRun {
     const [file, ...args] = [...prefix, process.execPath, this.#bundle, JSON.stringify(order)];
-    const child = spawn(file, args, { env: { ...this.#env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, args, { env: { ...this.#env, ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (text) => (stdout += String(text)));

@@ -55,9 +55,10 @@ export class Namespace {
     return new Namespace(dir, holder, holder.pid);
   }
 
-  /** The command that runs `argv` inside. */
-  wrap(argv: readonly string[]): string[] {
-    return ['nsenter', `--target=${this.pid}`, '--net', '--mount', '--', ...argv];
+  /** The command that runs `argv` inside. Entering would otherwise lose the root directory of a chroot and the working directory. */
+  wrap(argv: readonly string[], cwd = '/'): string[] {
+    const enter = ['nsenter', `--target=${this.pid}`, '--net', '--mount', '--root'];
+    return [...enter, '--', 'env', `--chdir=${cwd}`, ...argv];
   }
 
   /** Runs a command of root's inside, to its end. */

@@ -26,26 +26,26 @@ export function readMachine(run) {
 const linesOf = (file, args) =>
   (spawnSync(file, args, { env: rootsEnv(), encoding: 'utf8' }).stdout ?? '').split('\n').filter(Boolean);
 
-/** Sentences about what is there now and was not before, and about living processes that carry the run's mark or belong to the test user. */
-export function findLeftovers(before, { run, user }) {
+/** Sentences about what is there now and was not before, and about living processes that carry the run's mark or name a directory of its. */
+export function findLeftovers(before, { run, directory }) {
   const now = readMachine(run);
   const things = Object.entries(now).flatMap(([kind, list]) =>
     list.filter((name) => !before[kind].includes(name)).map((name) => `${kind} ${name}`),
   );
-  return [...things, ...readProcesses(run, user).map(({ pid, command }) => `process ${pid} ${command}`)];
+  const names = [`QRUN_TEST_RUN=${run}`, `/tmp/qt${run}-`, `/tmp/qn${run}-`, directory];
+  return [...things, ...readProcesses(names).map(({ pid, command }) => `process ${pid} ${command}`)];
 }
 
-function readProcesses(run, user) {
+function readProcesses(names) {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
     .flatMap((pid) => {
       const stat = readProc(pid, 'stat');
       const state = stat.slice(stat.lastIndexOf(')') + 2).charAt(0);
       if (state === '' || state === 'Z' || state === 'X') return [];
-      const marked = readProc(pid, 'environ').split('\0').includes(`QRUN_TEST_RUN=${run}`);
-      const command = readProc(pid, 'cmdline').replaceAll('\0', ' ').slice(0, 160);
-      const owner = /^Uid:\s+(\d+)/m.exec(readProc(pid, 'status'))?.[1];
-      return marked || (user !== undefined && Number(owner) === user.uid) ? [{ pid, command }] : [];
+      const command = readProc(pid, 'cmdline').replaceAll('\0', ' ');
+      const known = command + readProc(pid, 'environ');
+      return names.some((name) => known.includes(name)) ? [{ pid, command: command.slice(0, 160) }] : [];
     });
 }
 

@@ -46,7 +46,7 @@ async function main() {
     { extra, env },
   );
   for (const tier of gated) countAsSkipped(tally, { tier, why: whyNot(tier, facts, missing), env });
-  const left = findLeftovers(before, { run, user: facts.user });
+  const left = findLeftovers(before, { run, directory: temporary });
   rmSync(temporary, { recursive: true, force: true });
   return finish(tally, left);
 }
