@@ -1,7 +1,7 @@
 /** `qrun doctor`: every prerequisite, with the evidence and the one command that mends it. Reads; the only thing it runs is a smoke guest under KVM, for 3 s at most. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
-import { readIdentity, readRunAs } from '../host/accounts.ts';
+import { readGroups, readIdentity, readRunAs } from '../host/accounts.ts';
 import { readKvm } from '../host/kvm.ts';
 import { runKvmSmoke } from '../host/kvm-smoke.ts';
 import { findUefi } from '../host/uefi.ts';
@@ -55,7 +55,7 @@ export async function examine(context: LaunchContext, profile?: string): Promise
         ]
       : []),
     check('uefi', 'UEFI firmware (firmware: uefi)', uefi(qemu instanceof QrunError ? undefined : qemu.file)),
-    check('ping', 'ping from guests with user networking', ping(context.system.gid)),
+    check('ping', 'ping from guests with user networking', ping(groupsOfQemu(context))),
     check('state', 'state directory', state(context)),
     check('leftovers', 'left behind by dead runs', await leftovers(context)),
   ];
@@ -145,10 +145,9 @@ function uefi(qemu: string | undefined): Finding {
 }
 
 /** slirp sends a guest's ping through a ping socket, which the kernel allows to a range of groups only; `1 0` is none. */
-function ping(gid: number): Finding {
+function ping(groups: readonly number[]): Finding {
   const text = readSysctl('/proc/sys/net/ipv4/ping_group_range');
   const [low, high] = text.split(/\s+/).map(Number);
-  const groups = [gid, ...(process.getgroups?.() ?? [])];
   const allowed = low !== undefined && high !== undefined && groups.some((group) => group >= low && group <= high);
   const evidence = `net.ipv4.ping_group_range is ${text.replace(/\s+/, ' ')}`;
   return allowed
@@ -158,6 +157,17 @@ function ping(gid: number): Finding {
         evidence: `${evidence}: guests get no answer`,
         mend: 'sudo sysctl -w net.ipv4.ping_group_range="0 2147483647"',
       };
+}
+
+/** The kernel asks for the groups of the process that pings, which is QEMU: root's is another user's. */
+function groupsOfQemu({ system }: LaunchContext): readonly number[] {
+  if (system.uid !== 0) return [system.gid, ...(process.getgroups?.() ?? [])];
+  try {
+    return readGroups(readRunAs(system, undefined));
+  } catch (error) {
+    if (error instanceof QrunError) return []; // that check says it
+    throw error;
+  }
 }
 
 function readSysctl(file: string): string {
