@@ -2,9 +2,11 @@
  * What a test run must not leave: links, namespaces, mounts, rules, directories, and processes of its own.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { rootsEnv } from './places.mjs';
+
+const directories = 'directory in /tmp';
 
 /** What the machine has that concerns us, as lists of lines. */
 export function readMachine(run) {
@@ -17,9 +19,7 @@ export function readMachine(run) {
       .map((line) => line.split(' ')[4]),
     'firewall table': process.getuid() === 0 ? linesOf('nft', ['list', 'tables']) : [],
     // those of this run: others may test on this machine at the same time
-    'directory in /tmp': readdirSync('/tmp').filter(
-      (name) => name.startsWith(`qt${run}-`) || name.startsWith(`qn${run}-`),
-    ),
+    [directories]: readdirSync('/tmp').filter((name) => name.startsWith(`qt${run}-`) || name.startsWith(`qn${run}-`)),
   };
 }
 
@@ -32,9 +32,24 @@ export function findLeftovers(before, { run, directory }) {
   const things = Object.entries(now).flatMap(([kind, list]) =>
     list.filter((name) => !before[kind].includes(name)).map((name) => `${kind} ${name}`),
   );
-  const names = [`QRUN_TEST_RUN=${run}`, `/tmp/qt${run}-`, `/tmp/qn${run}-`, directory];
-  return [...things, ...readProcesses(names).map(({ pid, command }) => `process ${pid} ${command}`)];
+  const processes = readProcesses(namesOf({ run, directory }));
+  return [...things, ...processes.map(({ pid, command }) => `process ${pid} ${command}`)];
 }
+
+/** Kills and removes what is certainly the run's own. */
+export function removeLeftovers({ run, directory }) {
+  for (const { pid } of readProcesses(namesOf({ run, directory }))) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // it ended by itself
+    }
+  }
+  for (const name of readMachine(run)[directories])
+    rmSync(path.join('/tmp', name), { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+}
+
+const namesOf = ({ run, directory }) => [`QRUN_TEST_RUN=${run}`, `/tmp/qt${run}-`, `/tmp/qn${run}-`, directory];
 
 function readProcesses(names) {
   return readdirSync('/proc')

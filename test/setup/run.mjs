@@ -8,7 +8,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { findLeftovers, readMachine } from './leftovers.mjs';
+import { findLeftovers, readMachine, removeLeftovers } from './leftovers.mjs';
 import { repository, rootsEnv } from './places.mjs';
 import { prepareClone, prepareMachine, writeFacts } from './prepare.mjs';
 
@@ -47,6 +47,7 @@ async function main() {
   );
   for (const tier of gated) countAsSkipped(tally, { tier, why: whyNot(tier, facts, missing), env });
   const left = findLeftovers(before, { run, directory: temporary });
+  removeLeftovers({ run, directory: temporary });
   rmSync(temporary, { recursive: true, force: true });
   return finish(tally, left);
 }
@@ -79,9 +80,12 @@ async function runTiers(tiers, { extra, env }) {
   return unseen ? { ...tally, failed: tally.failed + Math.max(1, tally.errors) } : tally;
 }
 
+/** A signal for us is one for the tests: they end, and what they leave is removed as ever. */
 function runToEnd(file, args, env) {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { cwd: repository, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const pass = (signal) => child.kill(signal);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 255));
   });
