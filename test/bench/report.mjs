@@ -59,7 +59,7 @@ function align(rows) {
 
 export function renderMarkdown({ machine, figures, checks, notes, skipped }) {
   return [
-    `${machine.cores} cores, Node ${machine.node.slice(1)}, QEMU ${machine.qemu}, as an ordinary user, TCG.`,
+    `${machine.cores} cores, Node ${machine.node.slice(1)}, QEMU ${machine.qemu}, as an ordinary user, TCG; load before: ${machine.loadBefore}.`,
     '',
     '| what | against | median | quartiles | bound | | medians, ms |',
     '|---|---|---|---|---|---|---|',
