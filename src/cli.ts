@@ -11,6 +11,7 @@ import { bugOf, errorDocument, renderBug, renderError } from './report/error.ts'
 import { ClosedOutput, writeAll } from './report/output.ts';
 import { createReport, type Report } from './report/report.ts';
 import { isTerminal, stylesFor } from './report/style.ts';
+import { hostFailureOf } from './system/failure.ts';
 import { createSystem } from './system/real.ts';
 import type { System } from './system/system.ts';
 
@@ -36,7 +37,7 @@ export async function main(argv: readonly string[], options: MainOptions): Promi
     const command = parsed.help ? 'help' : parsed.command.name;
     return { status: await runCommand(argv, parsed, options), command };
   } catch (error) {
-    return { status: reportFailure(error, argv) };
+    return { status: reportFailure(hostFailureOf(error), argv) };
   }
 }
 

@@ -42,7 +42,7 @@ async function collectVm(vm: VmName, context: LaunchContext, dryRun: boolean): P
   const files = vmFiles(context.places, vm);
   const held = [files.journal, files.run, files.ending, ...listSetAside(files)].some((file) => existsSync(file));
   if (!held) return [];
-  const lock = await lockIfDead(vm, context);
+  const lock = await lockIfDead(vm, context, dryRun ? 0 : undefined);
   if (lock === undefined) return []; // it lives
   try {
     const entries = [files.journal, ...listSetAside(files)]

@@ -1,5 +1,6 @@
 /** The same for several VMs: side by side, each error told, the highest exit status counts. */
 import { exitStatusOf } from '../errors.ts';
+import { hostFailureOf } from '../system/failure.ts';
 
 /** More at once would only wait for one another on the processors. */
 const atOnce = 8;
@@ -25,7 +26,8 @@ export async function forEachVm<T>(
 async function one<T>(name: T, act: (name: T) => Promise<number>, tell: (error: unknown) => void): Promise<number> {
   try {
     return await act(name);
-  } catch (error) {
+  } catch (caught) {
+    const error = hostFailureOf(caught);
     tell(error);
     return exitStatusOf(error);
   }

@@ -1,5 +1,6 @@
 /** The record of the run that goes on, and of how the last one ended: small JSON files in the VM's state directory. */
 import { rmSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
 import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
@@ -65,8 +66,14 @@ export function readEnd(files: VmFiles): EndRecord | undefined {
 
 /** Broken is as good as absent: what runs is proven by the VM lock, and these are replaced as a whole. */
 function readRecord<R>(file: string): R | undefined {
-  const read = readStateFile(file, { leave: true });
-  return read.state === 'read' ? (read.value as unknown as R) : undefined;
+  try {
+    const read = readStateFile(file, { leave: true });
+    return read.state === 'read' ? (read.value as unknown as R) : undefined;
+  } catch (error) {
+    // a link or a FIFO in its place is not followed, and must not keep a VM from being stopped
+    if (error instanceof QrunError && error.code === 'unsafe-state') return undefined;
+    throw error;
+  }
 }
 
 /** For people: `powered off 2026-01-01 12:00`, … */

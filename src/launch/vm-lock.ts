@@ -11,7 +11,7 @@ import type { LaunchContext } from './prepare.ts';
 
 const lookEveryMs = 20;
 /** A start or a release holds the lock for a moment without a QEMU; only a hook takes longer. */
-const patienceMs = 10_000;
+const usualPatienceMs = 10_000;
 
 /** @returns the descriptor, to be closed by the caller @throws QrunError `in-use` at once when QEMU holds it, else after a while */
 export async function lockVm(vm: VmName, context: LaunchContext): Promise<number> {
@@ -21,13 +21,17 @@ export async function lockVm(vm: VmName, context: LaunchContext): Promise<number
 }
 
 /** The same; undefined when QEMU holds it, or a start or release does not let it go. */
-export async function lockIfDead(vm: VmName, { places, system }: LaunchContext): Promise<number | undefined> {
+export async function lockIfDead(
+  vm: VmName,
+  { places, system }: LaunchContext,
+  patienceMs = usualPatienceMs,
+): Promise<number | undefined> {
   const files = vmFiles(places, vm);
   ensurePrivateDirectory(path.dirname(files.lock), { uid: system.uid });
-  for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
+  for (const end = performance.now() + patienceMs; ;) {
     const lock = tryLockFile(files.lock);
     if (lock !== undefined) return lock;
-    if (waitedMs >= patienceMs || findRunningPid(files) !== undefined) return undefined;
+    if (performance.now() >= end || findRunningPid(files) !== undefined) return undefined;
     await delay(lookEveryMs);
   }
 }

@@ -49,8 +49,16 @@ function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly 
         (action) => `${lineOf(action)} 3>&- || fail 3 ${shellWord(`hook failed: ${renderAction(action)}`)}`,
       );
     case 'directory':
-      // under the lock, whatever lies there is a dead run's
-      return [privateDirectory(step.path), `rm -rf -- ${shellWord(step.path)}`, ...acquire.map(lineOf)];
+      // under the lock, whatever lies there is a dead run's, unless a VM of that name has another state directory
+      return [
+        privateDirectory(step.path),
+        `! grep -Fqs -- ${shellWord(` ${step.path}/`)} /proc/net/unix || {`,
+        `  taken=${number - 1}`,
+        `  fail 4 ${shellWord(`${step.path} has the sockets of a VM that runs`)}`,
+        '}',
+        `rm -rf -- ${shellWord(step.path)}`,
+        ...acquire.map(lineOf),
+      ];
     case 'open-file':
       return [privateDirectory(step.path), ...acquire.map(lineOf)];
   }

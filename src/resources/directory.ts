@@ -1,5 +1,5 @@
 /** A private directory of a run: sockets live in it. Given back with all that is in it. */
-import { chownSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, readdirSync, rmSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DirectoryStep } from '../plan/step.ts';
@@ -14,23 +14,68 @@ export const directory: Resource<DirectoryStep> = {
 
   acquire: async (step, { system }) => {
     ensurePrivateDirectory(path.dirname(step.path), { uid: system.uid });
-    // under the VM lock whatever lies here is a dead run's
+    // under the VM lock whatever lies here is a dead run's, unless a VM of that name with another state directory has its sockets here
+    const found = lookAt(step.path);
+    if (found?.isDirectory() === false) throw notDirectory(step.path);
+    const live = found === undefined ? undefined : await findLiveSocket(step.path);
+    if (live !== undefined) throw inUse(live);
     remove(step.path);
     mkdirSync(step.path, { mode: 0o700 });
     if (step.owner !== undefined) chownSync(step.path, step.owner.uid, step.owner.gid);
-    return {};
+    return { inode: lstatSync(step.path).ino };
   },
 
-  release: async (step) => remove(step.path),
+  release: async (step, record) => {
+    const found = lookAt(step.path);
+    // what is no directory, or another one, was not made by this run
+    if (found?.isDirectory() !== true || (record?.['inode'] !== undefined && record['inode'] !== found.ino)) return;
+    if ((await findLiveSocket(step.path)) === undefined) remove(step.path);
+  },
 };
+
+const inUse = (socket: string): QrunError =>
+  new QrunError('in-use', `${socket} is the socket of a VM that runs with another state directory`, {
+    hint: `fuser -v ${socket}; or set QRUN_RUNTIME_DIR to a directory of this one's own`,
+  });
+
+const notDirectory = (file: string): QrunError =>
+  new QrunError('unsafe-state', `${file} is not a directory`, { hint: `rm ${file}` });
+
+const lookAt = (file: string): Stats | undefined => lstatSync(file, { throwIfNoEntry: false });
 
 /** rmSync does not follow links: one that a guest's QEMU planted is removed, not what it points to. */
 function remove(file: string): void {
-  try {
-    const found = lstatSync(file);
-    if (!found.isDirectory()) throw new QrunError('unsafe-state', `${file} is not a directory`, { hint: `rm ${file}` });
-    rmSync(file, { recursive: true, force: true });
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+  rmSync(file, { recursive: true, force: true });
+}
+
+/** QEMU would take a socket's path from another without a word, so somebody who listens is asked for. */
+async function findLiveSocket(place: string): Promise<string | undefined> {
+  for (const name of namesIn(place)) {
+    const file = path.join(place, name);
+    if (lstatSync(file, { throwIfNoEntry: false })?.isSocket() === true && (await isListening(file))) return file;
   }
+  return undefined;
+}
+
+function namesIn(place: string): string[] {
+  try {
+    return readdirSync(place);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** A full queue (EAGAIN) has somebody behind it; whatever else is refused has nobody whose path could be taken. */
+async function isListening(socket: string): Promise<boolean> {
+  const { createConnection } = await import('node:net');
+  return await new Promise((resolve) => {
+    const connection = createConnection(socket);
+    const tell = (listening: boolean): void => {
+      connection.destroy();
+      resolve(listening);
+    };
+    connection.once('connect', () => tell(true));
+    connection.once('error', (error) => tell(errnoOf(error) === 'EAGAIN'));
+  });
 }

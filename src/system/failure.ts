@@ -36,3 +36,13 @@ export function failureOf(file: string, error: unknown, tried: string): unknown 
     ...(hint !== undefined && { hint }),
   });
 }
+
+/** What the host can answer to any of our calls at any time, without anybody's fault in the program. */
+const ofTheHost = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EACCES', 'EPERM']);
+
+/** The same for an error that nobody caught on its way: what the host is to blame for is no bug. */
+export function hostFailureOf(error: unknown): unknown {
+  if (!ofTheHost.has(errnoOf(error) ?? '')) return error;
+  const { path: file, syscall } = error as NodeJS.ErrnoException;
+  return failureOf(file ?? 'this host', error, `${syscall ?? 'a system call'} failed`);
+}
