@@ -82,3 +82,8 @@ export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** Nobody reads any more: not an error of ours, but nothing is left to do either. */
+export class ClosedOutput extends Error {
+  override readonly name = 'ClosedOutput';
+}

@@ -34,6 +34,9 @@ const qemuArgs = { as: 'rest', type: 'strings', label: 'QEMU-ARGS', summary: 'ha
 const asName = value('NAME', "the VM's name, when it is not the profile's: one profile, many VMs");
 const ephemeral = flag('leave the disks as they are: what the guest writes is gone at its end');
 
+/** Commands that are to come: a VM of such a name is reached by `qrun run NAME`, now as then. */
+export const laterCommands: readonly string[] = ['up', 'down', 'net', 'setup', 'ssh', 'alias'];
+
 /** The command that `qrun NAME` means. */
 export const defaultCommand = 'run';
 
@@ -248,7 +251,7 @@ export const commands: readonly AnyCommand[] = [
     summary: 'forget VMs: MAC addresses, ports and logs; the profile stays',
     arguments: {
       vms: { ...profile, type: 'strings', required: true, summary: 'VMs or profiles' },
-      disks: flag('also the image files that their guests write, and their UEFI variables'),
+      disks: flag('also the disks that were made for them, and their UEFI variables'),
     },
     examples: [{ line: 'rm web1', means: 'its profile and its disks stay' }],
     load: () => import('./rm.ts'),

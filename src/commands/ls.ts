@@ -19,7 +19,10 @@ export const run: Run<NoArguments> = async (_args, context) => {
   const others = listVmNames(places).filter((name) => !named.has(name));
   const rows: Row[] = [
     ...profiles.map(({ name, file, example }) => ({ name, file, example, vm: readVm(context, name) })),
-    ...others.map((name: VmName) => ({ name, example: false, vm: readVm(context, name) })),
+    // without a profile and without a run there is nothing to tell of one: an address that a dry run reserved
+    ...others
+      .map((name: VmName) => ({ name, example: false, vm: readVm(context, name) }))
+      .filter(({ vm }) => vm.pid !== undefined || vm.end !== undefined),
   ];
   if (report.json) report.document(rows.map(document));
   else {

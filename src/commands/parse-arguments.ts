@@ -5,7 +5,7 @@
 import { QrunError } from '../errors.ts';
 import { closestOf } from '../profile/closest.ts';
 import { flagOf, type AnyCommand, type ArgumentSpec, type ArgumentValue } from './command.ts';
-import { commandNamed, defaultCommand, globalOptions } from './list.ts';
+import { laterCommands, commandNamed, defaultCommand, globalOptions } from './list.ts';
 
 export interface ParsedArguments {
   readonly command: AnyCommand;
@@ -32,13 +32,14 @@ interface Parsed {
 
 /** @throws QrunError `usage` */
 export async function parseArguments(argv: readonly string[]): Promise<ParsedArguments> {
+  refuseLater(argv);
   const { command, words, tail } = splitWords(argv);
   if (command.raw === true) {
     const args = { words: [...words, ...tail] };
     return { command, args, json: false, quiet: false, verbose: 0, help: false, version: false };
   }
   // asked for help, with whatever else, is asked for help
-  const help = argv.length === 0 || words.includes('--help') || words.includes('-h');
+  const help = argv.length === 0 || firstWord(argv) === 'help' || words.includes('--help') || words.includes('-h');
   const parsed = help ? { options: {}, positionals: [] } : await parseWords(command, words);
   const options: Readonly<Record<string, unknown>> = parsed.options;
   const version = options['version'] === true;
@@ -66,6 +67,25 @@ function splitWords(argv: readonly string[]): Words & { readonly command: AnyCom
   const dashes = command.raw === true ? -1 : rest.indexOf('--');
   if (dashes === -1) return { command, words: rest, tail: [] };
   return { command, words: rest.slice(0, dashes), tail: rest.slice(dashes + 1) };
+}
+
+/** A name that a later version means something by is no VM's, unless `run` says so. @throws QrunError `not-implemented` */
+function refuseLater(argv: readonly string[]): void {
+  const word = firstWord(argv);
+  if (word === undefined || !laterCommands.includes(word)) return;
+  throw new QrunError('not-implemented', `qrun ${word} is not implemented yet`, {
+    hint: `for a VM of that name: qrun run ${word}`,
+  });
+}
+
+function firstWord(argv: readonly string[]): string | undefined {
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? '';
+    if (word === '--') return undefined;
+    if (!word.startsWith('-') || word === '-') return word;
+    if (takesNextWord(word)) index++;
+  }
+  return undefined;
 }
 
 /** Where the command's name stands: only the first word that is no option can be one. */

@@ -37,7 +37,10 @@ export function readDiskFacts(profile: Profile, options: DiskFactsOptions): Reco
 
 function readFact(file: string, { access, readImageHeader }: DiskFactsOptions, isImage: boolean): DiskFact {
   const stat = readStat(file);
-  if (stat === undefined) return { file, exists: false, writable: canMakeIn(path.dirname(file)) };
+  if (stat === undefined) {
+    const noDirectory = readStat(path.dirname(file)) === undefined;
+    return { file, exists: false, writable: canMakeIn(path.dirname(file)), ...(noDirectory && { noDirectory }) };
+  }
   if (!stat.isFile() && !stat.isBlockDevice()) {
     throw new QrunError('invalid-profile', `${file} is neither a file nor a block device`, { hint: `ls -ld ${file}` });
   }

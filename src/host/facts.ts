@@ -21,6 +21,8 @@ export interface RunAs {
 }
 
 export interface DiskFact {
+  /** The directory that it would lie in is not there. */
+  readonly noDirectory?: true;
   readonly file: string;
   /** What it is behind links. */
   readonly realFile?: string;

@@ -18,6 +18,7 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import type { Step } from '../plan/step.ts';
+import { failureOf } from '../system/failure.ts';
 
 export interface JournalHead {
   readonly v: 1;
@@ -62,7 +63,7 @@ export class Journal {
   /** Begins a journal; there must be none. */
   static begin(path: string, head: JournalHead): Journal {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_NOFOLLOW;
-    const journal = new Journal(path, openSync(path, flags, 0o600));
+    const journal = new Journal(path, open(path, flags));
     journal.#append(head);
     return journal;
   }
@@ -100,7 +101,21 @@ export class Journal {
   }
 
   #append(line: Line): void {
-    if (this.#fd !== undefined) writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    if (this.#fd === undefined) return;
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    try {
+      for (let done = 0; done < bytes.length;) done += writeSync(this.#fd, bytes, done);
+    } catch (error) {
+      throw failureOf(this.path, error, 'cannot write it');
+    }
+  }
+}
+
+function open(path: string, flags: number): number {
+  try {
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    throw failureOf(path, error, 'cannot create it');
   }
 }
 

@@ -48,19 +48,27 @@ export async function releaseAll(
   const journal = Journal.resume(path);
   const context: ReleaseContext = { ...options.context, started: content.started };
   const left: Leftover[] = [];
+  let held = 0;
   try {
     for (const { step, record, released } of content.entries.toReversed()) {
       if (released) continue;
+      const resource = options.registry(step);
+      let isOver = false;
       try {
         failpoint(`release:${step.id}`);
-        await options.registry(step).release(step, record, context);
+        if (resource.once === true) {
+          journal.released(step);
+          isOver = true;
+        }
+        await resource.release(step, record, context);
         journal.released(step);
         failpoint(`released:${step.id}`);
       } catch (error) {
+        if (!isOver) held += 1;
         left.push({ step, error: error instanceof Error ? error : new Error(String(error)) });
       }
     }
-    if (left.length === 0) journal.remove();
+    if (held === 0) journal.remove();
   } finally {
     journal.close();
   }

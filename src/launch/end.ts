@@ -58,6 +58,7 @@ export async function finishLocked(
   qemuStatus?: number,
 ): Promise<readonly Leftover[]> {
   const files = vmFiles(context.places, vm);
+  readRun(files); // one of a newer qrun is refused before anything is touched
   const content = readJournal(files.journal);
   if (content?.started === true)
     writeEnd(files, endRecord({ vm, files, content, bootId: context.system.bootId(), qemuStatus }));

@@ -15,13 +15,21 @@ export class AutoPortTaken extends QrunError {}
 /** The VM lock is held: by a running QEMU, or for a moment by a start or a release. */
 export function alreadyRunning(vm: string, files: VmFiles): QrunError {
   const pid = findRunningPid(files);
-  const record = readRun(files);
-  const since = record === undefined ? '' : `, since ${record.startedAt}`;
+  const since = sinceOf(files);
   const what =
     pid === undefined ? `${vm} is being started or stopped by another qrun` : `${vm} is running, pid ${pid}${since}`;
   return new QrunError('in-use', what, {
     hint: pid === undefined ? `try again, or: qrun ps` : `qrun console ${vm}, or: qrun stop ${vm}`,
   });
+}
+
+function sinceOf(files: VmFiles): string {
+  try {
+    const record = readRun(files);
+    return record === undefined ? '' : `, since ${record.startedAt}`;
+  } catch {
+    return ''; // a newer qrun's record
+  }
 }
 
 /** QEMU ended before its main loop ran: says why, in QEMU's own last words and in ours where we know them. */

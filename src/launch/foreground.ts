@@ -1,5 +1,6 @@
 /** A run in the foreground: the same start as a detached one, plus an attached console, plus what the keys and signals of a terminal mean. */
-import { attachConsole } from '../supervise/console.ts';
+import { ClosedOutput, QrunError } from '../errors.ts';
+import { attachConsole, type ConsoleOptions } from '../supervise/console.ts';
 import { stopQemu, type StopTarget } from '../supervise/stop.ts';
 import type { Rung } from '../supervise/ladder.ts';
 import { delay } from '../system/delay.ts';
@@ -30,7 +31,7 @@ export async function runForeground(prepared: Prepared, context: ForegroundConte
   try {
     if (profile.console === 'stdio') {
       const { console: socket } = started.record.sockets;
-      const how = await attachConsole({
+      const how = await attachOrGoOn(context, {
         vm: profile.name,
         socket,
         log: files.consoleLog,
@@ -51,6 +52,17 @@ export async function runForeground(prepared: Prepared, context: ForegroundConte
     return signals.received === undefined ? (end?.status ?? 1) : 128 + signals.received;
   } finally {
     signals.ignore();
+  }
+}
+
+/** A guest is not ended because nobody reads what it writes: that is told, and its console goes on into its log. */
+async function attachOrGoOn(context: ForegroundContext, options: ConsoleOptions): Promise<'left' | 'ended'> {
+  try {
+    return await attachConsole(options);
+  } catch (error) {
+    if (!(error instanceof ClosedOutput) && !(error instanceof QrunError && error.code === 'host-failed')) throw error;
+    context.note(`${options.vm}: ${error.message}; it runs on: qrun logs ${options.vm}, qrun stop ${options.vm}`);
+    return 'ended';
   }
 }
 

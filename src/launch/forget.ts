@@ -1,13 +1,15 @@
-/** `qrun rm`: forgets a VM. Its profile is the user's own and stays; its disks and UEFI variables stay unless asked for. */
+/**
+ * `qrun rm`: forgets a VM. Its profile is the user's own and stays; disks that were made for it and its UEFI variables stay unless asked for; disks that
+ * the user brought are never touched.
+ */
 import { closeSync, existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { throwIfLeft } from '../journal/walk.ts';
-import { fallbackDiskFile } from '../plan/disks.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
-import type { Profile } from '../profile/profile.ts';
 import { freeLeases } from '../resources/mac-lease.ts';
 import { finishLocked, finishSetAside } from './end.ts';
-import { loadProfile, type LaunchContext } from './prepare.ts';
+import { removeMadeDisks } from './made-disks.ts';
+import type { LaunchContext } from './prepare.ts';
 import { lockVm } from './vm-lock.ts';
 import { requireKnown } from './vms.ts';
 
@@ -19,17 +21,14 @@ export async function forgetVm(
 ): Promise<{ readonly removed: readonly string[] }> {
   const vm = requireKnown(context, name);
   const files = vmFiles(context.places, vm);
-  const profile = disks ? await loadProfile(vm, {}, context) : undefined;
-  if (!existsSync(files.dir)) return { removed: profile === undefined ? [] : removeDisks(profile, context) };
+  if (!existsSync(files.dir)) return { removed: [] };
   const lock = await lockVm(vm, context);
   try {
+    // first: a disk that is in use keeps everything
+    const gone = disks ? [...removeMadeDisks(files), ...remove([files.uefiVars])] : [];
     throwIfLeft(vm, [...(await finishLocked(vm, context)), ...(await finishSetAside(vm, context))]);
     await freeLeases({ places: context.places, vm });
-    const removed = [
-      ...removeOwn(files),
-      ...(profile === undefined ? [] : removeDisks(profile, context)),
-      ...(disks ? remove([files.uefiVars]) : []),
-    ];
+    const removed = [...gone, ...removeOwn(files)];
     removeIfEmpty(files.dir);
     return { removed };
   } finally {
@@ -41,12 +40,6 @@ export async function forgetVm(
 function removeOwn(files: VmFiles): string[] {
   const logs = [files.events, files.qemuLog, files.consoleLog].flatMap((file) => [file, `${file}.1`]);
   return remove([...logs, files.last, files.run, files.ending, files.eventsInput, files.journal]);
-}
-
-/** Disks that the guest writes: not what they are built on, nor what is read-only, nor a device. */
-function removeDisks(profile: Profile, context: LaunchContext): string[] {
-  const own = profile.disks.filter(({ readOnly }) => !readOnly);
-  return remove(own.flatMap((disk) => [disk.file, fallbackDiskFile(context, profile, disk)]));
 }
 
 function remove(files: readonly string[]): string[] {

@@ -1,11 +1,12 @@
 /** Whether a VM runs, proven by its lock: QEMU holds it open for as long as it lives. */
 import { findHolders, isAlive, readProcess } from '../system/processes.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
-import { readRun } from './run-record.ts';
+import { QrunError } from '../errors.ts';
+import { readRun, type RunRecord } from './run-record.ts';
 
 /** QEMU's pid: from the run record when that process still is the one, else by whoever has the lock file open. Undefined: not running. */
 export function findRunningPid(files: VmFiles): number | undefined {
-  const record = readRun(files);
+  const record = readQuietly(files);
   if (record?.pid !== undefined && record.startTime !== undefined) {
     if (isAlive({ pid: record.pid, startTime: record.startTime, bootId: record.bootId })) return record.pid;
   }
@@ -17,4 +18,14 @@ function isQemuLike(pid: number): boolean {
   const found = readProcess(pid);
   const program = found?.argv[0] ?? '';
   return found !== undefined && !/(^|\/)(sh|dash|bash|node|flock)$/.test(program);
+}
+
+/** A record that cannot be read tells nothing; the lock does. */
+function readQuietly(files: VmFiles): RunRecord | undefined {
+  try {
+    return readRun(files);
+  } catch (error) {
+    if (error instanceof QrunError) return undefined;
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 /** Commands to the monitor of a running VM. */
 import { createInterface } from 'node:readline/promises';
+import { QrunError } from '../errors.ts';
 import { withMonitor, type MonitorOf } from '../supervise/monitor.ts';
 import { requireRunning, type Where } from './vms.ts';
 
@@ -25,6 +26,8 @@ export async function runMonitor(
   const monitor = monitorOf(where, name);
   const send = async (line: string): Promise<void> => {
     const text = await withMonitor(monitor, (client) => client.hmp(line));
+    if (text.startsWith('unknown command: '))
+      throw new QrunError('usage', `${name}: ${text.trim()}`, { hint: `qrun monitor ${name} help` });
     if (text !== '') where.out(text.replaceAll('\r\n', '\n'));
   };
   if (words.length > 0) return await send(words.join(' '));

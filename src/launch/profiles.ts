@@ -1,5 +1,5 @@
 /** `qrun new` and `qrun edit`: profiles written and changed, checked before they are kept. */
-import { chmodSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, realpathSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { homeDirectory } from '../home.ts';
@@ -49,7 +49,7 @@ export async function createProfile(args: NewProfile, context: LaunchContext): P
 export async function editProfile(argument: string, force: boolean, context: LaunchContext): Promise<boolean> {
   const { system, places } = context;
   const found = readProfileFile(argument, { system, places });
-  const target = path.dirname(found.file) === places.examples ? ownFile(context, found.name) : found.file;
+  const target = isExample(found.file, places.examples) ? ownFile(context, found.name) : found.file;
   ensureState(context);
   const draft = path.join(places.state, `edit-${found.name}.yaml`);
   writeDurable(draft, found.text);
@@ -94,6 +94,15 @@ async function checkEdited(text: string, { draft, target, force, name, context }
       faults: error.faults,
       hint: `your text is kept in ${draft}; or: qrun edit --force ${name}`,
     });
+  }
+}
+
+/** The package may be reached by a link. */
+function isExample(file: string, examples: string): boolean {
+  try {
+    return path.dirname(realpathSync(file)) === realpathSync(examples);
+  } catch {
+    return false;
   }
 }
 

@@ -20,6 +20,7 @@ import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
 import { finishEarlier } from './end.ts';
 import { AutoPortTaken, failedStart } from './errors.ts';
 import { throwIfInterrupted } from './interrupt.ts';
+import { rememberMadeDisks } from './made-disks.ts';
 import type { LaunchContext, Prepared } from './prepare.ts';
 import { waitUntilRunning } from './ready.ts';
 import { removeRun, writeRun, type RunRecord } from './run-record.ts';
@@ -97,6 +98,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     writeRun(files, full);
     failpoint('running');
     journal.started();
+    rememberMadeDisks(files, steps, records);
     rememberPorts({ places: context.places, vm: profile.name, ports });
     return { record: full, pid, plan, waiter };
   } catch (error) {

@@ -17,7 +17,7 @@ export interface StopVmOptions {
 
 /** @returns false when it did not run; that is success too @throws QrunError `left-behind` */
 export async function stopVm(vm: VmName, context: LaunchContext, options: StopVmOptions): Promise<boolean> {
-  const { pid, record, files } = readVm(context, vm);
+  const { pid, record, files } = readVm(context, vm, true);
   const startTime = pid === undefined ? undefined : readProcess(pid)?.startTime;
   if (pid === undefined || startTime === undefined) {
     await finishRun(vm, context, { waitMs: 2000 });

@@ -3,8 +3,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { listProfiles } from '../host/profile-files.ts';
+import { readJournal } from '../journal/journal.ts';
 import { isVmName, parseVmName, type VmName } from '../names.ts';
 import type { Places } from '../places.ts';
+import { failureOf } from '../system/failure.ts';
 import type { System } from '../system/system.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
@@ -31,11 +33,12 @@ export interface RunningVm extends Vm {
 
 /** Names of all VMs that have state, sorted. */
 export function listVmNames(places: Places): VmName[] {
+  const directory = path.join(places.state, 'vms');
   try {
-    return readdirSync(path.join(places.state, 'vms')).filter(isVmName).toSorted();
+    return readdirSync(directory).filter(isVmName).toSorted();
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
+    throw failureOf(directory, error, 'cannot list it');
   }
 }
 
@@ -45,11 +48,16 @@ export interface Where {
   readonly system: System;
 }
 
-export function readVm({ places }: Where, vm: VmName): Vm {
+/**
+ * Never throws for what lies in the state: a record that a newer qrun wrote is as good as none for telling what runs.
+ * `thoroughly`: also looks for a holder of the lock when nothing else says that the VM runs; that costs a look at every process.
+ */
+export function readVm({ places }: Where, vm: VmName, thoroughly = false): Vm {
   const files = vmFiles(places, vm);
-  const record = readRun(files);
-  const end = readEnd(files);
-  const pid = record === undefined && !existsSync(files.journal) ? undefined : findRunningPid(files);
+  const record = orNone(() => readRun(files));
+  const end = orNone(() => readEnd(files));
+  const mayRun = thoroughly || [files.run, files.journal].some((file) => existsSync(file));
+  const pid = mayRun ? findRunningPid(files) : undefined;
   return {
     vm,
     files,
@@ -60,9 +68,21 @@ export function readVm({ places }: Where, vm: VmName): Vm {
   };
 }
 
+/** A VM that is just being started has no monitor yet. */
+const hasStarted = ({ journal }: VmFiles): boolean => orNone(() => readJournal(journal))?.started ?? true;
+
+function orNone<R>(read: () => R | undefined): R | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof QrunError) return undefined;
+    throw error;
+  }
+}
+
 /** The event journal has it all; a VM whose monitor is gone runs on, but cannot be reached: lost. A script of `show --shell` writes no record. */
 function stateOf(files: VmFiles, record: RunRecord | undefined): VmState {
-  if (!existsSync(record?.sockets.qmp ?? files.qmp)) return 'lost';
+  if (!existsSync(record?.sockets.qmp ?? files.qmp)) return hasStarted(files) ? 'lost' : 'running';
   const text = readTail(files.events, 65_536);
   const { paused, poweringDown } = summarise(parseJournal(text));
   if (poweringDown) return 'powering-down';
@@ -78,7 +98,7 @@ export const isRunningVm = (vm: Vm): vm is RunningVm => vm.pid !== undefined && 
 
 /** @throws QrunError `unknown-name` when there is no such VM, or it does not run and must */
 export function requireRunning(where: Where, name: string): RunningVm {
-  const vm = readVm(where, parseVmName(name));
+  const vm = readVm(where, parseVmName(name), true);
   if (isRunningVm(vm)) return vm;
   throw notRunning(vm);
 }

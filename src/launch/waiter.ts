@@ -21,7 +21,7 @@ exec 8<&0
 q=$!
 echo "pid $q" >&9 2>/dev/null
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8<&-
-wait "$q"
+wait "$q" 2>/dev/null
 rc=$?
 echo "end $rc" >&9 2>/dev/null
 exec 9>&- </dev/null >/dev/null

@@ -7,6 +7,7 @@ import { QrunError } from '../errors.ts';
 import type { DiskFact, HostFacts } from '../host/facts.ts';
 import { vmDir } from '../places.ts';
 import type { Disk, DiskFormat, Profile } from '../profile/profile.ts';
+import { pciSlots } from '../qemu/argv/machine-family.ts';
 import type { DiskStep } from './step.ts';
 
 export interface PlannedDisk {
@@ -16,6 +17,9 @@ export interface PlannedDisk {
   /** Innermost last; each with its own format, so that QEMU opens nothing by an image's own word. */
   readonly backing: readonly { readonly file: string; readonly format: DiskFormat }[];
 }
+
+/** Each has a PCI slot of its own; the slots behind them are those of the NICs. */
+const maxDisks = pciSlots.disks.count;
 
 export interface DisksPlan {
   readonly disks: readonly PlannedDisk[];
@@ -31,6 +35,8 @@ export function fallbackDiskFile(facts: Pick<HostFacts, 'places'>, profile: Prof
 export function planDisks(profile: Profile, facts: HostFacts, ephemeral: boolean): DisksPlan {
   const steps: DiskStep[] = [];
   const notes: string[] = [];
+  if (profile.disks.length > maxDisks)
+    throw new QrunError('invalid-profile', `disks: ${profile.disks.length} of them, and a VM has room for ${maxDisks}`);
   const disks = profile.disks.map((disk, index) => {
     const planned = planDisk({ profile, facts, disk, index, steps, notes });
     return ephemeral && !planned.readOnly ? overlayOf({ profile, facts, planned, index, steps }) : planned;
@@ -51,6 +57,11 @@ function planDisk(context: DiskContext): PlannedDisk {
   const { profile, facts, disk, index, notes } = context;
   const named = factOf(facts, disk.file);
   const own = fallbackDiskFile(facts, profile, disk);
+  if (named.noDirectory === true && !factOf(facts, own).exists) {
+    throw new QrunError('invalid-profile', `disks[${index}].file: there is no directory ${path.dirname(disk.file)}`, {
+      hint: 'paths are relative to the profile',
+    });
+  }
   const file = named.exists || (named.writable && !factOf(facts, own).exists) ? disk.file : own;
   const backing = disk.base === undefined ? [] : [{ file: disk.base, format: baseFormat(facts, disk.base, index) }];
   if (file === own) notes.push(`disks[${index}]: ${path.dirname(disk.file)} cannot be written: the disk is ${own}`);

@@ -23,6 +23,8 @@ export interface VmFiles {
   readonly qemuLog: string;
   readonly consoleLog: string;
   readonly uefiVars: string;
+  /** Which disks were made for it. */
+  readonly disks: string;
   readonly runtimeDir: string;
   readonly qmp: string;
   readonly console: string;
@@ -52,6 +54,7 @@ export function vmFiles(places: Places, vm: VmName): VmFiles {
     qemuLog: inDir('qemu.log'),
     consoleLog: inDir('console.log'),
     uefiVars: inDir('uefi-vars.fd'),
+    disks: inDir('disks.json'),
     runtimeDir,
     qmp: inRuntime('qmp'),
     console: inRuntime('console'),

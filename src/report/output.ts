@@ -1,11 +1,7 @@
 /** Plain synchronous writes to stdout and stderr: process.stdout costs milliseconds to make. */
+export { ClosedOutput } from '../errors.ts';
 import { writeSync } from 'node:fs';
-import { errnoOf, QrunError } from '../errors.ts';
-
-/** Nobody reads any more: not an error of ours, but nothing is left to do either. */
-export class ClosedOutput extends Error {
-  override readonly name = 'ClosedOutput';
-}
+import { ClosedOutput, errnoOf, QrunError } from '../errors.ts';
 
 /** All of it, also into a pipe that somebody made non-blocking. @throws ClosedOutput when nobody reads stdout, QrunError when it cannot be written */
 export function writeAll(fd: 1 | 2, text: string): void {

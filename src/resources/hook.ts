@@ -7,6 +7,8 @@ import type { Resource } from './resource.ts';
 const hookTimeoutMs = 300_000;
 
 export const hook: Resource<HookStep> = {
+  once: true,
+
   describe: (step) => {
     const action = { argv: step.argv, env: step.env };
     return step.when === 'beforeStart' ? { acquire: [action], release: [] } : { acquire: [], release: [action] };
@@ -14,6 +16,7 @@ export const hook: Resource<HookStep> = {
 
   acquire: async (step, { system }) => {
     if (step.when === 'beforeStart') await run(step, system);
+    else requireProgram(step, system);
     return {};
   },
 
@@ -22,6 +25,14 @@ export const hook: Resource<HookStep> = {
     if (step.when === 'afterStop' && record !== undefined && sameBoot) await run(step, system);
   },
 };
+
+/** A hook that cannot be run after the end is told before the start. */
+function requireProgram({ argv: [program = ''], when }: HookStep, system: System): void {
+  if (system.which(program) !== undefined) return;
+  throw new QrunError('missing-tool', `hook ${when}: there is no program ${program} that may be run`, {
+    hint: `ls -l ${program}`,
+  });
+}
 
 async function run(step: HookStep, system: System): Promise<void> {
   const [program, ...args] = step.argv;

@@ -28,6 +28,8 @@ export interface Resource<S extends Step = Step> {
   readonly describe: (step: S) => Description;
   /** @throws QrunError; whatever was half done is then given back by release. */
   readonly acquire: (step: S, context: AcquireContext) => Promise<StepRecord>;
+  /** Released once, whatever comes of it: a hook that fails is told, and not run again and again. */
+  readonly once?: true;
   /** May be repeated; "already gone" is success. No record: it may or may not have happened. */
   readonly release: (step: S, record: StepRecord | undefined, context: ReleaseContext) => Promise<void>;
 }

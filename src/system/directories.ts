@@ -144,9 +144,12 @@ function isPrivateGroup(stat: Stats, { uid }: DirectoryOwner): boolean {
 
 const symlinked = (file: string): Fault => ({
   message: `${file} is a symbolic link`,
-  hint: `name the directory that it points to, or: rm ${file}`,
+  hint: 'name the directory that it points to',
 });
-const notDirectory = (file: string): Fault => ({ message: `${file} is not a directory`, hint: `rm ${file}` });
+const notDirectory = (file: string): Fault => ({
+  message: `${file} is not a directory`,
+  hint: `choose another directory; ls -ld ${file}`,
+});
 const ownedBy = (file: string, stat: Stats): Fault => ({
   message: `${file} belongs to another user (uid ${stat.uid})`,
   hint: 'choose a directory of your own',

@@ -51,6 +51,7 @@ async function runTool(file: string, args: readonly string[], options: RunOption
     extendEnv: false,
     stripFinalNewline: false,
     maxBuffer: maxOutputBytes,
+    killSignal: 'SIGKILL',
     ...(options.stdin === undefined ? { stdin: 'ignore' } : { input: options.stdin }),
     ...(options.inherit === true && { stdout: 'inherit', stderr: 'inherit' }),
     ...(options.env !== undefined && { env: options.env }),

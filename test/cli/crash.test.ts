@@ -31,7 +31,7 @@ const ps = async (home: Home): Promise<PsRow[]> => JSON.parse((await home.qrun([
 /** What belongs to a run and not to a VM, and a disk or draft that a start that never ran has made. */
 function left(home: Home): string[] {
   const vm = path.join(home.state, 'vms', 'web1');
-  const kept = /^(?:leases\.json|ports\.json|last\.json|(?:events|qemu\.log|console\.log)(?:\.1)?)$/;
+  const kept = /^(?:leases\.json|disks\.json|ports\.json|last\.json|(?:events|qemu\.log|console\.log)(?:\.1)?)$/;
   const files = existsSync(vm) ? readdirSync(vm).filter((name) => !kept.test(name)) : [];
   const sockets = existsSync(home.runtime) ? readdirSync(home.runtime) : [];
   const drafts = readdirSync(home.dir).filter((name) => name.startsWith('.qrun-'));

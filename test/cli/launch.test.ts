@@ -237,28 +237,131 @@ describe('a start that fails', () => {
   });
 });
 
-describe('what cannot be given back', () => {
-  test('is told with 5, keeps nobody from starting again, and is finished by gc when it is mended', async (context) => {
+describe('a hook after the end', () => {
+  test('that fails is told with 5, is not run again, and keeps nobody from starting', async (context) => {
     needsQemu(context);
     const home = createHome();
-    const hook = home.write('hook.sh', '#!/bin/sh\necho no way >&2\nexit 9\n', 0o700);
+    const hook = home.write('hook.sh', '#!/bin/sh\necho ran >>ran; echo no way >&2; exit 9\n', 0o700);
     home.profile('web1', `${idle}hooks: { afterStop: [${hook}] }\n`);
     await detach(home, 'web1');
     const stopped = await home.qrun(['kill', 'web1']);
     expect(stopped.status).toBe(5);
     expect(stopped.stderr).toMatch(/hook:afterStop.*status 9/);
-    const again = await home.qrun(['web1', '-d']);
-    expect(again).toMatchObject({ status: 0, stderr: expect.stringMatching(/left hook:afterStop behind/) });
+    expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
+    expect(leftOf(home, 'web1')).toEqual([]);
+    await detach(home, 'web1');
     expect((await home.qrun(['kill', 'web1'])).status).toBe(5);
+    expect((await home.qrun(['rm', 'web1'])).status).toBe(0);
+  });
+
+  test('that is not there is told before the start', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.profile('web1', `${idle}hooks: { afterStop: [/no/such/program] }\n`);
+    const { status, stderr } = await home.qrun(['web1', '-d']);
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/hook afterStop.*\/no\/such\/program/);
+    expect(leftOf(home, 'web1')).toEqual([]);
+  });
+});
+
+describe('what cannot be given back', () => {
+  test('is told with 5, keeps nobody from starting again, and is finished by gc when it is mended', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.profile('web1', idle);
+    const { pid } = await detach(home, 'web1');
+    await home.run(['chmod', '500', home.runtime]);
+    process.kill(pid, 'SIGKILL');
+    await waitUntil(() => !isAlive(pid), 3000);
     const collected = await home.qrun(['gc', '--json']);
     expect(collected.status).toBe(5);
     expect(JSON.parse(collected.stdout)).toContainEqual(
-      expect.objectContaining({ vm: 'web1', what: 'hook:afterStop', state: 'left' }),
+      expect.objectContaining({ vm: 'web1', what: 'runtime', state: 'left' }),
     );
-    home.write('hook.sh', '#!/bin/sh\nexit 0\n', 0o700);
+    await home.run(['chmod', '700', home.runtime]);
+    const again = await home.qrun(['web1', '-d']);
+    expect(again.status).toBe(0);
+    await home.qrun(['kill', 'web1']);
     expect((await home.qrun(['gc'])).status).toBe(0);
-    expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
     expect(leftOf(home, 'web1')).toEqual([]);
+  });
+});
+
+describe('names of commands that are to come', () => {
+  test.each(['up', 'down', 'net', 'setup', 'ssh', 'alias'])('%s is no VM, but by run', async (name) => {
+    const home = createHome();
+    home.profile('web1', idle);
+    expect(await home.qrun([name, 'web1'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining(`qrun run ${name}`),
+    });
+    expect((await home.qrun(['run', name])).status).toBe(2);
+  });
+
+  test('help is the help', async () => {
+    const home = createHome();
+    expect(await home.qrun(['help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('qrun') });
+  });
+});
+
+describe('state of a newer qrun', () => {
+  test('is refused with 3 and never removed, and hides no other VM', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.profile('web1', idle);
+    home.profile('web2', idle);
+    await detach(home, 'web1');
+    await detach(home, 'web2');
+    await home.qrun(['kill', 'web1']);
+    const newer = home.write('s/vms/web1/run.json', '{"v":99}\n');
+    home.write('s/vms/web2/last.json', '{"v":99}\n');
+    expect((await home.qrun(['web1', '-d'])).status).toBe(3);
+    expect((await home.qrun(['gc'])).status).toBe(5);
+    expect(existsSync(newer)).toBe(true);
+    expect((await ps(home)).map(({ vm }) => vm)).toEqual(['web2']);
+    expect((await home.qrun(['kill', 'web2'])).status).toBe(0);
+  });
+});
+
+describe('rm --disks', () => {
+  const disk = (home: Home, size: string): string => `${idle}disks: [{ file: ${home.dir}/shared.raw${size} }]\n`;
+
+  test('removes what was made for the VM, never what the user brought, and nothing that is in use', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    const file = path.join(home.dir, 'shared.raw');
+    home.profile('maker', disk(home, ', size: 1M'));
+    home.profile('other', disk(home, ''));
+    await detach(home, 'maker');
+    await home.qrun(['kill', 'maker']);
+    await detach(home, 'other');
+    expect((await home.qrun(['rm', 'maker', '--disks'])).status).toBe(4);
+    expect(existsSync(file)).toBe(true);
+    await home.qrun(['kill', 'other']);
+    expect((await home.qrun(['rm', 'other', '--disks'])).status).toBe(0);
+    expect(existsSync(file)).toBe(true);
+    expect((await home.qrun(['rm', 'maker', '--disks'])).status).toBe(0);
+    expect(existsSync(file)).toBe(false);
+  });
+});
+
+describe('when nobody reads the output', () => {
+  test('a foreground run goes on to its end, logs and console end quietly', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.profile('web1', idle.replace('console: none\n', ''));
+    const bin = [process.execPath, ...qrunWords(home)].map((word) => `'${word}'`).join(' ');
+    const foreground = home.run(['sh', '-c', `${bin} web1 2>err | head -c 1; cat err`], { timeoutMs: 60_000 });
+    await eventually(async () => (await ps(home))[0]?.state === 'running', 10_000);
+    await eventually(async () => (await home.qrun(['logs', 'web1', '--console'])).stdout.length > 200, 30_000);
+    const logs = await home.run(['sh', '-c', `{ ${bin} logs web1; echo "status $?" >&2; } | head -c 1`]);
+    expect(logs.stderr).not.toMatch(/Error|at .*js/);
+    expect((await ps(home))[0]?.state).toBe('running');
+    await home.qrun(['kill', 'web1']);
+    expect((await foreground).stdout).toMatch(/runs on/);
+    const full = await home.run(['sh', '-c', `${bin} logs web1 --console >/dev/full`]);
+    expect(full.status).toBe(3);
   });
 });
 
