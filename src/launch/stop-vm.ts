@@ -1,12 +1,16 @@
 /** Ends a running VM and gives back what it held. */
 import type { Rung } from '../supervise/ladder.ts';
 import { stopQemu } from '../supervise/stop.ts';
-import { readProcess } from '../system/processes.ts';
+import { delay } from '../system/delay.ts';
 import { writeQuick } from '../system/files.ts';
+import { isAlive, readArguments, readIdentity, readProcess, type ProcessIdentity } from '../system/processes.ts';
 import type { VmName } from '../names.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
 import { readVm } from './vms.ts';
+import { waiterName } from './waiter.ts';
+
+const waiterPatienceMs = 3000;
 
 export interface StopVmOptions {
   readonly from: 'power-down' | 'kill';
@@ -23,6 +27,7 @@ export async function stopVm(vm: VmName, context: LaunchContext, options: StopVm
     await finishRun(vm, context, { waitMs: 2000 });
     return false;
   }
+  const waiter = waiterOf(pid);
   if (options.from === 'kill') writeQuick(files.ending, `kill ${record?.runId ?? ''}\n`);
   await stopQemu(
     {
@@ -37,6 +42,22 @@ export async function stopVm(vm: VmName, context: LaunchContext, options: StopVm
       ...(options.onProgress && { onProgress: options.onProgress }),
     },
   );
-  await finishRun(vm, context, record === undefined ? {} : { runId: record.runId });
+  try {
+    await finishRun(vm, context, record === undefined ? {} : { runId: record.runId });
+  } finally {
+    await untilGone(waiter);
+  }
   return true;
+}
+
+/** Its own release finds nothing to do any more; nothing of the VM is at work when `stop` returns, though. */
+async function untilGone(waiter: ProcessIdentity | undefined): Promise<void> {
+  for (let waitedMs = 0; waiter !== undefined && isAlive(waiter) && waitedMs < waiterPatienceMs; waitedMs += 5)
+    await delay(5);
+}
+
+function waiterOf(pid: number): ProcessIdentity | undefined {
+  const parent = readProcess(pid)?.parent;
+  if (parent === undefined || !readArguments(parent).includes(waiterName)) return undefined;
+  return readIdentity(parent);
 }

@@ -11,6 +11,8 @@
 import { spawnWaiter, type WaiterProcess } from '../system/spawn.ts';
 
 export const statusDescriptor = 9;
+/** What `ps` shows it as. */
+export const waiterName = 'qrun-waiter';
 
 /** Positional arguments: the five words of the release command (node, bundle, command, VM, run), then QEMU with its arguments. */
 export const waiterScript = `trap '' HUP INT QUIT TERM PIPE
@@ -47,7 +49,7 @@ export interface Waiter {
 
 export function startWaiter({ command, release, descriptors, cwd }: WaiterInput): Waiter {
   const stdio = Array.from({ length: statusDescriptor }, (_, fd) => descriptors.get(fd) ?? 'ignore');
-  const child = spawnWaiter('/bin/sh', ['-c', waiterScript, 'qrun-waiter', ...release, ...command], {
+  const child = spawnWaiter('/bin/sh', ['-c', waiterScript, waiterName, ...release, ...command], {
     stdio: [...stdio, 'pipe'],
     cwd,
   });
