@@ -38,19 +38,29 @@ export function createMacScan(options: MacScanOptions): MacScan {
 }
 
 async function readTaken(options: MacScanOptions): Promise<ReadonlySet<string>> {
-  const [neighbours, forwarding, named] = await Promise.all([
-    readRows(options.system, ['ip', '-j', 'neigh']),
-    readRows(options.system, ['bridge', '-j', 'fdb']),
-    readNamedInterfaces(),
-  ]);
   return new Set([
-    ...readInterfaceMacs(),
-    ...named,
-    ...macsOfRows(neighbours, 'lladdr'),
-    ...macsOfRows(forwarding, 'mac'),
+    ...(await readOfHost(options.system)),
     ...readProfileMacs(options).keys(),
     ...listQemus().flatMap((qemu) => qemu.macs),
   ]);
+}
+
+/** The host's interfaces and neighbours, by the one that looked: a command that starts a hundred VMs looks once. */
+const ofHost = new WeakMap<System, Promise<readonly string[]>>();
+
+function readOfHost(system: System): Promise<readonly string[]> {
+  const known = ofHost.get(system) ?? lookAtHost(system);
+  ofHost.set(system, known);
+  return known;
+}
+
+async function lookAtHost(system: System): Promise<readonly string[]> {
+  const [neighbours, forwarding, named] = await Promise.all([
+    readRows(system, ['ip', '-j', 'neigh']),
+    readRows(system, ['bridge', '-j', 'fdb']),
+    readNamedInterfaces(),
+  ]);
+  return [...readInterfaceMacs(), ...named, ...macsOfRows(neighbours, 'lladdr'), ...macsOfRows(forwarding, 'mac')];
 }
 
 /** All interfaces, those without an address too, which os.networkInterfaces leaves out. */
@@ -94,8 +104,10 @@ function readProfileMacs({ places, vm, profileFile }: MacScanOptions): Map<strin
   const own = realOf(profileFile);
   const found = new Map<string, ListedProfile>();
   for (const profile of listProfiles(places)) {
-    if (profile.example || profile.name === vm || realOf(profile.file) === own) continue;
-    for (const mac of readMacsOf(profile.file) ?? []) if (!found.has(mac)) found.set(mac, profile);
+    if (profile.example || profile.name === vm) continue;
+    const macs = readMacsOf(profile.file) ?? [];
+    if (macs.length === 0 || realOf(profile.file) === own) continue;
+    for (const mac of macs) if (!found.has(mac)) found.set(mac, profile);
   }
   return found;
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync } from 'node:fs';
 import path from 'node:path';
-import { customAlphabet } from 'nanoid';
+import { customAlphabet } from 'nanoid/non-secure';
 import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';

@@ -54,7 +54,7 @@ export function readOwned(
   if (opened === undefined) return undefined;
   try {
     if (opened.stat.size > options.maxBytes) throw tooLarge(file, options);
-    const bytes = readAll(opened.fd, options.maxBytes + 1);
+    const bytes = readAll(opened.fd, options.maxBytes + 1, opened.stat.size);
     if (bytes.length > options.maxBytes) throw tooLarge(file, options);
     return { bytes, text: bytes.toString('utf8'), stat: opened.stat };
   } catch (error) {
@@ -64,11 +64,12 @@ export function readOwned(
   }
 }
 
-function readAll(fd: number, limit: number): Buffer {
+/** `expected` bytes and the end in two reads; a file that grows meanwhile, or says 0 as those of /proc do, takes more. */
+function readAll(fd: number, limit: number, expected: number): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
   while (total < limit) {
-    const chunk = Buffer.alloc(Math.min(64 * 1024, limit - total));
+    const chunk = Buffer.alloc(Math.min(limit - total, Math.max(512, expected - total)));
     const length = readSync(fd, chunk);
     if (length === 0) break;
     chunks.push(chunk.subarray(0, length));
