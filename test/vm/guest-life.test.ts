@@ -1,4 +1,5 @@
 /** A real guest through a whole life: DHCP, forwards, the console, the power button, every exit status. */
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import {
@@ -128,6 +129,20 @@ describe('in the foreground', () => {
       await home.qrun(['kill', 'web1']);
       await terminal.end;
     }
+  });
+
+  test('ABUSE 63: a terminal that is closed powers the guest down, and qrun ends with 129', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.profile('web1', profile(needsGuest(context)));
+    const script = 'trap "" HUP; "$@"; echo "status $?" >status';
+    const terminal = home.ptyOf(['sh', '-c', script, 'sh', testFacts().node, testFacts().bin, 'web1']);
+    await terminal.waitFor(/qrun-guest: up/, 60_000);
+    terminal.kill('SIGKILL');
+    expect(await waitUntil(() => existsSync(`${home.dir}/status`), 30_000)).toBe(true);
+    await waitUntil(() => readFileSync(`${home.dir}/status`, 'utf8') !== '', 1000);
+    expect(readFileSync(`${home.dir}/status`, 'utf8')).toBe('status 129\n');
+    expect((await home.qrun(['logs', 'web1'])).stderr).toMatch(/powered off/);
   });
 
   test('without a terminal the output is complete, the end of stdin is not the end of the VM, and a power-off is 0', async (context) => {
