@@ -135,7 +135,9 @@ describe('in the foreground', () => {
     needsQemu(context);
     const home = createHome();
     home.profile('web1', profile(needsGuest(context)));
-    const script = 'trap "" HUP; "$@"; echo "status $?" >status';
+    // the kernel tells only the leader of the session, as it does a shell, which then tells its jobs
+    const script =
+      'exec 3<&0; "$@" <&3 & job=$!; trap "kill -HUP $job" HUP; wait $job; wait $job; echo "status $?" >status';
     const terminal = home.ptyOf(['sh', '-c', script, 'sh', testFacts().node, testFacts().bin, 'web1']);
     await terminal.waitFor(/qrun-guest: up/, 60_000);
     terminal.kill('SIGKILL');
