@@ -3,8 +3,11 @@ import { chownSync, lstatSync, mkdirSync, readdirSync, rmSync, type Stats } from
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DirectoryStep } from '../plan/step.ts';
+import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import type { Resource } from './resource.ts';
+
+const lastWordsMs = 1000;
 
 export const directory: Resource<DirectoryStep> = {
   describe: (step) => ({
@@ -29,7 +32,7 @@ export const directory: Resource<DirectoryStep> = {
     const found = lookAt(step.path);
     // what is no directory, or another one, was not made by this run
     if (found?.isDirectory() !== true || (record?.['inode'] !== undefined && record['inode'] !== found.ino)) return;
-    if ((await findLiveSocket(step.path)) === undefined) remove(step.path);
+    if (await isSilent(step.path)) remove(step.path);
   },
 };
 
@@ -55,6 +58,13 @@ async function findLiveSocket(place: string): Promise<string | undefined> {
     if (lstatSync(file, { throwIfNoEntry: false })?.isSocket() === true && (await isListening(file))) return file;
   }
   return undefined;
+}
+
+/** A QEMU that was killed is a zombie before the last of its threads has let go of its sockets: so not at the first word. */
+async function isSilent(place: string): Promise<boolean> {
+  for (const end = performance.now() + lastWordsMs; performance.now() < end; await delay(20))
+    if ((await findLiveSocket(place)) === undefined) return true;
+  return false;
 }
 
 function namesIn(place: string): string[] {

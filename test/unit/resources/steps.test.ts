@@ -66,6 +66,26 @@ describe('directory', () => {
     expect(readFileSync(path.join(victim, 'precious'), 'utf8')).toBe('x');
   });
 
+  test('ABUSE 65: a socket that somebody listens on is not taken, nor removed', async () => {
+    await directory.acquire(step(), context());
+    const socket = path.join(step().path, 'qmp');
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    await expect(directory.acquire(step(), context())).rejects.toMatchObject({ code: 'in-use' });
+    await directory.release(step(), undefined, ended);
+    expect(existsSync(socket)).toBe(true);
+    await new Promise((resolve) => server.close(resolve));
+    writeFileSync(socket, 'dead');
+    await directory.release(step(), undefined, ended);
+    expect(existsSync(step().path)).toBe(false);
+  });
+
+  test('one that another run made in its place stays', async () => {
+    await directory.acquire(step(), context());
+    await directory.release(step(), { inode: statSync(step().path).ino + 1 }, ended);
+    expect(existsSync(step().path)).toBe(true);
+  });
+
   test('a link inside goes, what it points to stays', async () => {
     const victim = path.join(place, 'victim');
     writeFileSync(victim, 'x');

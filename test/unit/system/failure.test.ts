@@ -1,0 +1,43 @@
+import { readFileSync, writeSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { exitStatusOf, QrunError } from '../../../src/errors.ts';
+import { hostFailureOf } from '../../../src/system/failure.ts';
+
+const thrownBy = (act: () => unknown): unknown => {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+};
+
+describe('an error that nobody caught', () => {
+  test('that the host is to blame for is a 3 with the path', () => {
+    for (const [code, words] of [
+      ['ENOSPC', 'no space left on the device'],
+      ['EROFS', 'the file system is read-only'],
+      ['EMFILE', 'too many open files'],
+    ] as const) {
+      const error = hostFailureOf(Object.assign(new Error(code), { code, syscall: 'open', path: '/x/y' }));
+      expect(error).toMatchObject({
+        code: 'host-failed',
+        message: expect.stringContaining(`/x/y: open failed: ${words}`),
+      });
+      expect(exitStatusOf(error)).toBe(3);
+    }
+    const write = Object.assign(new Error('full'), { code: 'ENOSPC', syscall: 'write' });
+    expect(hostFailureOf(write)).toMatchObject({ message: 'this host: write failed: no space left on the device' });
+  });
+
+  test('a bug stays a bug', () => {
+    const missing = thrownBy(() => readFileSync('/nonexistent/file'));
+    const closed = thrownBy(() => writeSync(999_999, 'x'));
+    for (const error of [missing, closed, new TypeError('x is not a function'), 'a string', undefined]) {
+      expect(hostFailureOf(error)).toBe(error);
+      expect(exitStatusOf(error)).toBe(70);
+    }
+    const told = new QrunError('in-use', 'x');
+    expect(hostFailureOf(told)).toBe(told);
+  });
+});
