@@ -52,6 +52,8 @@ describe('names and paths', () => {
     const home = createHome();
     await home.run(['mkfifo', `${home.dir}/fifo`, `${home.dir}/fifo.yaml`]);
     const reached = home.startProgram(['sh', '-c', `echo x >${home.dir}/fifo && echo somebody read it`]);
+    home.mkdir('a');
+    const cwd = home.mkdir('a/b');
     const name = '../../fifo';
     for (const args of [
       [name],
@@ -69,7 +71,7 @@ describe('names and paths', () => {
       ['new', name],
       ['edit', name],
     ]) {
-      const result = await home.qrun(args, { cwd: home.mkdir('a/b') });
+      const result = await home.qrun(args, { cwd });
       expectRefusal(result, 2, /invalid VM name|there is no/);
     }
     expect(readdirSync(path.join(home.config, 'profiles'))).toEqual([]);

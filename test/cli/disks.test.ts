@@ -100,6 +100,7 @@ describe('size', () => {
     expect((await home.qrun([file, '-d'])).status).toBe(0);
     expect(statSync(own).ino).toBe(ino);
     await home.qrun(['kill', 'web1']);
+    chmodSync(place, 0o755);
   });
 
   test('a disk that is missing and has no size is 2, in a line that names it', async (context) => {
