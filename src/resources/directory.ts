@@ -20,7 +20,7 @@ export const directory: Resource<DirectoryStep> = {
     // under the VM lock whatever lies here is a dead run's, unless a VM of that name with another state directory has its sockets here
     const found = lookAt(step.path);
     if (found?.isDirectory() === false) throw notDirectory(step.path);
-    const live = found === undefined ? undefined : await findLiveSocket(step.path);
+    const live = found === undefined || (await isSilent(step.path)) ? undefined : await findLiveSocket(step.path);
     if (live !== undefined) throw inUse(live);
     remove(step.path);
     mkdirSync(step.path, { mode: 0o700 });
