@@ -4,6 +4,7 @@
  */
 import { closeSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
+import { QrunError } from '../errors.ts';
 import { readJournal, type JournalContent } from '../journal/journal.ts';
 import { releaseAll, throwIfLeft, type Leftover } from '../journal/walk.ts';
 import { failpoint } from '../journal/failpoint.ts';
@@ -45,6 +46,7 @@ export async function finishRun(
   }
   try {
     if (isOurs(files, options.runId)) throwIfLeft(vm, await finishLocked(vm, context, options.qemuStatus));
+    else throwIfOthersLeft(vm, readEndOf(files, options.runId), options);
     return readEndOf(files, options.runId);
   } finally {
     closeSync(lock);
@@ -72,6 +74,9 @@ export async function finishLocked(
       sameBoot: content === undefined || content.head.bootId === system.bootId(),
     },
   });
+  const end = left.length === 0 || content?.started !== true ? undefined : readEnd(files);
+  if (end !== undefined)
+    writeEnd(files, { ...end, problems: left.map(({ step, error }) => `${step.id}: ${error.message}`) });
   removeRun(files);
   return left;
 }
@@ -110,6 +115,15 @@ export function listSetAside({ dir }: VmFiles): string[] {
   return readdirSync(dir)
     .filter((name) => name.startsWith('journal.'))
     .map((name) => path.join(dir, name));
+}
+
+/** Another release of this very run was faster, and had problems: they are told here all the same. */
+function throwIfOthersLeft(vm: VmName, end: EndRecord | undefined, { runId }: EndOptions): void {
+  if (runId === undefined || end?.problems === undefined) return;
+  throw new QrunError('left-behind', `${vm}: something could not be given back`, {
+    causes: end.problems,
+    hint: `mend that, then: qrun gc ${vm}`,
+  });
 }
 
 /** No journal: nothing is held. */

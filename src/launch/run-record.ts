@@ -41,6 +41,8 @@ export interface EndRecord {
   readonly status: 0 | 1;
   /** QEMU's own exit status, 128+n for a signal, where the waiter told it. */
   readonly qemuStatus?: number;
+  /** What its release could not give back, or a hook that failed: whoever ended the run tells it, whoever's release it was. */
+  readonly problems?: readonly string[];
 }
 
 export function writeRun(files: VmFiles, record: RunRecord): void {

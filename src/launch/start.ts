@@ -97,9 +97,10 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     const full = { ...record, pid, startTime: readProcess(pid)?.startTime ?? 0 };
     writeRun(files, full);
     failpoint('running');
-    journal.started();
+    // before the journal says that what was made stays: a full disk here still undoes the start as a whole
     rememberMadeDisks(files, steps, records);
     rememberPorts({ places: context.places, vm: profile.name, ports });
+    journal.started();
     return { record: full, pid, plan, waiter };
   } catch (error) {
     throw await undoStart({ error, prepared, context, waiter, runId });
