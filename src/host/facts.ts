@@ -2,6 +2,7 @@
  * What a look at the machine found: everything that a plan depends on, read once, changed by nobody.
  */
 import type { Mac } from '../names.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Places } from '../places.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import type { DiskFormat } from '../profile/profile.ts';
@@ -67,6 +68,8 @@ export interface HostFacts {
   readonly disks: Readonly<Record<string, DiskFact>>;
   /** Only read when a NIC names an interface. */
   readonly links: readonly LinkFact[];
+  /** By name: the managed networks that this profile's NICs name, planned. */
+  readonly networks: Readonly<Record<string, NetworkPlan>>;
   /** UEFI firmware that was found. */
   readonly uefi?: { readonly code: string; readonly vars: string };
   /** The MAC of each NIC id of this VM, allocated or explicit. */

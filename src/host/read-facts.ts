@@ -20,6 +20,7 @@ export interface FactsOptions {
   readonly profile: Profile;
   readonly qemu: QemuCapabilities;
   readonly leases: Pick<HostFacts, 'macs' | 'slots' | 'lastPorts'>;
+  readonly networks?: HostFacts['networks'];
   readonly readImageHeader?: ReadImageHeader;
 }
 
@@ -42,6 +43,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     hasDesktop: hasDesktop(system.env),
     tools: readTools(system),
     disks: readDiskFacts(profile, { places, access: accessOf(runAs), readImageHeader }),
+    networks: options.networks ?? {},
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
     ...(uefi !== undefined && { uefi }),
     macs: leases.macs,

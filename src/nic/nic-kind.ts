@@ -4,6 +4,7 @@
 import type { HostFacts } from '../host/facts.ts';
 import type { Nic, NicKindName, Profile } from '../profile/profile.ts';
 import type { PlannedForward } from '../plan/launch-plan.ts';
+import type { VmFiles } from '../plan/vm-files.ts';
 import type { Step } from '../plan/step.ts';
 
 /** A value that QEMU's JSON options take. */
@@ -28,12 +29,17 @@ export interface NicPlan {
   /** QEMU must start a program for it: the sandbox cannot deny that. Says which. */
   readonly spawns?: string;
   readonly notes?: readonly string[];
+  /** A back end whose failure QEMU does not tell (a stream): looked at with `info network` when QEMU runs. */
+  readonly link?: 'listens' | 'connects';
 }
 
 export interface NicContext {
   readonly profile: Profile;
   readonly facts: HostFacts;
   readonly netdevId: string;
+  readonly files: VmFiles;
+  /** Gives numbers to descriptors that QEMU inherits, from 5 up. */
+  readonly nextFd: () => number;
   /** Real ports of `auto` forwards by step id, once they are taken. */
   readonly ports?: Readonly<Record<string, number>>;
 }

@@ -1,7 +1,7 @@
 /** Which file plans which kind of NIC. */
 import { QrunError } from '../errors.ts';
 import type { Nic, NicKindName } from '../profile/profile.ts';
-import type { NicContext, NicPlan } from './nic-kind.ts';
+import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { userNic } from './user.ts';
 
 /** A kind whatever its own keys are: `plan` gets NICs of that kind alone. */
@@ -11,14 +11,20 @@ export interface AnyNicKind {
   readonly plan: (nic: Nic, context: NicContext) => NicPlan;
 }
 
+const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> } = {
+  user: userNic,
+};
+
 export function nicKindOf(kind: NicKindName): AnyNicKind {
+  const found = kinds[kind];
+  // the table pairs each kind with its own NICs, which the type of a look-up by kind cannot say
+  if (found !== undefined) return found as unknown as AnyNicKind;
   return {
     kind,
     plan: (nic, context) => {
-      if (nic.kind === 'user') return userNic.plan(nic, context);
       const index = Math.max(0, context.profile.nics.indexOf(nic));
       throw new QrunError('not-implemented', `nics[${index}]: kind ${nic.kind} is not implemented yet`, {
-        hint: 'kinds that work: user',
+        hint: `kinds that work: ${Object.keys(kinds).join(', ')}`,
       });
     },
   };

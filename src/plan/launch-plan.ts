@@ -3,6 +3,7 @@
  */
 import type { Forward } from '../profile/profile.ts';
 import type { Mac, VmName } from '../names.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Step } from './step.ts';
 
 export interface PlannedForward {
@@ -47,6 +48,8 @@ export interface LaunchPlan {
     readonly prefix: readonly string[];
   };
   readonly nics: readonly PlannedNic[];
+  /** The managed networks that it joins, and how each is taken up when it is not. */
+  readonly networks: readonly NetworkPlan[];
   readonly steps: readonly Step[];
   readonly sockets: { readonly qmp: string; readonly console: string; readonly vnc?: string };
   readonly logs: { readonly qemu: string; readonly console: string; readonly events: string };

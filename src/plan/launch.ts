@@ -29,7 +29,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
   checkFiles(profile, facts);
   const { accel, notes: accelNotes } = planAccel(profile, facts);
   const disks = planDisks(profile, facts, profile.ephemeral);
-  const nics = planNics(profile, facts, ports);
+  const nics = planNics(profile, facts, { files, ports });
   const sockets = { qmp: files.qmp, console: files.console, ...(profile.display === 'vnc' && { vnc: files.vnc }) };
   const uefi = profile.firmware === 'uefi' ? planUefi(facts, files) : undefined;
   const argvInput: ArgvInput = {
@@ -57,6 +57,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       prefix: dropTo(facts),
     },
     nics: nics.map(({ planned }) => planned),
+    networks: Object.values(facts.networks),
     steps: stepsOf({
       profile,
       facts,
@@ -107,16 +108,21 @@ function checkFiles(profile: Profile, facts: HostFacts): void {
   if (profile.cdrom !== undefined) requireFile(facts, profile.cdrom, 'cdrom');
 }
 
+/** Below it are QEMU's own: see launch/waiter. */
+const firstNicFd = 5;
+
 interface NicOfPlan {
   readonly plan: NicPlan;
   readonly planned: PlannedNic;
   readonly argv: ArgvNic;
 }
 
-function planNics(profile: Profile, facts: HostFacts, ports: Readonly<Record<string, number>>): NicOfPlan[] {
+function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchInput): NicOfPlan[] {
+  let fd = firstNicFd;
+  const nextFd = (): number => fd++;
   return profile.nics.map((nic) => {
     const netdev = nic.id;
-    const plan = nicKindOf(nic.kind).plan(nic, { profile, facts, netdevId: netdev, ports });
+    const plan = nicKindOf(nic.kind).plan(nic, { profile, facts, netdevId: netdev, files, ports, nextFd });
     const mac = facts.macs[nic.id];
     const slot = facts.slots[nic.id];
     if (mac === undefined || slot === undefined) throw new Error(`no lease for ${nic.id}`);

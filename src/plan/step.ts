@@ -76,7 +76,73 @@ export interface HookStep extends StepCommon {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export type Step = VmLockStep | DirectoryStep | PortStep | OpenFileStep | DiskStep | CopyStep | HookStep;
+/**
+ * A NIC's place on a managed network. Taking it starts the network if it is not up, and holds it up: `users` is locked, shared, through a descriptor
+ * that QEMU inherits. Giving it back lets the network end when nobody else is on it.
+ */
+export interface MemberStep extends StepCommon {
+  readonly kind: 'member';
+  readonly network: string;
+  readonly vm: string;
+  readonly nic: string;
+  readonly mac: string;
+  readonly users: string;
+  readonly fd: number;
+  /** What the switch knows of this NIC. */
+  readonly file: string;
+  /** QEMU's port socket, where the transport has one. */
+  readonly socket?: string;
+}
+
+/** A file with this content, 0600, in a directory of the user's own; removed at the end. */
+export interface FileStep extends StepCommon {
+  readonly kind: 'file';
+  readonly path: string;
+  readonly content: string;
+}
+
+/** Programs of a network's, kept going by a small `sh` until the network ends. Known again by `QRUN_SERVICE=run` in their environment. */
+export interface ServiceStep extends StepCommon {
+  readonly kind: 'service';
+  /** What `ps` shows it as: `qrun-net lab`. */
+  readonly title: string;
+  readonly network: string;
+  /** Marks the processes as this run's. */
+  readonly mark: string;
+  readonly programs: readonly {
+    readonly name: string;
+    readonly argv: readonly string[];
+    /** Started again when it ends. False: its end is for good (a VDE switch, whose guests could not join again). */
+    readonly restart: boolean;
+  }[];
+  readonly log: string;
+  /** These are there when it is ready. */
+  readonly awaits: readonly string[];
+  /** When nobody holds `users` any more, `release` is run; absent for a pinned network. */
+  readonly watch?: { readonly users: string; readonly release: readonly string[] };
+}
+
+/** passt, started with the VM and ended with it. */
+export interface PasstStep extends StepCommon {
+  readonly kind: 'passt';
+  readonly argv: readonly string[];
+  readonly socket: string;
+  readonly pidFile: string;
+  readonly log: string;
+}
+
+export type Step =
+  | VmLockStep
+  | DirectoryStep
+  | PortStep
+  | OpenFileStep
+  | DiskStep
+  | CopyStep
+  | HookStep
+  | MemberStep
+  | FileStep
+  | ServiceStep
+  | PasstStep;
 export type StepKind = Step['kind'];
 
 /** What acquiring, or releasing, a step does: for the dry run, for the JSON and for the shell script. One source with the doing. */
@@ -103,6 +169,15 @@ export type Action =
       readonly address: string;
       readonly port: number | 'auto';
     }
+  /** Started in a session of its own, and left running. */
+  | {
+      readonly op: 'spawn';
+      readonly command: readonly string[];
+      readonly log: string;
+      readonly env?: Readonly<Record<string, string>>;
+    }
+  | { readonly op: 'await'; readonly path: string }
+  | { readonly op: 'kill'; readonly what: string }
   | { readonly op: 'rotate'; readonly path: string }
   | { readonly op: 'remove'; readonly path: string };
 

@@ -35,6 +35,15 @@ function renderOperation(action: Exclude<Action, { readonly argv: readonly strin
         : `check that ${action.protocol} port ${action.port} is free on ${action.address}`;
     case 'rotate':
       return `keep ${shellWord(action.path)} of the run before as ${shellWord(`${action.path}.1`)}`;
+    case 'spawn': {
+      const variables = Object.entries(action.env ?? {}).map(([name, value]) => `${name}=${shellWord(value)}`);
+      const command = [...variables, shellWords(action.command)].join(' ');
+      return `setsid ${command} >>${shellWord(action.log)} 2>&1 &`;
+    }
+    case 'await':
+      return `wait until ${shellWord(action.path)} is there`;
+    case 'kill':
+      return `end the processes of ${action.what}`;
     case 'remove':
       return `remove ${shellWord(action.path)}`;
   }

@@ -60,7 +60,12 @@ function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly 
         ...acquire.map(lineOf),
       ];
     case 'open-file':
+    case 'file':
       return [privateDirectory(step.path), ...acquire.map(lineOf)];
+    case 'member':
+    case 'service':
+    case 'passt':
+      return acquire.map(lineOf);
   }
 }
 
@@ -104,6 +109,13 @@ function lineOf(action: Action): string {
       return `if [ -e ${shellWord(action.path)} ]; then mv -f -- ${shellWord(action.path)} ${shellWord(`${action.path}.1`)}; fi`;
     case 'remove':
       return `rm -rf -- ${shellWord(action.path)}`;
+    case 'spawn': {
+      const variables = Object.entries(action.env ?? {}).map(([name, value]) => shellWord(`${name}=${value}`));
+      return `env ${variables.join(' ')} setsid ${shellWords(action.command)} </dev/null >>${shellWord(action.log)} 2>&1 3>&- &`;
+    }
+    case 'await':
+      return `for try in 1 2 3 4 5 6 7 8 9 10; do [ ! -e ${shellWord(action.path)} ] || break; sleep 0.2; done; [ -e ${shellWord(action.path)} ]`;
+    case 'kill':
     case 'lock':
     case 'check-port':
       return ':';

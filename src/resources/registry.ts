@@ -3,10 +3,14 @@ import type { Step } from '../plan/step.ts';
 import { copy } from './copy.ts';
 import { directory } from './directory.ts';
 import { disk } from './disk.ts';
+import { file } from './file.ts';
 import { hook } from './hook.ts';
+import { member } from './member.ts';
 import { openFile } from './open-file.ts';
+import { passt } from './passt.ts';
 import { port } from './port.ts';
 import type { Resource } from './resource.ts';
+import { service } from './service.ts';
 import { vmLock } from './vm-lock.ts';
 
 const resources = {
@@ -17,6 +21,10 @@ const resources = {
   disk,
   copy,
   hook,
+  member,
+  file,
+  service,
+  passt,
 } as const;
 
 /** The table above pairs each kind with its own resource, which the type of a look-up by kind cannot say. */

@@ -2,8 +2,16 @@
  * What every kind of step owes: to say what it would do, to do it, to give it back. A resource does not decide.
  */
 import type { StepRecord } from '../journal/journal.ts';
-import type { Description, Step } from '../plan/step.ts';
+import type { Description, MemberStep, Step } from '../plan/step.ts';
 import type { System } from '../system/system.ts';
+
+/** The way to the managed networks, which are a stage of their own: given by whoever starts and ends VMs. */
+export interface NetworkDoor {
+  /** Takes the network up if it is not, and a place on it. @returns the locked descriptor that QEMU is to inherit. @throws QrunError */
+  readonly join: (step: MemberStep) => Promise<number>;
+  /** Gives the place back; the network ends if nobody else holds it up. May be repeated. @throws QrunError `left-behind` */
+  readonly leave: (step: MemberStep) => Promise<void>;
+}
 
 export interface AcquireContext {
   readonly system: System;
@@ -11,6 +19,7 @@ export interface AcquireContext {
   /** Descriptors opened so far, by the number that QEMU is to see them under. Resources that open files add to it. */
   readonly descriptors: Map<number, number>;
   readonly warn: (message: string) => void;
+  readonly networks?: NetworkDoor;
   /** Writes the record already now: for what must be provable before it is there. What acquire returns replaces it. */
   readonly record: (value: StepRecord) => void;
 }
@@ -21,6 +30,7 @@ export interface ReleaseContext {
   /** QEMU came up in that run: what was made to last stays. */
   readonly started: boolean;
   readonly sameBoot: boolean;
+  readonly networks?: NetworkDoor;
 }
 
 export interface Resource<S extends Step = Step> {

@@ -4,8 +4,9 @@ import path from 'node:path';
 import type { HostFacts } from '../../../src/host/facts.ts';
 import type { Mac, VmName } from '../../../src/names.ts';
 import type { NicContext } from '../../../src/nic/nic-kind.ts';
+import { vmFiles } from '../../../src/plan/vm-files.ts';
 import { userNic } from '../../../src/nic/user.ts';
-import type { Forward, Profile, UserNic } from '../../../src/profile/profile.ts';
+import type { Forward, Nic, Profile, UserNic } from '../../../src/profile/profile.ts';
 import type { ArgvInput, ArgvNic } from '../../../src/qemu/argv/build.ts';
 import type { QemuCapabilities } from '../../../src/qemu/capabilities.ts';
 
@@ -68,12 +69,21 @@ export function someFacts(changes: Partial<HostFacts> = {}): HostFacts {
     macs: {},
     lastPorts: {},
     slots: {},
+    networks: {},
     ...changes,
   };
 }
 
-export function aContext(nics: readonly UserNic[], changes: Partial<HostFacts> = {}): NicContext {
-  return { profile: aProfile({ nics }), facts: someFacts(changes), netdevId: nics[0]?.id ?? 'net0' };
+export function aContext(nics: readonly Nic[], changes: Partial<HostFacts> = {}): NicContext {
+  let fd = 5;
+  const facts = someFacts(changes);
+  return {
+    profile: aProfile({ nics }),
+    facts,
+    netdevId: nics[0]?.id ?? 'net0',
+    files: vmFiles(facts.places, 'web1' as VmName),
+    nextFd: () => fd++,
+  };
 }
 
 export const aMac = '52:54:00:aa:bb:cc' as Mac;

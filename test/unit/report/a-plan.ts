@@ -44,6 +44,7 @@ export function aPlan({ dir, qemu, argv = [], steps = [], nics, console = 'stdio
       prefix: [],
     },
     nics: nics ?? [aNic()],
+    networks: [],
     steps: [
       { kind: 'vm-lock', id: 'lock', needsRoot: false, file: lock, fd: 3 },
       { kind: 'directory', id: 'runtime', needsRoot: false, path: runtime },

@@ -1,0 +1,40 @@
+/**
+ * The plan of a managed network: pure data, complete before anything is changed. `qrun net show --json` and `qrun show` print it, networks/ walks it.
+ */
+import type { Step } from '../plan/step.ts';
+import type { ForwardMode, NetworkName, NetworkScope, Transport } from './network.ts';
+
+export interface NetworkPlan {
+  readonly v: 1;
+  readonly network: NetworkName;
+  /** The definition's file. */
+  readonly file: string;
+  readonly scope: NetworkScope;
+  readonly transport: Transport;
+  readonly forward: ForwardMode;
+  /** Where the guests' gateway is, and who answers names; absent where there is no such thing. */
+  readonly subnet?: string;
+  readonly gateway?: string;
+  readonly dnsServer?: string;
+  /** How a VM's QEMU gets onto it. */
+  readonly attach:
+    /** QEMU listens on a unix stream socket of its own in this directory, and the switch connects. */
+    | { readonly by: 'socket-directory'; readonly directory: string }
+    /** QEMU joins the VDE switch that listens in this directory. */
+    | { readonly by: 'vde'; readonly directory: string };
+  readonly forwards: readonly NetworkForward[];
+  /** In the order in which they are taken; given back in reverse. */
+  readonly steps: readonly Step[];
+  readonly notes: readonly string[];
+}
+
+/** A port forward into the network, the guest resolved to an address. */
+export interface NetworkForward {
+  readonly protocol: 'tcp' | 'udp';
+  readonly hostAddress: string;
+  readonly hostPort: number | 'auto';
+  /** As written: a VM's name or an address. */
+  readonly guest: string;
+  readonly guestAddress: string;
+  readonly guestPort: number;
+}

@@ -1,0 +1,84 @@
+/** Every path that belongs to one managed network of this user. Pure. */
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import type { NetworkName } from '../network/network.ts';
+import type { Places } from '../places.ts';
+import { maxSocketPath } from './vm-files.ts';
+
+export interface NetworkFiles {
+  readonly dir: string;
+  /** Held while a network is taken up, down, joined or left. Taken after a VM's lock, never before it. */
+  readonly lock: string;
+  /** Each VM on the network holds a shared flock on it, through a descriptor that its QEMU inherits: the count that cannot be wrong. Never unlinked. */
+  readonly users: string;
+  readonly journal: string;
+  /** What runs now: definition, plan, pin. */
+  readonly record: string;
+  /** One file for each NIC that is on it, written and removed by qrun, read by the switch. */
+  readonly members: string;
+  /** Which VM has which address, kept from run to run. */
+  readonly addresses: string;
+  /** What DHCP has handed out; written by the switch. */
+  readonly leases: string;
+  /** Forwards that were added or taken away while it runs. */
+  readonly log: string;
+  readonly switchConfig: string;
+  /** The gateway's command, run again by its keeper whenever it ends. */
+  readonly gatewayScript: string;
+  /** Sockets: 0700. */
+  readonly runtimeDir: string;
+  /** Where VMs' port sockets appear. */
+  readonly ports: string;
+  readonly gatewayPort: string;
+  readonly gatewayMonitor: string;
+  readonly vdeDirectory: string;
+  readonly vdeManagement: string;
+}
+
+export function networkFiles(places: Places, network: NetworkName): NetworkFiles {
+  const dir = path.join(places.state, 'networks', network);
+  const locks = path.join(places.state, 'locks');
+  const runtimeDir = runtimeDirOf(places.runtime, network);
+  const ports = path.join(runtimeDir, 'ports');
+  const inDir = (name: string): string => path.join(dir, name);
+  return {
+    dir,
+    lock: path.join(locks, `net.${network}`),
+    users: path.join(locks, `users.${network}`),
+    journal: inDir('journal'),
+    record: inDir('network.json'),
+    members: inDir('members'),
+    addresses: inDir('addresses.json'),
+    leases: inDir('leases.json'),
+    log: inDir('log'),
+    switchConfig: inDir('switch.json'),
+    gatewayScript: inDir('gateway.sh'),
+    runtimeDir,
+    ports,
+    gatewayPort: path.join(ports, 'gateway'),
+    gatewayMonitor: path.join(runtimeDir, 'gateway.qmp'),
+    vdeDirectory: path.join(runtimeDir, 'vde'),
+    vdeManagement: path.join(runtimeDir, 'vde.mgmt'),
+  };
+}
+
+/** `_net` is no VM's runtime directory: names begin with a letter or digit, and digests have ten digits. */
+function runtimeDirOf(runtime: string, network: NetworkName): string {
+  const plain = path.join(runtime, '_net', network);
+  return Buffer.byteLength(path.join(plain, 'ports', `${'x'.repeat(10)}.port`)) <= maxSocketPath
+    ? plain
+    : path.join(runtime, '_net', digest(network));
+}
+
+/** The socket on which a guest's QEMU waits for the switch; a digest where the readable name would be too long. */
+export function portSocket(files: NetworkFiles, vm: string, nic: string): string {
+  const readable = path.join(files.ports, `${vm}.${nic}.port`);
+  return Buffer.byteLength(readable) <= maxSocketPath
+    ? readable
+    : path.join(files.ports, `${digest(`${vm}/${nic}`)}.port`);
+}
+
+export const memberFile = (files: NetworkFiles, vm: string, nic: string): string =>
+  path.join(files.members, `${vm}.${nic}.json`);
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10);
