@@ -35,8 +35,9 @@ function printVersion(): void {
 /** Which part of the bundle will be used. A wrong guess costs time and nothing else. */
 function familyOf(argv: readonly string[]): string {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h')) return 'help';
-  const word = argv.find((one) => !one.startsWith('-')) ?? '';
-  return Object.hasOwn(QRUN_FAMILIES, word) ? (QRUN_FAMILIES[word] ?? '') : 'profile';
+  const [first = '', second = ''] = argv.filter((one) => !one.startsWith('-'));
+  const name = [`${first} ${second}`, first].find((one) => Object.hasOwn(QRUN_FAMILIES, one));
+  return name === undefined ? 'profile' : (QRUN_FAMILIES[name] ?? '');
 }
 
 /** Loaded here and not on top: `--version` needs none of it. */

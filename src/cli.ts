@@ -3,9 +3,9 @@
  */
 import { homeDirectory } from './home.ts';
 import { exitStatusOf, QrunError } from './errors.ts';
-import type { AnyCommand, CommandContext } from './commands/command.ts';
+import type { CommandContext } from './commands/command.ts';
 import { renderHelp } from './commands/help.ts';
-import { namesCommand, parseArguments, type ParsedArguments } from './commands/parse-arguments.ts';
+import { parseArguments, type ParsedArguments } from './commands/parse-arguments.ts';
 import { placesOf } from './places.ts';
 import { bugOf, errorDocument, renderBug, renderError } from './report/error.ts';
 import { ClosedOutput, writeAll } from './report/output.ts';
@@ -35,15 +35,15 @@ export async function main(argv: readonly string[], options: MainOptions): Promi
   try {
     const parsed = await parseArguments(argv);
     const command = parsed.help ? 'help' : parsed.command.name;
-    return { status: await runCommand(argv, parsed, options), command };
+    return { status: await runCommand(parsed, options), command };
   } catch (error) {
     return { status: reportFailure(hostFailureOf(error), argv) };
   }
 }
 
-async function runCommand(argv: readonly string[], parsed: ParsedArguments, options: MainOptions): Promise<number> {
+async function runCommand(parsed: ParsedArguments, options: MainOptions): Promise<number> {
   if (parsed.version) return print(`${QRUN_VERSION}\n`);
-  if (parsed.help) return print(await helpFor(namesCommand(argv) ? parsed.command : undefined));
+  if (parsed.help) return print(await helpFor(parsed.topic));
   const report = createReport({ ...parsed, env: process.env });
   if (parsed.command.hidden !== true) noteSudo(report);
   const { run } = await parsed.command.load();
@@ -63,9 +63,9 @@ function contextOf(report: Report, { packageRoot }: MainOptions): CommandContext
   };
 }
 
-async function helpFor(command: AnyCommand | undefined): Promise<string> {
+async function helpFor(topic: ParsedArguments['topic']): Promise<string> {
   const columns = columnsOf();
-  return command === undefined && (columns ?? 80) === 80 ? QRUN_HELP : await renderHelp(command, columns);
+  return topic === undefined && (columns ?? 80) === 80 ? QRUN_HELP : await renderHelp(topic, columns);
 }
 
 function print(text: string): number {

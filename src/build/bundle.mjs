@@ -97,14 +97,21 @@ const compiled = await Promise.all([
 ]);
 const hash = createHash('sha256');
 for (const { contents } of compiled) hash.update(contents);
-const { commands } = /** @type {typeof import('../commands/list.ts')} */ (await loadSource('src/commands/list.ts'));
+const { commands, groups } = /** @type {typeof import('../commands/list.ts')} */ (
+  await loadSource('src/commands/list.ts')
+);
+// a group alone is help
+const families = [
+  ...groups.map(({ name }) => [name, 'help']),
+  ...commands.map(({ name, family }) => [name, family ?? 'light']),
+];
 const boot = await compile('boot.cjs', {
   entryPoints: ['src/boot.ts'],
   define: {
     QRUN_VERSION: JSON.stringify(version),
     QRUN_BUILD: JSON.stringify(hash.digest('hex')),
     QRUN_SOURCES: JSON.stringify(compiled.map(({ name }) => name)),
-    QRUN_FAMILIES: JSON.stringify(Object.fromEntries(commands.map(({ name, family }) => [name, family ?? 'light']))),
+    QRUN_FAMILIES: JSON.stringify(Object.fromEntries(families)),
   },
 });
 for (const { name, contents } of compiled) replaceFile(path.join(root, 'dist', name), contents);

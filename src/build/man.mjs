@@ -100,7 +100,7 @@ const exitStatus = /** @type {const} */ ([
 ]);
 
 const environment = /** @type {const} */ ([
-  ['QRUN_CONFIG_DIR', 'where profiles are, in place of both directories below'],
+  ['QRUN_CONFIG_DIR', 'where profiles and networks are, in place of both directories below'],
   ['QRUN_STATE_DIR', 'addresses, locks, journals and logs'],
   ['QRUN_RUNTIME_DIR', 'sockets'],
   ['QRUN_CACHE_DIR', 'what can be found out anew'],
@@ -112,6 +112,7 @@ const environment = /** @type {const} */ ([
 
 const files = /** @type {const} */ ([
   ['~/.config/qrun/profiles/NAME.yaml, /etc/qrun/profiles/NAME.yaml', 'profiles; for root only the second'],
+  ['~/.config/qrun/networks/NAME.yaml, /etc/qrun/networks/NAME.yaml', 'networks; for root only the second'],
   ['~/.local/state/qrun, /var/lib/qrun', 'state of an ordinary user, and of root'],
   ['$XDG_RUNTIME_DIR/qrun, /run/qrun', 'sockets of an ordinary user, and of root'],
   ['~/.cache/qrun, /var/cache/qrun', 'caches of an ordinary user, and of root'],

@@ -20,8 +20,11 @@ export type Run<A> = (args: A, context: CommandContext) => Promise<number>;
 export type ArgumentValue = boolean | string | number | readonly string[] | undefined;
 export type Arguments<A> = { readonly [K in keyof A]: ArgumentValue };
 
-/** What the shell offers as a value. A `vm` has state of its own, a `running` one runs; `text` and `words` are anybody's guess. */
-export type ValueKind = 'profile' | 'vm' | 'running' | 'file' | 'words' | 'shell' | 'text';
+/**
+ * What the shell offers as a value. A `vm` has state of its own, a `running` one runs; a `network` is defined or up, an `up-network` is up; `text` and
+ * `words` are anybody's guess.
+ */
+export type ValueKind = 'profile' | 'vm' | 'running' | 'network' | 'up-network' | 'file' | 'words' | 'shell' | 'text';
 
 interface Positional {
   readonly as: 'positional';
@@ -64,7 +67,15 @@ type TypeName<V> = V extends boolean
       : 'strings';
 type SpecOf<V> = Extract<ArgumentSpec, { readonly type: unknown }> & { readonly type: TypeName<NonNullable<V>> };
 
+/** The first word of commands that are called by two: `net` of `net ls`. */
+export interface CommandGroup {
+  readonly name: string;
+  /** One line, no full stop. */
+  readonly summary: string;
+}
+
 export interface Command<A extends Arguments<A>> {
+  /** One word, or a group's name and another: `net ls`. */
   readonly name: string;
   /** One line, no full stop. */
   readonly summary: string;
@@ -72,10 +83,10 @@ export interface Command<A extends Arguments<A>> {
   readonly hidden?: boolean;
   /** The words are handed over as they are; the command has one argument, `words`. */
   readonly raw?: boolean;
-  /** Its documents have a schema: `schema/NAME.schema.json`. */
+  /** Its documents have a schema: `schema/NAME.schema.json`, with `-` for the blank of a name. */
   readonly document?: boolean;
   /** Which part of the bundle it uses: commands of one family share a code cache. Default: `light`. */
-  readonly family?: 'profile';
+  readonly family?: 'profile' | 'network';
   /** By the name that the handler knows it under; the option is that name in kebab-case. Positionals in their order. */
   readonly arguments: { readonly [K in keyof A]-?: SpecOf<A[K]> };
   /** Options of which only one may be given. */
@@ -98,3 +109,6 @@ export function command<A extends Arguments<A>>(definition: Command<A>): AnyComm
 
 /** The option that an argument is given by: `dryRun` is `dry-run`. */
 export const flagOf = (argument: string): string => argument.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The group that a command of two words belongs to. */
+export const groupOf = (name: string): string | undefined => (name.includes(' ') ? name.split(' ')[0] : undefined);

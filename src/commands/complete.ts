@@ -4,17 +4,20 @@
  */
 import { listProfiles } from '../host/profile-files.ts';
 import { listRunning, listVmNames } from '../launch/vms.ts';
+import { listNetworkNames, listUpNetworkNames } from '../networks/list.ts';
 import { visible } from '../report/visible.ts';
 import type { RawArguments } from './arguments.ts';
 import {
   flagOf,
+  groupOf,
   type AnyCommand,
   type ArgumentSpec,
   type CommandContext,
+  type CommandGroup,
   type Run,
   type ValueKind,
 } from './command.ts';
-import { commandNamed, commands, defaultCommand } from './list.ts';
+import { commandNamed, commands, commandsOf, defaultCommand, groupNamed, groups } from './list.ts';
 import { optionsOf } from './parse-arguments.ts';
 
 interface Candidate {
@@ -51,7 +54,8 @@ function answerFor(line: readonly string[], context: CommandContext): Answer {
   const current = words.at(-1) === '=' ? '' : (words.at(-1) ?? '');
   const before = words.slice(0, -1);
   if (before.includes('--')) return 'files';
-  const command = commandOf(before);
+  const { command, group, written: names } = calledBy(before);
+  if (group !== undefined && command === undefined) return wordsOfGroup(group, names, current);
   const known = command ?? commandNamed(defaultCommand);
   if (known === undefined) return [];
   const pending = pendingOption(known, before.at(-1));
@@ -63,7 +67,7 @@ function answerFor(line: readonly string[], context: CommandContext): Answer {
         ? prefixed(`${written['flag'] ?? ''}=`, valuesOf(pendingOption(known, written['flag']) ?? {}, context))
         : current.startsWith('-')
           ? optionWords(known, before)
-          : positionalWords({ command, known, before, current, context });
+          : positionalWords({ command, known, names, before, current, context });
   return answer === 'files' ? answer : answer.filter(({ word }) => word.startsWith(current));
 }
 
@@ -71,25 +75,48 @@ interface Position {
   /** The command that was written; undefined: the default one. */
   readonly command: AnyCommand | undefined;
   readonly known: AnyCommand;
+  /** How many words it took to call it. */
+  readonly names: number;
   readonly before: readonly string[];
   readonly current: string;
   readonly context: CommandContext;
 }
 
-function positionalWords({ command, known, before, current, context }: Position): Answer {
-  const given = positionalsIn(known, before).slice(command === undefined ? 0 : 1);
+function positionalWords({ command, known, names, before, current, context }: Position): Answer {
+  const given = positionalsIn(known, before).slice(names);
   const spec = positionalAt(known, given.length);
   if (spec === undefined) return [];
-  const values = /[/.]/.test(current) && spec.values === 'profile' ? 'files' : valuesOf(spec, context);
+  const values =
+    /[/.]/.test(current) && ['profile', 'network'].includes(spec.values) ? 'files' : valuesOf(spec, context);
   if (values === 'files') return values;
   const first = command === undefined && given.length === 0 ? commandWords() : [];
   return [...first, ...values.filter(({ word }) => !given.includes(word))];
 }
 
-function commandOf(before: readonly string[]): AnyCommand | undefined {
+interface Called {
+  readonly command?: AnyCommand;
+  readonly group?: CommandGroup;
+  /** How many words call it. */
+  readonly written: number;
+}
+
+function calledBy(before: readonly string[]): Called {
   const fallback = commandNamed(defaultCommand);
-  const first = fallback === undefined ? undefined : positionalsIn(fallback, before)[0];
-  return first === undefined ? undefined : commandNamed(first);
+  const [first, second] = fallback === undefined ? [] : positionalsIn(fallback, before);
+  if (first === undefined) return { written: 0 };
+  const group = groupNamed(first);
+  const command = commandNamed(group === undefined ? first : `${first} ${second ?? ''}`);
+  const written = group === undefined ? Number(command !== undefined) : second === undefined ? 1 : 2;
+  return { written, ...(group && { group }), ...(command && { command }) };
+}
+
+/** Its commands, as long as none is written. */
+function wordsOfGroup(group: CommandGroup, written: number, current: string): readonly Candidate[] {
+  if (written > 1) return [];
+  const words = current.startsWith('-')
+    ? optionWords({ arguments: {} }, [])
+    : commandsOf(group).map(({ name, summary }) => ({ word: name.slice(group.name.length + 1), summary }));
+  return words.filter(({ word }) => word.startsWith(current));
 }
 
 /** Words that are neither options nor the values of options. */
@@ -113,14 +140,16 @@ function pendingOption(command: AnyCommand, word: string | undefined): ValueSour
   return found === undefined || found[1].type === 'boolean' ? undefined : found[1];
 }
 
-function optionWords(command: AnyCommand, before: readonly string[]): readonly Candidate[] {
+function optionWords(command: Pick<AnyCommand, 'arguments'>, before: readonly string[]): readonly Candidate[] {
   return optionsOf(command)
     .filter(([name, { type }]) => type === 'strings' || name === 'verbose' || !before.includes(`--${flagOf(name)}`))
     .map(([name, { summary }]) => ({ word: `--${flagOf(name)}`, summary }));
 }
 
 const commandWords = (): readonly Candidate[] =>
-  commands.filter(({ hidden }) => hidden !== true).map(({ name, summary }) => ({ word: name, summary }));
+  [...commands.filter(({ name, hidden }) => hidden !== true && groupOf(name) === undefined), ...groups].map(
+    ({ name, summary }) => ({ word: name, summary }),
+  );
 
 interface ValueSource {
   readonly values?: ValueKind;
@@ -136,6 +165,10 @@ function valuesOf({ values, choices }: ValueSource, context: CommandContext): An
       return listVmNames(context.places).map((word) => ({ word, summary: 'VM' }));
     case 'running':
       return listRunning(context).map(({ vm, state }) => ({ word: vm, summary: state }));
+    case 'network':
+      return listNetworkNames(context.places).map((word) => ({ word, summary: 'network' }));
+    case 'up-network':
+      return listUpNetworkNames(context.places).map((word) => ({ word, summary: 'network' }));
     case 'file':
       return 'files';
     default:

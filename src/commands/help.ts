@@ -1,13 +1,16 @@
-/** The help, of qrun or of one command, laid out by yargs from the list. */
+/** The help, of qrun, of a group or of one command, laid out by yargs from the list. */
 import type { Argv } from 'yargs';
-import { flagOf, type AnyCommand, type ArgumentSpec } from './command.ts';
-import { commands } from './list.ts';
+import { flagOf, groupOf, type AnyCommand, type ArgumentSpec, type CommandGroup } from './command.ts';
+import { commands, commandsOf, groups } from './list.ts';
 import { optionsOf } from './parse-arguments.ts';
 
 const widest = 100;
 
-/** @param columns of the terminal; undefined where there is none */
-export async function renderHelp(command: AnyCommand | undefined, columns: number | undefined): Promise<string> {
+/** @param topic undefined: all of qrun @param columns of the terminal; undefined where there is none */
+export async function renderHelp(
+  topic: AnyCommand | CommandGroup | undefined,
+  columns: number | undefined,
+): Promise<string> {
   const { default: yargs } = await import('yargs');
   const parser = yargs([])
     .locale('en')
@@ -16,16 +19,33 @@ export async function renderHelp(command: AnyCommand | undefined, columns: numbe
     .exitProcess(false)
     .scriptName('qrun')
     .wrap(Math.min(widest, columns ?? 80));
-  return `${await (command === undefined ? describeAll(parser) : describeOne(parser, command)).getHelp()}\n`;
+  return `${await describe(parser, topic).getHelp()}\n`;
+}
+
+function describe(parser: Argv, topic: AnyCommand | CommandGroup | undefined): Argv {
+  if (topic === undefined) return describeAll(parser);
+  return 'load' in topic ? describeOne(parser, topic) : describeGroup(parser, topic);
 }
 
 function describeAll(parser: Argv): Argv {
   parser.usage('qrun NAME… [-d] [-- QEMU-ARGS]\nqrun COMMAND …\n\nRuns QEMU virtual machines from YAML profiles.');
+  const told = new Set<string>();
   for (const one of commands) {
-    if (one.hidden !== true) parser.command(shortSynopsisOf(one), one.summary);
+    if (one.hidden === true) continue;
+    const group = groups.find(({ name }) => name === groupOf(one.name));
+    if (group === undefined) parser.command(shortSynopsisOf(one), one.summary);
+    else if (!told.has(group.name)) parser.command(`${group.name} COMMAND …`, group.summary);
+    told.add(group?.name ?? one.name);
   }
   describeOptions(parser, optionsOf({ arguments: {} }));
   return parser.epilogue('qrun COMMAND --help tells more; man qrun tells all.');
+}
+
+function describeGroup(parser: Argv, group: CommandGroup): Argv {
+  parser.usage(`qrun ${group.name} COMMAND …\n\n${sentence(group.summary)}`);
+  for (const one of commandsOf(group)) parser.command(shortSynopsisOf(one), one.summary);
+  describeOptions(parser, optionsOf({ arguments: {} }));
+  return parser.epilogue(`qrun ${group.name} COMMAND --help tells more; man qrun tells all.`);
 }
 
 function describeOne(parser: Argv, command: AnyCommand): Argv {

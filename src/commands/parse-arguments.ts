@@ -4,11 +4,13 @@
  */
 import { QrunError } from '../errors.ts';
 import { closestOf } from '../profile/closest.ts';
-import { flagOf, type AnyCommand, type ArgumentSpec, type ArgumentValue } from './command.ts';
-import { laterCommands, commandNamed, defaultCommand, globalOptions } from './list.ts';
+import { flagOf, type AnyCommand, type ArgumentSpec, type ArgumentValue, type CommandGroup } from './command.ts';
+import { commandNamed, commandsOf, defaultCommand, globalOptions, groupNamed, laterCommands } from './list.ts';
 
 export interface ParsedArguments {
   readonly command: AnyCommand;
+  /** What help is about: a command or a group that the words name; undefined: all of qrun. */
+  readonly topic: AnyCommand | CommandGroup | undefined;
   readonly args: Readonly<Record<string, ArgumentValue>>;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -32,19 +34,22 @@ interface Parsed {
 
 /** @throws QrunError `usage` */
 export async function parseArguments(argv: readonly string[]): Promise<ParsedArguments> {
-  refuseLater(argv);
-  const { command, words, tail } = splitWords(argv);
-  if (command.raw === true) {
+  const called = findCommand(argv);
+  const { words, tail } = splitWords(argv, called);
+  const command = called.command ?? theDefault();
+  if (command.raw === true && !called.help) {
     const args = { words: [...words, ...tail] };
-    return { command, args, json: false, quiet: false, verbose: 0, help: false, version: false };
+    return { command, topic: command, args, json: false, quiet: false, verbose: 0, help: false, version: false };
   }
   // asked for help, with whatever else, is asked for help
-  const help = argv.length === 0 || firstWord(argv) === 'help' || words.includes('--help') || words.includes('-h');
+  const help = called.help || words.includes('--help') || words.includes('-h');
+  if (!help) refuseUncalled(called);
   const parsed = help ? { options: {}, positionals: [] } : await parseWords(command, words);
   const options: Readonly<Record<string, unknown>> = parsed.options;
   const version = options['version'] === true;
   return {
     command,
+    topic: called.command ?? called.group,
     args: help || options['help'] === true || version ? {} : argumentsOf(command, parsed, tail),
     json: options['json'] === true,
     quiet: options['quiet'] === true,
@@ -54,49 +59,85 @@ export async function parseArguments(argv: readonly string[]): Promise<ParsedArg
   };
 }
 
-/** True when the first word names a command: then `--help` is about that one. */
-export function namesCommand(argv: readonly string[]): boolean {
-  return indexOfCommand(argv) !== undefined;
+/** What the words call, and which of them say so. */
+interface Called {
+  readonly command?: AnyCommand;
+  readonly group?: CommandGroup;
+  /** Where the command's words stand. */
+  readonly indexes: readonly number[];
+  /** What was written in the place of a command of the group, or of a command that is to come. */
+  readonly unknown?: string;
+  readonly later?: string;
+  /** The words ask for help without `--help`: there are none, `help`, or a group alone. */
+  readonly help: boolean;
 }
 
-function splitWords(argv: readonly string[]): Words & { readonly command: AnyCommand } {
-  const index = indexOfCommand(argv);
-  const command = commandNamed(index === undefined ? defaultCommand : (argv[index] ?? defaultCommand));
+/** Only the first word that is no option can be a command's name, or a group's; then the next one is the group's command. */
+function findCommand(argv: readonly string[]): Called {
+  const first = nextWord(argv, 0);
+  if (first === undefined) return { indexes: [], help: argv.length === 0 };
+  const name = argv[first] ?? '';
+  if (name === 'help') return { ...findCommand(argv.slice(first + 1)), help: true };
+  const group = groupNamed(name);
+  if (group === undefined) {
+    const command = commandNamed(name);
+    if (command !== undefined) return { command, indexes: [first], help: false };
+    return { indexes: [], help: false, ...(laterCommands.includes(name) && { later: name }) };
+  }
+  const second = nextWord(argv, first + 1);
+  if (second === undefined) return { group, indexes: [first], help: true };
+  const word = argv[second] ?? '';
+  const full = `${name} ${word}`;
+  const command = commandNamed(full);
+  if (command !== undefined) return { command, group, indexes: [first, second], help: false };
+  return {
+    group,
+    indexes: [first],
+    help: word === 'help',
+    ...(laterCommands.includes(full) ? { later: full } : { unknown: word }),
+  };
+}
+
+/** The next word from there that is no option and no option's value; none stands behind `--`. */
+function nextWord(argv: readonly string[], from: number): number | undefined {
+  for (let index = from; index < argv.length; index++) {
+    const word = argv[index] ?? '';
+    if (word === '--') return undefined;
+    if (!word.startsWith('-') || word === '-') return index;
+    if (takesNextWord(word)) index++;
+  }
+  return undefined;
+}
+
+function theDefault(): AnyCommand {
+  const command = commandNamed(defaultCommand);
   if (command === undefined) throw new TypeError(`no command ${defaultCommand}`);
-  const rest = index === undefined ? [...argv] : argv.toSpliced(index, 1);
-  const dashes = command.raw === true ? -1 : rest.indexOf('--');
-  if (dashes === -1) return { command, words: rest, tail: [] };
-  return { command, words: rest.slice(0, dashes), tail: rest.slice(dashes + 1) };
+  return command;
 }
 
-/** A name that a later version means something by is no VM's, unless `run` says so. @throws QrunError `not-implemented` */
-function refuseLater(argv: readonly string[]): void {
-  const word = firstWord(argv);
-  if (word === undefined || !laterCommands.includes(word)) return;
-  throw new QrunError('not-implemented', `qrun ${word} is not implemented yet`, {
-    hint: `for a VM of that name: qrun run ${word}`,
+function splitWords(argv: readonly string[], { command, indexes }: Called): Words {
+  const rest = argv.filter((_word, index) => !indexes.includes(index));
+  const dashes = command?.raw === true ? -1 : rest.indexOf('--');
+  if (dashes === -1) return { words: rest, tail: [] };
+  return { words: rest.slice(0, dashes), tail: rest.slice(dashes + 1) };
+}
+
+/** A name that a later version means something by is no VM's, unless `run` says so. @throws QrunError `not-implemented`, `usage` */
+function refuseUncalled({ group, unknown, later }: Called): void {
+  if (later !== undefined) {
+    throw new QrunError('not-implemented', `qrun ${later} is not implemented yet`, {
+      hint: group === undefined ? `for a VM of that name: qrun run ${later}` : `qrun ${group.name} --help`,
+    });
+  }
+  if (unknown === undefined || group === undefined) return;
+  const near = closestOf(
+    unknown,
+    commandsOf(group).map(({ name }) => name.slice(group.name.length + 1)),
+  );
+  const meant = near === undefined ? '' : ` (did you mean qrun ${group.name} ${near}?)`;
+  throw new QrunError('usage', `qrun ${group.name}: there is no command ${JSON.stringify(unknown)}${meant}`, {
+    hint: `qrun ${group.name} --help`,
   });
-}
-
-function firstWord(argv: readonly string[]): string | undefined {
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index] ?? '';
-    if (word === '--') return undefined;
-    if (!word.startsWith('-') || word === '-') return word;
-    if (takesNextWord(word)) index++;
-  }
-  return undefined;
-}
-
-/** Where the command's name stands: only the first word that is no option can be one. */
-function indexOfCommand(argv: readonly string[]): number | undefined {
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index] ?? '';
-    if (word === '--') return undefined;
-    if (!word.startsWith('-') || word === '-') return commandNamed(word) === undefined ? undefined : index;
-    if (takesNextWord(word)) index++;
-  }
-  return undefined;
 }
 
 /** Options before the command's name can only be the default command's, or everybody's. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { QrunError } from '../../../src/errors.ts';
 import { synopsisOf } from '../../../src/commands/help.ts';
-import { commandNamed, commands } from '../../../src/commands/list.ts';
+import { commandNamed, commands, groups, laterCommands } from '../../../src/commands/list.ts';
 import { parseArguments } from '../../../src/commands/parse-arguments.ts';
 
 async function parse(line: readonly string[]): Promise<{ command: string; args: unknown }> {
@@ -40,6 +40,13 @@ describe('which command', () => {
     [['monitor', 'a', 'info', 'network'], { command: 'monitor', args: { vm: 'a', command: ['info', 'network'] } }],
     [['monitor', 'a', '--', 'x', '-y'], { command: 'monitor', args: { vm: 'a', command: ['x', '-y'] } }],
     [['gc'], { command: 'gc', args: { dryRun: false } }],
+    [['net', 'ls'], { command: 'net ls', args: {} }],
+    [['-v', 'net', '-q', 'ls', '--json'], { command: 'net ls', args: {} }],
+    [['run', 'net'], run(['net'])],
+    [['run', 'net', 'ls'], run(['net', 'ls'])],
+    [['web1', 'net'], run(['web1', 'net'])],
+    [['--name', 'net', 'web1'], run(['web1'], { name: 'net' })],
+    [['--', 'net', 'ls'], run(['net', 'ls'])],
     [['__release', 'a', '--json', '--', '-9'], { command: '__release', args: { words: ['a', '--json', '--', '-9'] } }],
   ])('%j', async (line, wanted) => {
     expect(await parse(line)).toEqual(wanted);
@@ -57,6 +64,51 @@ describe('which command', () => {
     expect(await parseArguments(['stop', '--nonsense', '--help'])).toMatchObject({ help: true });
     expect(await parseArguments(['web1', '--', '--help'])).toMatchObject({ help: false });
     expect(await parseArguments(['web1', '--version'])).toMatchObject({ version: true });
+  });
+});
+
+describe('a group of commands', () => {
+  test.each<[readonly string[], string | undefined]>([
+    [['net'], 'net'],
+    [['net', '--help'], 'net'],
+    [['net', '--nonsense'], 'net'],
+    [['net', 'foo', '-h'], 'net'],
+    [['net', 'help'], 'net'],
+    [['help', 'net'], 'net'],
+    [['help', 'net', 'ls'], 'net ls'],
+    [['net', '--help', 'ls'], 'net ls'],
+    [['net', '--', 'ls'], 'net'],
+    [['help', 'stop'], 'stop'],
+    [['help'], undefined],
+    [['help', 'foo'], undefined],
+    [['help', '__complete'], '__complete'],
+  ])('%j is help', async (line, topic) => {
+    const parsed = await parseArguments(line);
+    expect({ help: parsed.help, topic: parsed.topic?.name }).toEqual({ help: true, topic });
+  });
+
+  test.each([
+    [['net', 'foo'], 'qrun net: there is no command "foo"'],
+    [['net', 'lss'], 'qrun net: there is no command "lss" (did you mean qrun net ls?)'],
+    [['net', '', 'ls'], 'qrun net: there is no command ""'],
+    [['net', 'constructor'], 'qrun net: there is no command "constructor"'],
+    [['net', 'ls', 'lab'], 'qrun net ls: "lab" is one argument too many'],
+    [['net', 'ls', '--jsn'], 'qrun net ls: unknown option --jsn (did you mean --json?)'],
+  ])('%j is wrong usage', async (line, message) => {
+    await expect(parseArguments(line)).rejects.toMatchObject({ code: 'usage', message });
+  });
+
+  test('what is to come is no VM, and no other command', async () => {
+    for (const name of laterCommands) {
+      expect(commandNamed(name)).toBeUndefined();
+      await expect(parseArguments(name.split(' '))).rejects.toMatchObject({ code: 'not-implemented' });
+    }
+  });
+
+  test('no command is called like a group, and each of two words has its group', () => {
+    expect(groups.filter(({ name }) => commandNamed(name) !== undefined)).toEqual([]);
+    const firsts = commands.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ')[0]] : []));
+    expect([...new Set(firsts)]).toEqual(groups.map(({ name }) => name));
   });
 });
 
@@ -83,6 +135,8 @@ test('no line of words ends in anything but arguments or a fault of usage', asyn
       '--constructor',
       'stop',
       'ls',
+      'net',
+      'help',
       '--no-detach',
       '-vqd',
       '--a.b=c',

@@ -1,0 +1,175 @@
+/** Commands of VMs, as data: starting, looking, ending, reaching. */
+import type {
+  LogsArguments,
+  MonitorArguments,
+  NoArguments,
+  RunArguments,
+  ShowArguments,
+  StopArguments,
+  VmArguments,
+  VmsArguments,
+  WaitArguments,
+} from './arguments.ts';
+import { asName, ephemeral, flag, number, profile, qemuArgs, value, vm, vms } from './argument-specs.ts';
+import { command, type AnyCommand } from './command.ts';
+
+export const vmCommands: readonly AnyCommand[] = [
+  command<RunArguments>({
+    name: 'run',
+    summary: 'start VMs; one without -d is attached to your terminal',
+    family: 'profile',
+    arguments: {
+      profiles: { ...profile, type: 'strings', required: true, summary: 'a profile by name, or the path of its file' },
+      detach: { ...flag('return as soon as QEMU runs'), short: 'd' },
+      name: asName,
+      ephemeral,
+      qemuArgs,
+    },
+    examples: [
+      { line: 'web1', means: 'start web1 and attach to its console' },
+      { line: 'run ls -d', means: 'start a VM that is called like a command' },
+      {
+        line: './web.yaml --name web2 -d -- -device virtio-rng-pci',
+        means: 'a VM of another name from a file, with an option for QEMU',
+      },
+    ],
+    load: () => import('./run.ts'),
+  }),
+  command<ShowArguments>({
+    name: 'show',
+    summary: 'show everything that a run would do, and do nothing',
+    family: 'profile',
+    document: true,
+    arguments: {
+      profile: { ...profile, type: 'string', required: true, summary: 'a profile by name, or the path of its file' },
+      shell: flag('as a shell script that runs by itself'),
+      name: asName,
+      ephemeral,
+      qemuArgs,
+    },
+    exclusive: [['shell', 'json']],
+    examples: [{ line: 'show web1 --shell >web1.sh', means: 'a script that does the same' }],
+    load: () => import('./show.ts'),
+  }),
+  command<NoArguments>({
+    name: 'ls',
+    summary: 'list profiles and the state of their VMs',
+    document: true,
+    arguments: {},
+    examples: [{ line: 'ls --json', means: 'the same for a script' }],
+    load: () => import('./ls.ts'),
+  }),
+  command<NoArguments>({
+    name: 'ps',
+    summary: 'list running VMs',
+    document: true,
+    arguments: {},
+    examples: [{ line: 'ps', means: 'what runs, since when, with which addresses' }],
+    load: () => import('./ps.ts'),
+  }),
+  command<VmArguments>({
+    name: 'nics',
+    summary: "list a VM's network interfaces",
+    document: true,
+    arguments: { vm: { ...vm, values: 'profile', summary: 'a VM or a profile' } },
+    examples: [{ line: 'nics web1', means: 'kinds, MAC addresses, host interfaces, IP addresses where known' }],
+    load: () => import('./nics.ts'),
+  }),
+  command<StopArguments>({
+    name: 'stop',
+    summary: 'ask guests to power down, and insist when the time is up',
+    arguments: {
+      vms: { ...vms, summary: 'running VMs' },
+      timeout: number('SECONDS', 'how long a guest may take; default is what its profile says, else 60'),
+    },
+    examples: [{ line: 'stop web1 web2 --timeout 20', means: 'both at once, 20 s for each' }],
+    load: () => import('./stop.ts'),
+  }),
+  command<VmsArguments>({
+    name: 'kill',
+    summary: 'end VMs at once, as by pulling the plug',
+    arguments: { vms: { ...vms, summary: 'running VMs' } },
+    examples: [{ line: 'kill web1', means: 'end it now' }],
+    load: () => import('./kill.ts'),
+  }),
+  command<VmsArguments>({
+    name: 'reset',
+    summary: 'press the reset button',
+    arguments: { vms: { ...vms, summary: 'running VMs' } },
+    examples: [{ line: 'reset web1', means: 'boot it anew' }],
+    load: () => import('./reset.ts'),
+  }),
+  command<VmsArguments>({
+    name: 'pause',
+    summary: 'hold the virtual CPUs',
+    arguments: { vms: { ...vms, summary: 'running VMs' } },
+    examples: [{ line: 'pause web1', means: 'hold it until qrun resume' }],
+    load: () => import('./pause.ts'),
+  }),
+  command<VmsArguments>({
+    name: 'resume',
+    summary: 'let the virtual CPUs go on',
+    arguments: { vms: { ...vms, summary: 'paused VMs' } },
+    examples: [{ line: 'resume web1', means: 'let it go on' }],
+    load: () => import('./resume.ts'),
+  }),
+  command<WaitArguments>({
+    name: 'wait',
+    summary: 'wait until a VM ends, answers on a port, or says something',
+    arguments: {
+      vm: { ...vm, summary: 'a running VM' },
+      for: {
+        ...value('WHAT', 'end (the default), port:22 (a guest port that is forwarded), or text:REGEX (on the console)'),
+        default: 'end',
+      },
+      timeout: number('SECONDS', 'give up after that; default: never'),
+    },
+    examples: [
+      { line: 'wait web1 --for port:22 --timeout 60', means: 'until its ssh answers' },
+      { line: "wait web1 --for 'text:login:'", means: 'until its console shows that' },
+    ],
+    load: () => import('./wait.ts'),
+  }),
+  command<VmArguments>({
+    name: 'console',
+    summary: "attach to a VM's serial console; Ctrl-] leaves it",
+    arguments: { vm: { ...vm, summary: 'a running VM' } },
+    examples: [{ line: 'console web1', means: 'attach; the VM lives on when you leave' }],
+    load: () => import('./console.ts'),
+  }),
+  command<LogsArguments>({
+    name: 'logs',
+    summary: "print QEMU's and the console's output of the last run",
+    arguments: {
+      vm: { ...vm, values: 'vm', summary: 'a VM, running or not' },
+      follow: { ...flag('go on until the VM ends'), short: 'f' },
+      console: flag("only the console's"),
+      qemu: flag("only QEMU's own"),
+      previous: flag('of the run before'),
+      lines: { ...number('N', 'only the last N lines'), short: 'n' },
+    },
+    exclusive: [
+      ['console', 'qemu'],
+      ['follow', 'previous'],
+    ],
+    examples: [{ line: 'logs -f web1', means: 'follow it' }],
+    load: () => import('./logs.ts'),
+  }),
+  command<MonitorArguments>({
+    name: 'monitor',
+    summary: "QEMU's human monitor: one command, or a prompt",
+    arguments: {
+      vm: { ...vm, summary: 'a running VM' },
+      command: {
+        as: 'positional',
+        type: 'strings',
+        label: 'CMD',
+        values: 'words',
+        required: false,
+        summary: 'words of one command; without it, a prompt',
+      },
+    },
+    examples: [{ line: 'monitor web1 info network', means: 'one command' }],
+    load: () => import('./monitor.ts'),
+  }),
+];
