@@ -25,6 +25,7 @@ const exitStatus = {
   'invalid-name': 2,
   'invalid-profile': 2,
   'invalid-network': 2,
+  'invalid-lab': 2,
   'unsafe-file': 2,
   'missing-tool': 3,
   permission: 3,

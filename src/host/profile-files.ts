@@ -83,12 +83,20 @@ function placesOfName(places: Places, name: VmName): string[] {
   );
 }
 
-function readTrusted(file: string, { uid, env }: Pick<System, 'uid' | 'env'>): string | undefined {
+/**
+ * The text of a file that says what is run: root takes none that others could have written.
+ * @returns undefined when there is no such file @throws QrunError `unsafe-file`, `permission`, `invalid-profile` (or what `code` says) for what is no text
+ */
+export function readTrusted(
+  file: string,
+  { uid, env }: Pick<System, 'uid' | 'env'>,
+  code: 'invalid-profile' | 'invalid-network' | 'invalid-lab' = 'invalid-profile',
+): string | undefined {
   const read = readOwned(file, { maxBytes: maxProfileBytes });
   if (read === undefined) return undefined;
   if (uid === 0) refuseUntrusted(file, read.stat, sudoUidOf(env));
   if (isUtf8(read.bytes)) return read.text;
-  throw new QrunError('invalid-profile', `${file}: it is not UTF-8 text`, { hint: `file ${file}` });
+  throw new QrunError(code, `${file}: it is not UTF-8 text`, { hint: `file ${file}` });
 }
 
 /** The person behind `sudo`; root set that variable, so root may believe it. */
