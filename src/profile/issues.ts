@@ -9,13 +9,24 @@ import type { DocumentPath, PathFault } from './yaml-document.ts';
 
 type Issue = z.core.$ZodIssue;
 
-export function faultsOfIssues(issues: readonly Issue[], value: unknown, base: DocumentPath = []): PathFault[] {
+/** Keys that are looked for at the top of the document, and what they belong to: `a NIC (below "nics")`. */
+export interface Elsewhere {
+  readonly keys: readonly string[];
+  readonly of: string;
+}
+
+export function faultsOfIssues(
+  issues: readonly Issue[],
+  value: unknown,
+  { base = [], elsewhere = ofNics }: { readonly base?: DocumentPath; readonly elsewhere?: Elsewhere } = {},
+): PathFault[] {
   return issues.flatMap((issue) => {
     const steps = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
     const path = [...base, ...steps];
     const found = valueAt(value, steps);
     if (issue.code === 'invalid_union') return faultsOfUnion(issue, found, path);
-    if (issue.code === 'unrecognized_keys') return unknownKeys(issue.keys, issue.message.split(' '), path);
+    if (issue.code === 'unrecognized_keys')
+      return unknownKeys(issue.keys, issue.message.split(' '), { path, elsewhere });
     return [{ path, at: 'value' as const, message: messageOf(issue, found, path) }];
   });
 }
@@ -27,27 +38,35 @@ function valueAt(value: unknown, path: DocumentPath): unknown {
   }, value);
 }
 
-/** Keys of NICs that are looked for at the top of a profile by who knows other tools. */
-const nicKeys = ['forwards', 'mac', 'model', 'mtu', 'queues', 'subnet', 'vhost'];
+/** Of a profile, by who knows other tools. */
+const ofNics: Elsewhere = {
+  keys: ['forwards', 'mac', 'model', 'mtu', 'queues', 'subnet', 'vhost'],
+  of: 'a NIC (below "nics")',
+};
+
+interface KeyPlace {
+  readonly path: DocumentPath;
+  readonly elsewhere: Elsewhere;
+}
 
 /** To look for what was meant takes time: not for each of the thousands of keys of a file that is no profile at all. */
 const maxSuggestions = 50;
 
-function unknownKeys(keys: readonly string[], known: readonly string[], path: DocumentPath): PathFault[] {
+function unknownKeys(keys: readonly string[], known: readonly string[], place: KeyPlace): PathFault[] {
   return keys.map((key, index) => ({
-    path: [...path, key],
+    path: [...place.path, key],
     at: 'key',
-    message: `unknown key ${truncated(key)}${index < maxSuggestions ? suggestion(key, known, path) : ''}`,
+    message: `unknown key ${truncated(key)}${index < maxSuggestions ? suggestion(key, known, place) : ''}`,
   }));
 }
 
-function suggestion(key: string, known: readonly string[], path: DocumentPath): string {
+function suggestion(key: string, known: readonly string[], { path, elsewhere }: KeyPlace): string {
   const near = closestOf(key, known, otherNamesOf);
   if (near !== undefined) return `, did you mean "${near}"?`;
-  const ofNic = path.length === 0 ? closestOf(key, nicKeys, otherNamesOf) : undefined;
-  return ofNic === undefined
+  const there = path.length === 0 ? closestOf(key, elsewhere.keys, otherNamesOf) : undefined;
+  return there === undefined
     ? `: the keys here are ${listed(known, 'and')}`
-    : `, did you mean "${ofNic}" of a NIC (below "nics")?`;
+    : `, did you mean "${there}" of ${elsewhere.of}?`;
 }
 
 function faultsOfUnion(issue: Issue & { code: 'invalid_union' }, value: unknown, path: DocumentPath): PathFault[] {
@@ -55,7 +74,7 @@ function faultsOfUnion(issue: Issue & { code: 'invalid_union' }, value: unknown,
     // a fraction where a whole number belongs is a number all the same
     branch.find((inner) => inner.code === 'invalid_type' && inner.path.length === 0 && inner.expected !== 'int');
   const meant = issue.errors.find((branch) => misfit(branch) === undefined);
-  if (meant !== undefined) return faultsOfIssues(meant, value, path);
+  if (meant !== undefined) return faultsOfIssues(meant, value, { base: path });
   const expected = issue.errors.map((branch) => expectedOf(misfit(branch)));
   return [{ path, at: 'value', message: mismatch([...new Set(expected)], value, path) }];
 }

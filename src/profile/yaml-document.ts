@@ -55,7 +55,8 @@ const maxBytes = 256 * 1024;
 /** Profiles are five deep. The composer recurses, and V8 dies in a regular expression when the stack is nearly used up. */
 const maxDepth = 40;
 
-export function parseYaml(text: string): YamlDocument {
+/** `what` such a text is, for messages. */
+export function parseYaml(text: string, what = 'profile'): YamlDocument {
   const lines = new LineCounter();
   lines.addNewLine(0);
   const lineOf = (offset: number): { line: number; column: number } => {
@@ -69,12 +70,12 @@ export function parseYaml(text: string): YamlDocument {
     place: (fault) => ({ start: 0, end: 1, path: fault.path, message: fault.message }),
     lineOf,
   });
-  const unfit = faultOfText(text);
+  const unfit = faultOfText(text, what);
   if (unfit !== undefined) return fails([unfit]);
   const tokens = parseTokens(text, lines);
   if (!Array.isArray(tokens)) return fails([tokens]);
   const documents = composeDocuments(tokens, text.length);
-  const broken = faultsOfSyntax(documents);
+  const broken = faultsOfSyntax(documents, what);
   const root = documents[0]?.contents;
   if (broken.length > 0 || !root) return fails(broken.length > 0 ? broken : [documentFault(0, 'the file is empty')]);
   const reader = new NodeReader(lineOf);
@@ -95,10 +96,10 @@ const documentFault = (start: number, message: string, end = start + 1): PlacedF
   message,
 });
 
-function faultOfText(text: string): PlacedFault | undefined {
+function faultOfText(text: string, what: string): PlacedFault | undefined {
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) {
-    return documentFault(0, `the file has ${bytes} bytes: more than ${maxBytes} is no profile`);
+    return documentFault(0, `the file has ${bytes} bytes: more than ${maxBytes} is no ${what}`);
   }
   const undecoded = text.indexOf('\ufffd');
   return undecoded < 0 ? undefined : documentFault(undecoded, 'this is not UTF-8 text');
@@ -151,7 +152,7 @@ function composeDocuments(tokens: readonly CST.Token[], end: number): Document.P
   return [...composer.compose(tokens, true, end)] as Document.Parsed[];
 }
 
-function faultsOfSyntax(documents: readonly Document.Parsed[]): PlacedFault[] {
+function faultsOfSyntax(documents: readonly Document.Parsed[], what: string): PlacedFault[] {
   const [document, second] = documents;
   if (document === undefined) return [];
   const { errors, warnings, directives } = document;
@@ -159,10 +160,10 @@ function faultsOfSyntax(documents: readonly Document.Parsed[]): PlacedFault[] {
     documentFault(pos[0], sentence(code, message), Math.max(pos[1], pos[0] + 1)),
   );
   if (directives.yaml.explicit === true && directives.yaml.version !== '1.2') {
-    faults.push(documentFault(0, `YAML ${directives.yaml.version} is not taken: a profile is YAML 1.2`));
+    faults.push(documentFault(0, `YAML ${directives.yaml.version} is not taken: a ${what} is YAML 1.2`));
   }
   if (second !== undefined)
-    faults.push(documentFault(second.range[0], 'a second document: a profile is one', second.range[0] + 3));
+    faults.push(documentFault(second.range[0], `a second document: a ${what} is one`, second.range[0] + 3));
   const sorted = faults.toSorted((a, b) => a.start - b.start);
   // one mistake makes several errors of the library's in one place: the first says most
   return sorted.filter(({ start }, index) => start !== sorted[index - 1]?.start);

@@ -81,7 +81,7 @@ function parseMap(written: Readonly<Record<string, unknown>>, index: number, con
       at: 'value',
       message,
     }));
-  const found = parsed.success ? [] : faultsOfIssues(parsed.error.issues, written, path);
+  const found = parsed.success ? [] : faultsOfIssues(parsed.error.issues, written, { base: path });
   const faults = [...found, ...crossed];
   if (!parsed.success || faults.length > 0) return { faults, written, short: false };
   return { nic: { ...parsed.data, id: parsed.data.id ?? defaultNicId(index) } as Nic, faults, written, short: false };
