@@ -6,9 +6,10 @@ import { readKvm } from '../host/kvm.ts';
 import { runKvmSmoke } from '../host/kvm-smoke.ts';
 import { findUefi } from '../host/uefi.ts';
 import { renderVersion, type QemuCapabilities } from '../qemu/capabilities.ts';
+import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { collect } from './collect.ts';
-import { ensureState, prepare, qemuOf, type LaunchContext } from './prepare.ts';
+import { ensureState, prepare, type LaunchContext } from './prepare.ts';
 
 export interface Check {
   /** Stable, for scripts: `qemu`, `kvm`, `ping`, … */

@@ -15,6 +15,7 @@ import { resourceOf } from '../resources/registry.ts';
 import { delay } from '../system/delay.ts';
 import { readTail } from '../system/files.ts';
 import { tryLockFile } from '../system/flock.ts';
+import { networkDoor } from './network-door.ts';
 import type { LaunchContext } from './prepare.ts';
 import { readEnd, readRun, removeRun, writeEnd, type EndRecord } from './run-record.ts';
 
@@ -71,6 +72,7 @@ export async function finishLocked(
     context: {
       system,
       runId: content?.head.runId ?? '',
+      networks: networkDoor(context),
       sameBoot: content === undefined || content.head.bootId === system.bootId(),
     },
   });
@@ -103,7 +105,12 @@ export async function finishSetAside(vm: VmName, context: LaunchContext): Promis
     left.push(
       ...(await releaseAll(journal, {
         registry: resourceOf,
-        context: { system, runId: head?.runId ?? '', sameBoot: head?.bootId === system.bootId() },
+        context: {
+          system,
+          runId: head?.runId ?? '',
+          sameBoot: head?.bootId === system.bootId(),
+          networks: networkDoor(context),
+        },
       })),
     );
   }

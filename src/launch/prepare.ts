@@ -3,11 +3,14 @@ import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
+import type { PreparedNetwork } from '../networks/prepare-network.ts';
 import type { Places } from '../places.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import { planLaunch } from '../plan/launch.ts';
 import type { Profile } from '../profile/profile.ts';
+import { qemuOf } from '../qemu/binary.ts';
+import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { reserveNics } from '../resources/mac-lease.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -34,6 +37,8 @@ export interface Prepared {
   readonly facts: HostFacts;
   readonly files: VmFiles;
   readonly plan: LaunchPlan;
+  /** By name: those that its NICs are on. */
+  readonly networks: Readonly<Record<string, PreparedNetwork>>;
   /** The same plan with the real ports of `auto` forwards. */
   readonly replan: (ports: Readonly<Record<string, number>>) => LaunchPlan;
 }
@@ -46,9 +51,25 @@ export async function prepare(argument: string, options: LaunchOptions, context:
   const leases = await reserveNics({ system, places, vm: profile.name, nics: profile.nics, profileFile: profile.file });
   for (const report of leases.reports) context.warn(report);
   const qemu = await readCapabilities(system, qemuOf(context));
-  const facts = await readHostFacts({ system, places, profile, qemu, leases });
+  const networks = await prepareNetworks(profile, qemu, context);
+  const plans = Object.fromEntries(Object.entries(networks).map(([name, network]) => [name, network.shown]));
+  const facts = await readHostFacts({ system, places, profile, qemu, leases, networks: plans });
   const replan = (ports: Readonly<Record<string, number>>): LaunchPlan => planLaunch(profile, facts, { files, ports });
-  return { profile, facts, files, plan: replan({}), replan };
+  return { profile, facts, files, networks, plan: replan({}), replan };
+}
+
+/** The networks' part is loaded only for who has one. */
+async function prepareNetworks(
+  profile: Profile,
+  qemu: QemuCapabilities,
+  context: LaunchContext,
+): Promise<Record<string, PreparedNetwork>> {
+  const names = new Set(profile.nics.flatMap((nic) => (nic.kind === 'network' ? [nic.network] : [])));
+  if (names.size === 0) return {};
+  const { prepareNetwork } = await import('../networks/prepare-network.ts');
+  const prepared: Record<string, PreparedNetwork> = {};
+  for (const name of names) prepared[name] = await prepareNetwork(name, qemu, context);
+  return prepared;
 }
 
 export async function loadProfile(
@@ -74,12 +95,4 @@ export async function loadProfile(
 export function ensureState({ system, places }: Pick<LaunchContext, 'system' | 'places'>): void {
   ensurePrivateDirectory(places.state, { uid: system.uid });
   checkStateFilesystem(places.state);
-}
-
-/** Which QEMU, and where what it can do is remembered. */
-export function qemuOf({ system, places }: Pick<LaunchContext, 'system' | 'places'>): {
-  readonly file: string;
-  readonly cacheDir: string;
-} {
-  return { file: system.env['QRUN_QEMU'] || 'qemu-system-x86_64', cacheDir: places.cache };
 }

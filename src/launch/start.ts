@@ -17,6 +17,7 @@ import { ensurePrivateDirectory } from '../system/directories.ts';
 import { delay } from '../system/delay.ts';
 import { killProcess, readProcess } from '../system/processes.ts';
 import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
+import { networkDoor } from './network-door.ts';
 import { finishEarlier } from './end.ts';
 import { AutoPortTaken, failedStart } from './errors.ts';
 import { throwIfInterrupted } from './interrupt.ts';
@@ -25,7 +26,7 @@ import type { LaunchContext, Prepared } from './prepare.ts';
 import { waitUntilRunning } from './ready.ts';
 import { removeRun, writeRun, type RunRecord } from './run-record.ts';
 import { lockVm } from './vm-lock.ts';
-import { startWaiter, type Waiter } from './waiter.ts';
+import { shellFor, startWaiter, type Waiter } from './waiter.ts';
 
 export interface Started {
   readonly record: RunRecord;
@@ -76,7 +77,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     const records = await acquireAll(steps, {
       journal,
       registry: resourceOf,
-      context: { system, runId, descriptors, warn: context.warn },
+      context: { system, runId, descriptors, warn: context.warn, networks: networkDoor(context, prepared.networks) },
     });
     throwIfInterrupted(context);
     const ports = portsOf(records);
@@ -85,6 +86,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     writeRun(files, record);
     failpoint('spawn');
     waiter = startWaiter({
+      shell: shellFor(descriptors, system),
       command: [...plan.qemu.prefix, plan.qemu.file, ...plan.qemu.argv],
       release: releaseCommand(profile.name, runId),
       descriptors,
@@ -103,14 +105,24 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     journal.started();
     return { record: full, pid, plan, waiter };
   } catch (error) {
-    throw await undoStart({ error, prepared, context, waiter, runId });
+    throw await undoStart({ error, prepared, context, waiter, runId, descriptors });
   } finally {
     journal.close();
-    for (const [fd, own] of descriptors) if (fd !== 3) closeSync(own);
+    closeAll(descriptors);
+  }
+}
+
+/** All but the VM lock, whose copy is the caller's. */
+function closeAll(descriptors: Map<number, number>): void {
+  for (const [fd, own] of descriptors) {
+    if (fd === 3) continue;
+    closeSync(own);
+    descriptors.delete(fd);
   }
 }
 
 interface Undo {
+  readonly descriptors: Map<number, number>;
   readonly error: unknown;
   readonly prepared: Prepared;
   readonly context: LaunchContext;
@@ -119,11 +131,15 @@ interface Undo {
 }
 
 /** Ends whatever was started and gives everything back; the error that is thrown then says what could not be. */
-async function undoStart({ error, prepared, context, waiter, runId }: Undo): Promise<unknown> {
+async function undoStart({ error, prepared, context, waiter, runId, descriptors }: Undo): Promise<unknown> {
   const { files, profile } = prepared;
   if (waiter !== undefined) await endWaiterAndQemu(waiter);
+  closeAll(descriptors); // a share of a network's lock that we still had would hold the network up
   const { system } = context;
-  const left = await releaseAll(files.journal, { registry: resourceOf, context: { system, runId, sameBoot: true } });
+  const left = await releaseAll(files.journal, {
+    registry: resourceOf,
+    context: { system, runId, sameBoot: true, networks: networkDoor(context) },
+  });
   removeRun(files);
   return left.length === 0 ? error : withLeftovers(profile.name, error, left);
 }

@@ -3,26 +3,35 @@
  * qrun leaks nothing, and no process of Node's stays. Descriptors:
  *
  *     0 events input, 1 event journal, 2 QEMU's log, 3 the VM lock, 4 the console's log (all for QEMU)
+ *     5 and up: what NICs need, without 8 and 9
  *     9 status: `pid N` when QEMU is started, `end N` when it ended; for whoever started it, if he is still there. QEMU does not get it.
  *
  * After the start it closes its own copies of 3 and up: an inherited lock would never be free.
  * The signals of a terminal and of a session are not its own: it ignores them, and QEMU sets its own handlers again.
  */
+import { waiterDescriptors } from '../plan/descriptors.ts';
+import { QrunError } from '../errors.ts';
+import type { System } from '../system/system.ts';
 import { spawnWaiter, type WaiterProcess } from '../system/spawn.ts';
 
-export const statusDescriptor = 9;
 /** What `ps` shows it as. */
 export const waiterName = 'qrun-waiter';
 
+/** dash, most systems' sh, reads descriptors of one digit only. */
+const highestOfSh = 9;
+
 /** Positional arguments: the five words of the release command (node, bundle, command, VM, run), then QEMU with its arguments. */
-export const waiterScript = `trap '' HUP INT QUIT TERM PIPE
+const waiterScript = ({
+  given,
+  unused,
+}: Record<'given' | 'unused', readonly number[]>): string => `trap '' HUP INT QUIT TERM PIPE
 node=$1 bundle=$2 command=$3 vm=$4 run=$5
 shift 5
 exec 8<&0
-"$@" <&8 8<&- 9>&- &
+"$@" <&8 8<&- 9>&- ${unused.map((fd) => `${fd}>&-`).join(' ')} &
 q=$!
 echo "pid $q" >&9 2>/dev/null
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8<&-
+exec ${[...given, ...unused].map((fd) => `${fd}>&-`).join(' ')} 8<&-
 wait "$q" 2>/dev/null
 rc=$?
 echo "end $rc" >&9 2>/dev/null
@@ -30,6 +39,7 @@ exec 9>&- </dev/null >/dev/null
 exec "$node" "$bundle" "$command" "$vm" "$run" "$rc"`;
 
 export interface WaiterInput {
+  readonly shell: string;
   /** QEMU and its arguments, with whatever stands in front of it. */
   readonly command: readonly string[];
   /** node, bundle, command, VM, run id */
@@ -47,10 +57,30 @@ export interface Waiter {
   readonly end: Promise<number | undefined>;
 }
 
-export function startWaiter({ command, release, descriptors, cwd }: WaiterInput): Waiter {
-  const stdio = Array.from({ length: statusDescriptor }, (_, fd) => descriptors.get(fd) ?? 'ignore');
-  const child = spawnWaiter('/bin/sh', ['-c', waiterScript, waiterName, ...release, ...command], {
-    stdio: [...stdio, 'pipe'],
+/** A shell that can close them all. @throws QrunError `missing-tool` */
+export function shellFor(descriptors: ReadonlyMap<number, number>, system: Pick<System, 'which'>): string {
+  if (Math.max(0, ...descriptors.keys()) <= highestOfSh) return '/bin/sh';
+  const bash = system.which('bash');
+  if (bash !== undefined) return bash;
+  throw new QrunError('missing-tool', 'a VM with so many network descriptors needs bash, which was not found on PATH', {
+    hint: 'apt-get install bash',
+  });
+}
+
+export function startWaiter({ shell, command, release, descriptors, cwd }: WaiterInput): Waiter {
+  const { input, status } = waiterDescriptors;
+  const highest = Math.max(status, ...descriptors.keys());
+  const stdio = Array.from({ length: highest + 1 }, (_, fd) =>
+    fd === status ? 'pipe' : (descriptors.get(fd) ?? 'ignore'),
+  );
+  const others = stdio.flatMap((_, fd) => (fd > 2 && fd !== input && fd !== status ? [fd] : []));
+  const script = waiterScript({
+    given: others.filter((fd) => descriptors.has(fd)),
+    unused: others.filter((fd) => !descriptors.has(fd)),
+  });
+  const child = spawnWaiter(shell, ['-c', script, waiterName, ...release, ...command], {
+    stdio,
+    statusFd: status,
     cwd,
   });
   let text = '';

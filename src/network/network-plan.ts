@@ -23,6 +23,11 @@ export interface NetworkPlan {
     /** QEMU joins the VDE switch that listens in this directory. */
     | { readonly by: 'vde'; readonly directory: string };
   readonly forwards: readonly NetworkForward[];
+  /** What VMs' lasting addresses are taken from: ranges with both ends, and what lies in them and is never given (gateway, name server). Absent: no DHCP. */
+  readonly pool?: {
+    readonly ranges: readonly { readonly from: string; readonly to: string }[];
+    readonly kept: readonly string[];
+  };
   /** In the order in which they are taken; given back in reverse. */
   readonly steps: readonly Step[];
   readonly notes: readonly string[];

@@ -2,6 +2,7 @@
 import { QrunError } from '../errors.ts';
 import type { Nic, NicKindName } from '../profile/profile.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
+import { networkNic } from './network.ts';
 import { userNic } from './user.ts';
 
 /** A kind whatever its own keys are: `plan` gets NICs of that kind alone. */
@@ -13,6 +14,7 @@ export interface AnyNicKind {
 
 const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> } = {
   user: userNic,
+  network: networkNic,
 };
 
 export function nicKindOf(kind: NicKindName): AnyNicKind {

@@ -36,6 +36,6 @@ export function parseSubnet(text: string): Subnet | undefined {
   };
 }
 
-function renderIpv4(value: number): string {
+export function renderIpv4(value: number): string {
   return [24, 16, 8, 0].map((bits) => Math.floor(value / 2 ** bits) % 256).join('.');
 }

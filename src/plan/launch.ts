@@ -11,6 +11,7 @@ import { planSandbox } from '../qemu/argv/sandbox.ts';
 import { validateArgs } from '../qemu/args-clash.ts';
 import { renderVersion } from '../qemu/capabilities.ts';
 import { planAccel } from './accel.ts';
+import { nicDescriptors } from './descriptors.ts';
 import { planDisks, requireFile, type DisksPlan } from './disks.ts';
 import type { LaunchPlan, PlannedNic } from './launch-plan.ts';
 import type { CopyStep, DirectoryStep, HookStep, OpenFileStep, Step, VmLockStep } from './step.ts';
@@ -108,9 +109,6 @@ function checkFiles(profile: Profile, facts: HostFacts): void {
   if (profile.cdrom !== undefined) requireFile(facts, profile.cdrom, 'cdrom');
 }
 
-/** Below it are QEMU's own: see launch/waiter. */
-const firstNicFd = 5;
-
 interface NicOfPlan {
   readonly plan: NicPlan;
   readonly planned: PlannedNic;
@@ -118,8 +116,7 @@ interface NicOfPlan {
 }
 
 function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchInput): NicOfPlan[] {
-  let fd = firstNicFd;
-  const nextFd = (): number => fd++;
+  const nextFd = nicDescriptors();
   return profile.nics.map((nic) => {
     const netdev = nic.id;
     const plan = nicKindOf(nic.kind).plan(nic, { profile, facts, netdevId: netdev, files, ports, nextFd });

@@ -85,6 +85,8 @@ export interface MemberStep extends StepCommon {
   readonly network: string;
   readonly vm: string;
   readonly nic: string;
+  /** Whose address it is: the VM's name for its first NIC on the network, `VM/NIC` for another. */
+  readonly holder: string;
   readonly mac: string;
   readonly users: string;
   readonly fd: number;

@@ -25,6 +25,8 @@ export interface VmFiles {
   readonly uefiVars: string;
   /** Which disks were made for it. */
   readonly disks: string;
+  /** The guest's host keys, as `qrun ssh` met them: ssh writes it. */
+  readonly knownHosts: string;
   readonly runtimeDir: string;
   readonly qmp: string;
   readonly console: string;
@@ -55,6 +57,7 @@ export function vmFiles(places: Places, vm: VmName): VmFiles {
     consoleLog: inDir('console.log'),
     uefiVars: inDir('uefi-vars.fd'),
     disks: inDir('disks.json'),
+    knownHosts: inDir('known_hosts'),
     runtimeDir,
     qmp: inRuntime('qmp'),
     console: inRuntime('console'),

@@ -1,15 +1,183 @@
-/** Programs of a network's, in the care of a small `sh` that starts them again when they end, and that ends the network when nobody is on it. */
+/**
+ * Programs of a network's that run for as long as it does. Each has a keeper, a small `sh` that starts it again when it ends, and there is a watcher,
+ * another `sh`, that waits until no VM is on the network any more and then runs its release. All of them are in sessions of their own and carry
+ * `QRUN_SERVICE=MARK`, so that they are found and ended whatever became of their parents; a kill of any one of them leaves the others to do their work.
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { ServiceStep } from '../plan/step.ts';
+import { delay } from '../system/delay.ts';
+import { ensurePrivateDirectory } from '../system/directories.ts';
+import { readTail } from '../system/files.ts';
+import { endMarked, findMarked, type Marked } from '../system/marked.ts';
+import { spawnDetached } from '../system/spawn.ts';
 import type { Resource } from './resource.ts';
+
+const markName = 'QRUN_SERVICE';
+const programName = 'QRUN_SERVICE_PROGRAM';
+const keeperName = 'qrun-keeper';
+const watcherName = 'qrun-watcher';
+
+/** A program that ends at once, again and again, is started every 3 s. Its input is the keeper's own: nothing, and never its end. */
+const keeperScript = `trap '' HUP INT QUIT PIPE
+shift
+quick=0
+while :; do
+  began=$(date +%s)
+  "$@"
+  echo "$(date '+%F %T') $1 ended with status $?, and is started again"
+  if [ $(($(date +%s) - began)) -gt 5 ]; then quick=0; else quick=$((quick + 1)); fi
+  if [ "$quick" -lt 5 ]; then sleep 0.05; else sleep 3; fi
+done`;
+
+const onceScript = `trap '' HUP INT QUIT PIPE
+shift
+exec "$@"`;
+
+/** flock blocks until the last of those that share the lock is gone, whether it ended well or was killed. */
+const watcherScript = `trap '' HUP INT QUIT PIPE
+users=$1
+shift
+flock -x "$users" true
+exec "$@"`;
+
+const readyMs = 10_000;
+const graceMs = 1000;
 
 export const service: Resource<ServiceStep> = {
   describe: (step) => ({
-    acquire: [],
-    release: [{ op: 'kill', what: `QRUN_SERVICE=${step.mark}` }],
+    acquire: [
+      ...step.programs.map((program) => ({
+        op: 'spawn' as const,
+        command: keeperCommand(program),
+        log: step.log,
+        env: { [markName]: step.mark, [programName]: program.name },
+      })),
+      ...(step.watch === undefined
+        ? []
+        : [
+            {
+              op: 'spawn' as const,
+              command: watcherCommand(step.watch),
+              log: step.log,
+              env: { [markName]: step.mark },
+            },
+          ]),
+      ...step.awaits.map((file) => ({ op: 'await' as const, path: file })),
+    ],
+    release: [{ op: 'kill', what: `${markName}=${step.mark}` }],
   }),
-  acquire: async () => {
-    throw new QrunError('not-implemented', 'service');
+
+  acquire: async (step, { system }) => {
+    ensurePrivateDirectory(path.dirname(step.log), { uid: system.uid });
+    startPrograms(step, step.programs, system.env);
+    if (step.watch !== undefined) startWatcher(step, system.env);
+    await waitUntilReady(step);
+    return {};
   },
-  release: async () => {},
+
+  release: async (step) => {
+    const left = await endMarked(() => findMarked(markName, step.mark), { isKeeper, graceMs });
+    if (left.length === 0) return;
+    throw new QrunError('left-behind', `${step.title}: ${left.map(({ pid }) => `pid ${pid}`).join(', ')} did not end`, {
+      hint: `kill -9 ${left.map(({ pid }) => pid).join(' ')}`,
+    });
+  },
 };
+
+export interface ServiceState {
+  /** By program: its own processes' pids; empty when it does not run. */
+  readonly running: Readonly<Record<string, readonly number[]>>;
+  readonly keepers: Readonly<Record<string, readonly number[]>>;
+  readonly watched: boolean;
+}
+
+/** What of a service runs, looked up among all processes. */
+export function readService(step: ServiceStep): ServiceState {
+  const found = findMarked(markName, step.mark);
+  const of = (keepers: boolean) =>
+    Object.fromEntries(
+      step.programs.map(({ name }) => [
+        name,
+        found
+          .filter((one) => one.variables[programName] === name && isKeeper(one) === keepers && isWorker(one, keepers))
+          .map(({ pid }) => pid),
+      ]),
+    );
+  return { running: of(false), keepers: of(true), watched: found.some(isWatcher) };
+}
+
+/** Starts what is missing of a service, and nothing else. @returns the programs that were started */
+export async function mendService(
+  step: ServiceStep,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly string[]> {
+  const { running, keepers, watched } = readService(step);
+  const missing = step.programs.filter(
+    ({ name, restart }) => running[name]?.length === 0 && !(restart && (keepers[name]?.length ?? 0) > 0),
+  );
+  startPrograms(step, missing, env);
+  if (step.watch !== undefined && !watched) startWatcher(step, env);
+  await waitUntilReady(step);
+  return missing.map(({ name }) => name);
+}
+
+function startPrograms(
+  step: ServiceStep,
+  programs: ServiceStep['programs'],
+  env: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const program of programs) {
+    const [file = '', ...args] = keeperCommand(program);
+    spawnDetached(file, args, {
+      log: step.log,
+      cwd: '/',
+      env: { ...env, [markName]: step.mark, [programName]: program.name },
+    });
+  }
+}
+
+function startWatcher(step: ServiceStep, env: Readonly<Record<string, string | undefined>>): void {
+  if (step.watch === undefined) return;
+  const [file = '', ...args] = watcherCommand(step.watch);
+  spawnDetached(file, args, { log: step.log, cwd: '/', env: { ...env, [markName]: step.mark } });
+}
+
+function keeperCommand({ name, argv, restart }: ServiceStep['programs'][number]): string[] {
+  return [
+    '/bin/sh',
+    '-c',
+    restart ? keeperScript : onceScript,
+    restart ? keeperName : `${keeperName}-once`,
+    name,
+    ...argv,
+  ];
+}
+
+function watcherCommand({ users, release }: NonNullable<ServiceStep['watch']>): string[] {
+  return ['/bin/sh', '-c', watcherScript, watcherName, users, ...release];
+}
+
+const isWatcher = (one: Marked): boolean => one.argv[3] === watcherName;
+const isKeeper = (one: Marked): boolean => one.argv[3] === keeperName || isWatcher(one);
+/** A keeper's `sleep` and `date` are not the program. */
+const isWorker = ({ command }: Marked, keepers: boolean): boolean => keepers || !['sleep', 'date'].includes(command);
+
+async function waitUntilReady(step: ServiceStep): Promise<void> {
+  const end = performance.now() + readyMs;
+  for (;;) {
+    const missing = step.awaits.filter((file) => !existsSync(file));
+    if (missing.length === 0) return;
+    if (performance.now() > end) throw notReady(step, missing);
+    await delay(5);
+  }
+}
+
+function notReady(step: ServiceStep, missing: readonly string[]): QrunError {
+  const words = readTail(step.log, 2000).trimEnd().split('\n').slice(-5);
+  return new QrunError('host-failed', `${step.title} did not come up: ${missing.join(', ')} is not there`, {
+    causes: words.filter((line) => line !== ''),
+    hint: `cat ${step.log}`,
+  });
+}

@@ -8,6 +8,7 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   renameSync,
   rmSync,
@@ -116,4 +117,9 @@ export function appendLine(file: string, line: string): void {
   } catch (error) {
     throw errnoOf(error) === 'ELOOP' ? symlinked(file, 'unsafe-state') : failureOf(file, error, 'cannot write to it');
   }
+}
+
+/** Removes a unix socket, and nothing that is not one. */
+export function removeSocket(file: string): void {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSocket() === true) rmSync(file, { force: true });
 }

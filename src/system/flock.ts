@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, lstatSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
+import { delay } from './delay.ts';
 import { openRegular } from './regular-file.ts';
 import { findTool } from './tools.ts';
 
@@ -30,8 +31,8 @@ export function openLockFile(file: string): number {
 }
 
 /** False: somebody else holds it. util-linux and busybox both say 1 for that, and something else for everything else. */
-export function tryLock(fd: number): boolean {
-  const { status, error, stderr } = spawnSync(flockTool(), ['-n', '-x', '3'], {
+export function tryLock(fd: number, how: 'exclusive' | 'shared' = 'exclusive'): boolean {
+  const { status, error, stderr } = spawnSync(flockTool(), ['-n', how === 'shared' ? '-s' : '-x', '3'], {
     stdio: ['ignore', 'ignore', 'pipe', fd],
     encoding: 'utf8',
   });
@@ -88,6 +89,22 @@ export async function waitLockFile(file: string, timeoutMs: number): Promise<num
     }
     if (isStillAt(fd, file)) return fd;
     closeSync(fd);
+  }
+}
+
+/**
+ * A shared lock, for counting: it is had by any number, and nobody gets the file exclusively while one of them has it.
+ * Somebody who looks whether it is free has it for a moment: waits that out. Undefined: not in `timeoutMs`.
+ */
+export async function waitSharedLockFile(file: string, timeoutMs: number): Promise<number | undefined> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const fd = openLockFile(file);
+    const locked = closeUnless(fd, () => tryLock(fd, 'shared'));
+    if (locked && isStillAt(fd, file)) return fd;
+    if (locked) closeSync(fd);
+    if (performance.now() > end) return undefined;
+    await delay(10);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Long-lived children, by node:child_process: the waiter, and programs that take over the terminal. */
 import { spawn } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { QrunError } from '../errors.ts';
 
 export interface WaiterProcess {
   readonly pid: number;
@@ -11,14 +13,14 @@ export interface WaiterProcess {
   readonly forget: () => void;
 }
 
-/** Starts the waiter in a session of its own. The last of `stdio` is the pipe on which it tells its status. @throws Error when it cannot be started */
+/** Starts the waiter in a session of its own. `statusFd` is the pipe on which it tells its status; an `ignore` behind number 2 is simply not there. @throws Error when it cannot be started */
 export function spawnWaiter(
   file: string,
   args: readonly string[],
-  options: { readonly stdio: readonly (number | 'ignore' | 'pipe')[]; readonly cwd: string },
+  options: { readonly stdio: readonly (number | 'ignore' | 'pipe')[]; readonly statusFd: number; readonly cwd: string },
 ): WaiterProcess {
   const child = spawn(file, args, { detached: true, cwd: options.cwd, stdio: [...options.stdio] });
-  const status = child.stdio[options.stdio.length - 1] as Readable & { unref?: () => void };
+  const status = child.stdio[options.statusFd] as Readable & { unref?: () => void };
   if (child.pid === undefined) {
     child.on('error', () => {});
     throw new Error(`${file} could not be started in ${options.cwd}`);
@@ -57,3 +59,30 @@ const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
   SIGKILL: 9,
   SIGTERM: 15,
 };
+
+/**
+ * Starts a program in a session of its own that goes on when this process ends: nothing of ours is inherited but what is given here.
+ * @throws QrunError `host-failed`
+ */
+export function spawnDetached(
+  file: string,
+  args: readonly string[],
+  options: { readonly log: string; readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+): number {
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+  const log = openSync(options.log, flags, 0o600);
+  try {
+    const child = spawn(file, args, {
+      detached: true,
+      cwd: options.cwd,
+      env: options.env,
+      stdio: ['ignore', log, log],
+    });
+    child.on('error', () => {});
+    if (child.pid === undefined) throw new QrunError('host-failed', `${file} could not be started in ${options.cwd}`);
+    child.unref();
+    return child.pid;
+  } finally {
+    closeSync(log);
+  }
+}

@@ -1,0 +1,49 @@
+/** The addresses that a network has for its VMs. Pure. */
+import type { Network } from './network.ts';
+import { parseIpv4, renderIpv4 } from '../nic/subnet.ts';
+
+export interface AddressPool {
+  /** How many there are to give. */
+  readonly size: number;
+  /** What the definition gives to that holder (a VM by its name). */
+  readonly fixed: (holder: string) => string | undefined;
+  /** One of those that are given by turns: in a range, and nobody's fixed one. */
+  readonly isDynamic: (ip: string) => boolean;
+  /** Undefined: none is left. */
+  readonly firstFree: (taken: ReadonlySet<string>) => string | undefined;
+}
+
+export interface PoolOptions {
+  /** Both ends included; none where there is no DHCP. */
+  readonly ranges: readonly { readonly from: string; readonly to: string }[];
+  /** Never given to a VM: the gateway's, the name server's. */
+  readonly kept: readonly string[];
+}
+
+export function addressPool({ dhcp }: Pick<Network, 'dhcp'>, { ranges, kept }: PoolOptions): AddressPool {
+  const hosts = dhcp?.hosts ?? [];
+  const never = new Set([...kept, ...hosts.map(({ ip }) => ip)]);
+  const spans = ranges.flatMap(({ from, to }): [number, number][] => {
+    const [first, last] = [parseIpv4(from), parseIpv4(to)];
+    return first === undefined || last === undefined ? [] : [[first, last]];
+  });
+  const isInside = (value: number): boolean => spans.some(([first, last]) => value >= first && value <= last);
+  const isDynamic = (ip: string): boolean => {
+    const value = parseIpv4(ip);
+    return value !== undefined && isInside(value) && !never.has(ip);
+  };
+  return {
+    size: spans.reduce((sum, [first, last]) => sum + last - first + 1, 0),
+    fixed: (holder) => hosts.find(({ vm }) => vm === holder)?.ip,
+    isDynamic,
+    firstFree: (taken) => {
+      for (const [first, last] of spans) {
+        for (let value = first; value <= last; value += 1) {
+          const ip = renderIpv4(value);
+          if (isDynamic(ip) && !taken.has(ip)) return ip;
+        }
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * Theory of operation
+ *
+ * A network is up from the first VM to the last, or, pinned, from `net up` to `net down`. Nobody keeps a count: each VM's QEMU holds a shared flock on
+ * the network's `users` file, through a descriptor that it inherited, and when nobody holds one any more, nobody is on it. A VM takes its share first
+ * and starts the network then, so that what waits for the last share to go does not find none at the very beginning. Everything here happens
+ * under the network's lock. The network's own steps stand in a journal of its own, and are given back from there whoever ends it.
+ */
+import { closeSync } from 'node:fs';
+import { customAlphabet } from 'nanoid/non-secure';
+import { QrunError } from '../errors.ts';
+import { failpoint } from '../journal/failpoint.ts';
+import { Journal } from '../journal/journal.ts';
+import { acquireAll } from '../journal/walk.ts';
+import type { NetworkName } from '../network/network.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
+import type { MemberStep, ServiceStep, Step } from '../plan/step.ts';
+import { resourceOf } from '../resources/registry.ts';
+import { mendService, readService } from '../resources/service.ts';
+import { ensurePrivateDirectory } from '../system/directories.ts';
+import { removeSocket } from '../system/files.ts';
+import { waitSharedLockFile } from '../system/flock.ts';
+import { openAddressBook } from './address-book.ts';
+import type { NetworkContext } from './context.ts';
+import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
+import { withNetworkLock } from './lock.ts';
+import { listMembers, removeMember, writeMember } from './members.ts';
+import type { PreparedNetwork } from './prepare-network.ts';
+import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
+
+const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
+const shareMs = 5000;
+
+/** `net up`: starts it or mends it, and pins it. @returns what runs then */
+export async function bringUp(network: PreparedNetwork, context: NetworkContext): Promise<NetworkRecord> {
+  const { name, files } = network;
+  return await withNetworkLock({ name, files }, context, async () => {
+    const record = await startOrMend(network, context, { pinned: true });
+    if (record.pinned) return record;
+    const pinned = { ...record, pinned: true };
+    writeNetworkRecord(files, pinned);
+    return pinned;
+  });
+}
+
+/**
+ * A VM's NIC comes onto the network.
+ * @returns the descriptor that holds the network up, for QEMU to inherit
+ */
+export async function joinNetwork(
+  step: MemberStep,
+  network: PreparedNetwork,
+  context: NetworkContext,
+): Promise<number> {
+  const { name, files } = network;
+  return await withNetworkLock({ name, files }, context, async () => {
+    const share = await takeShare(files, name);
+    try {
+      const record = await startOrMend(network, context, { pinned: false });
+      failpoint(`joining:${name}`);
+      if (step.socket !== undefined) removeSocket(step.socket);
+      writeMember(files, memberOf(step, { network, record, context }), context.system.uid);
+      return share;
+    } catch (error) {
+      closeSync(share);
+      await endUnusedLocked(name, context);
+      throw error;
+    }
+  });
+}
+
+/** It leaves; whoever is last ends the network. May be repeated. */
+export async function leaveNetwork(step: MemberStep, context: NetworkContext): Promise<void> {
+  const name = step.network as NetworkName;
+  const files = networkFiles(context.places, name);
+  if (!isHeld(files)) return;
+  await withNetworkLock({ name, files }, context, async () => {
+    removeMember(files, step);
+    if (step.socket !== undefined) removeSocket(step.socket);
+    await endUnusedLocked(name, context);
+  });
+}
+
+async function takeShare(files: NetworkFiles, name: NetworkName): Promise<number> {
+  const share = await waitSharedLockFile(files.users, shareMs);
+  if (share !== undefined) return share;
+  throw new QrunError('in-use', `network ${name}: ${files.users} is held by somebody who keeps all others out`, {
+    hint: `fuser -v ${files.users}`,
+  });
+}
+
+interface StartOptions {
+  readonly pinned: boolean;
+}
+
+async function startOrMend(
+  network: PreparedNetwork,
+  context: NetworkContext,
+  { pinned }: StartOptions,
+): Promise<NetworkRecord> {
+  const { files } = network;
+  const record = readNetworkRecord(files);
+  if (record?.bootId === context.system.bootId()) return await mend(files, record, context);
+  for (const { step, error } of await endLocked(files, context))
+    context.warn(`network ${network.name}: an earlier run left ${step.id} behind: ${error.message}`);
+  return await start(network, context, { pinned });
+}
+
+/** Starts what of it does not run any more; the guests find it again by themselves. */
+async function mend(
+  files: NetworkFiles,
+  record: NetworkRecord,
+  { system, warn }: NetworkContext,
+): Promise<NetworkRecord> {
+  let renewed = false;
+  for (const step of servicesOf(record.plan)) {
+    const started = await mendService(step, system.env);
+    if (started.length > 0)
+      warn(`network ${record.network}: ${started.join(' and ')} did not run, and was started again`);
+    renewed ||= step.programs.some(({ name, restart }) => !restart && started.includes(name));
+  }
+  if (!renewed) return record;
+  const mended = { ...record, renewedAt: new Date().toISOString() };
+  writeNetworkRecord(files, mended);
+  return mended;
+}
+
+async function start(
+  network: PreparedNetwork,
+  context: NetworkContext,
+  { pinned }: StartOptions,
+): Promise<NetworkRecord> {
+  const { name, files, definition } = network;
+  const { system } = context;
+  ensurePrivateDirectory(files.dir, { uid: system.uid });
+  const runId = newRunId();
+  const startedAt = new Date().toISOString();
+  const bootId = system.bootId();
+  const book = openAddressBook({ files, pool: network.pool, uid: system.uid });
+  const first = network.plan({ book, runId, pinned, ports: {} });
+  const journal = Journal.begin(files.journal, { v: 1, runId, bootId, vm: name, startedAt });
+  try {
+    book.save();
+    const walk = (steps: readonly Step[]): ReturnType<typeof acquireAll> =>
+      acquireAll(steps, {
+        journal,
+        registry: resourceOf,
+        context: { system, runId, descriptors: new Map(), warn: context.warn },
+      });
+    const ports = portsOf(await walk(first.steps.filter(isPort)));
+    const plan = network.plan({ book, runId, pinned, ports });
+    await walk(plan.steps.filter((step) => !isPort(step)));
+    const record: NetworkRecord = {
+      v: 1,
+      network: name,
+      runId,
+      bootId,
+      pinned,
+      startedAt,
+      file: definition.file,
+      definition,
+      plan,
+      forwards: plan.forwards,
+    };
+    writeNetworkRecord(files, record);
+    failpoint(`network:${name}`);
+    journal.started();
+    return record;
+  } catch (error) {
+    journal.close();
+    await endLocked(files, context);
+    throw error;
+  } finally {
+    journal.close();
+  }
+}
+
+const isPort = (step: Step): boolean => step.kind === 'port';
+
+export const servicesOf = (plan: NetworkPlan): ServiceStep[] => plan.steps.filter((step) => step.kind === 'service');
+
+function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Record<string, number> {
+  const ports: Record<string, number> = {};
+  for (const [id, record] of records) if (typeof record['port'] === 'number') ports[id] = record['port'];
+  return ports;
+}
+
+interface MemberFrom {
+  readonly network: PreparedNetwork;
+  readonly record: NetworkRecord;
+  readonly context: NetworkContext;
+}
+
+function memberOf(step: MemberStep, { network, record, context }: MemberFrom) {
+  const { files } = network;
+  const inUse = listMembers(files).map(({ holder }) => holder ?? '');
+  const book = openAddressBook({ files, pool: network.poolOf(record.plan), uid: context.system.uid, inUse });
+  const ip = network.fixedByMac(step.mac) ?? book.reserve(step.holder);
+  book.save();
+  return {
+    v: 1 as const,
+    vm: step.vm,
+    nic: step.nic,
+    holder: step.holder,
+    mac: step.mac,
+    ...(step.socket !== undefined && { port: step.socket.slice(step.socket.lastIndexOf('/') + 1) }),
+    ...(ip !== undefined && { ip }),
+    hostName: step.vm,
+    since: new Date().toISOString(),
+  };
+}
+
+/** What of it runs: for `net info`, `net ls` and `ps`. */
+export interface NetworkHealth {
+  readonly missing: readonly string[];
+  readonly processes: Readonly<Record<string, readonly number[]>>;
+}
+
+export function readHealth(plan: NetworkPlan): NetworkHealth {
+  const states = servicesOf(plan).map((step) => readService(step).running);
+  const processes = Object.assign({}, ...states) as Record<string, readonly number[]>;
+  return {
+    missing: Object.entries(processes).flatMap(([name, pids]) => (pids.length === 0 ? [name] : [])),
+    processes,
+  };
+}

@@ -1,0 +1,92 @@
+/** The end of a network, whoever brings it about: the last VM's release, the watcher, `net down`, `gc`. Twice is once. */
+import { existsSync, rmSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import { readJournal } from '../journal/journal.ts';
+import { releaseAll, type Leftover } from '../journal/walk.ts';
+import type { NetworkName } from '../network/network.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
+import { resourceOf } from '../resources/registry.ts';
+import type { NetworkContext } from './context.ts';
+import { isUnused, withNetworkLock } from './lock.ts';
+import { listMembers } from './members.ts';
+import { readNetworkRecord, removeNetworkRecord } from './record.ts';
+import { unplug } from './unplug.ts';
+
+/** Gives back all that the network took; under its lock. @returns what could not be */
+export async function endLocked(files: NetworkFiles, { system }: NetworkContext): Promise<readonly Leftover[]> {
+  const head = readJournal(files.journal)?.head;
+  const left = await releaseAll(files.journal, {
+    registry: resourceOf,
+    context: { system, runId: head?.runId ?? '', sameBoot: head === undefined || head.bootId === system.bootId() },
+  });
+  removeNetworkRecord(files);
+  rmSync(files.members, { recursive: true, force: true });
+  return left;
+}
+
+export interface EndOptions {
+  /** Only this run of it. */
+  readonly runId?: string;
+}
+
+/** Ends a network that nobody is on and nobody pinned; else does nothing. @throws QrunError `left-behind` */
+export async function endIfUnused(
+  name: NetworkName,
+  context: NetworkContext,
+  { runId }: EndOptions = {},
+): Promise<void> {
+  const files = networkFiles(context.places, name);
+  if (!isHeld(files)) return;
+  await withNetworkLock({ name, files }, context, () => endUnusedLocked(name, context, { ...(runId && { runId }) }));
+}
+
+/** The same for whoever has the lock. */
+export async function endUnusedLocked(
+  name: NetworkName,
+  context: NetworkContext,
+  { runId }: EndOptions = {},
+): Promise<void> {
+  const files = networkFiles(context.places, name);
+  const record = readNetworkRecord(files);
+  if (!isHeld(files) || record?.pinned === true || !isUnused(files)) return;
+  if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return;
+  throwIfLeft(name, await endLocked(files, context));
+}
+
+/** Something of it is there, whole or half. */
+export const isHeld = (files: NetworkFiles): boolean => existsSync(files.journal) || existsSync(files.record);
+
+/**
+ * `net down`. @returns false when it was not up
+ * @throws QrunError `in-use` with VMs on it, unless `force`: then they are unplugged, and live on
+ */
+export async function takeDown(name: NetworkName, force: boolean, context: NetworkContext): Promise<boolean> {
+  const files = networkFiles(context.places, name);
+  if (!isHeld(files)) return false;
+  return await withNetworkLock({ name, files }, context, async () => {
+    if (!isHeld(files)) return false;
+    if (!isUnused(files)) {
+      if (!force) throw inUse(name, files);
+      await unplug(files, context);
+    }
+    throwIfLeft(name, await endLocked(files, context));
+    return true;
+  });
+}
+
+function inUse(name: NetworkName, files: NetworkFiles): QrunError {
+  const vms = [...new Set(listMembers(files).map(({ vm }) => vm))];
+  const who = vms.length === 0 ? 'VMs are' : `${vms.join(', ')} ${vms.length === 1 ? 'is' : 'are'}`;
+  return new QrunError('in-use', `network ${name}: ${who} on it`, {
+    hint: `qrun stop ${vms.length === 0 ? 'them' : vms.join(' ')}, or: qrun net down ${name} --force (unplugs them)`,
+  });
+}
+
+function throwIfLeft(name: NetworkName, left: readonly Leftover[]): void {
+  if (left.length === 0) return;
+  throw new QrunError(
+    'left-behind',
+    `network ${name}: ${left.length === 1 ? 'one thing' : `${left.length} things`} could not be given back`,
+    { causes: left.map(({ step, error }) => `${step.id}: ${error.message}`), hint: 'mend that, then: qrun gc' },
+  );
+}

@@ -1,0 +1,61 @@
+/** `kind: network`: a place on a managed network. How QEMU gets onto it follows from what carries the network. */
+import { QrunError } from '../errors.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
+import { memberFile, networkFiles, portSocket } from '../plan/network-files.ts';
+import type { MemberStep } from '../plan/step.ts';
+import type { NetworkNic } from '../profile/profile.ts';
+import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
+
+export const networkNic: NicKind<NetworkNic> = { kind: 'network', plan };
+
+function plan(nic: NetworkNic, context: NicContext): NicPlan {
+  const { facts, profile, nextFd } = context;
+  const network = facts.networks[nic.network];
+  if (network === undefined) throw new QrunError('bug', `the network ${nic.network} was not read`);
+  const files = networkFiles(facts.places, network.network);
+  const { netdev, socket } = attach(nic, network, context);
+  const mac = facts.macs[nic.id];
+  if (mac === undefined) throw new QrunError('bug', `no lease for ${nic.id}`);
+  const isFirst = profile.nics.find((one) => one.kind === 'network' && one.network === nic.network) === nic;
+  const step: MemberStep = {
+    kind: 'member',
+    id: `network:${nic.id}`,
+    needsRoot: false,
+    network: network.network,
+    vm: profile.name,
+    nic: nic.id,
+    holder: isFirst ? profile.name : `${profile.name}/${nic.id}`,
+    mac,
+    users: files.users,
+    fd: nextFd(),
+    file: memberFile(files, profile.name, nic.id),
+    ...(socket !== undefined && { socket }),
+  };
+  return {
+    netdev,
+    steps: [step],
+    source: `${network.network} (${network.transport})`,
+    notes: isFirst ? network.notes : [],
+  };
+}
+
+function attach(
+  nic: NetworkNic,
+  { attach: { by, directory }, network }: NetworkPlan,
+  { facts, profile, netdevId }: NicContext,
+): { readonly netdev: Netdev; readonly socket?: string } {
+  const type = by === 'vde' ? 'vde' : 'stream';
+  if (!facts.qemu.netdevTypes.includes(type)) {
+    const at = `nics[${Math.max(0, profile.nics.indexOf(nic))}]`;
+    throw new QrunError(
+      'missing-feature',
+      `${at}: ${facts.qemu.file} cannot join ${network}: it has no ${type} back end`,
+      {
+        hint: by === 'vde' ? 'use a QEMU that is built with vde (QRUN_QEMU)' : 'QEMU 7.2 and later have it (QRUN_QEMU)',
+      },
+    );
+  }
+  if (by === 'vde') return { netdev: { type, id: netdevId, sock: directory } };
+  const socket = portSocket(networkFiles(facts.places, network), profile.name, nic.id);
+  return { netdev: { type, id: netdevId, server: true, addr: { type: 'unix', path: socket } }, socket };
+}
