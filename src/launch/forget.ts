@@ -39,7 +39,8 @@ export async function forgetVm(
 /** What qrun itself writes there; a disk that was made there is not among it. */
 function removeOwn(files: VmFiles): string[] {
   const logs = [files.events, files.qemuLog, files.consoleLog].flatMap((file) => [file, `${file}.1`]);
-  return remove([...logs, files.last, files.run, files.ending, files.eventsInput, files.journal]);
+  const keys = [files.knownHosts, `${files.knownHosts}.old`];
+  return remove([...logs, ...keys, files.last, files.run, files.ending, files.eventsInput, files.journal]);
 }
 
 function remove(files: readonly string[]): string[] {

@@ -1,0 +1,95 @@
+/** `qrun ssh`: finds the way into a VM that runs, and hands the terminal to ssh. */
+import { lstatSync, rmSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import { shellWords } from '../report/shell-word.ts';
+import { buildSshArgs } from '../ssh/ssh-command.ts';
+import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
+import { chooseWayIn, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
+import { readTail } from '../system/files.ts';
+import { runOnTerminal } from '../system/spawn.ts';
+import { requireKnown, requireRunning, type RunningVm, type Where } from './vms.ts';
+import { vmFiles } from '../plan/vm-files.ts';
+
+export interface SshOptions {
+  readonly user?: string;
+  readonly command: readonly string[];
+  /** For ssh itself. */
+  readonly own: readonly string[];
+  /** The guest was installed anew: whatever key it has now is its own. */
+  readonly forgetKey: boolean;
+}
+
+export interface SshContext extends Where {
+  readonly warn: (message: string) => void;
+  readonly detail: (message: string) => void;
+}
+
+/** @returns ssh's own exit status @throws QrunError `unknown-name` when it does not run, `missing-feature` when there is no way in, `missing-tool` */
+export async function sshTo(name: string, options: SshOptions, context: SshContext): Promise<number> {
+  if (options.forgetKey) forgetKeys(name, context);
+  const vm = requireRunning(context, name);
+  const ssh = requireSsh(context);
+  const way = await findWayIn(vm, context);
+  const { user, command, own } = options;
+  const knownHosts = vm.files.knownHosts;
+  refuseNoFile(knownHosts);
+  const args = buildSshArgs({ vm: vm.vm, way, knownHosts, ...(user !== undefined && { user }), command, own });
+  context.detail(`by ${way.by}: ${shellWords([ssh, ...args])}`);
+  const status = await runOnTerminal(ssh, args);
+  if (status === sshFailed) await tellChangedKey({ vm, way }, context);
+  return status;
+}
+
+/** ssh ends with that for every failure of its own; a command of the guest's may do so too. */
+const sshFailed = 255;
+
+function requireSsh({ system }: Where): string {
+  const ssh = system.which('ssh');
+  if (ssh !== undefined) return ssh;
+  throw new QrunError('missing-tool', 'ssh was not found on PATH', { hint: 'sudo apt-get install openssh-client' });
+}
+
+async function findWayIn(vm: RunningVm, context: SshContext): Promise<WayIn> {
+  const choice = chooseWayIn({ nics: vm.record.nics, networks: await networksOf(vm, context) });
+  if (choice.way !== undefined) return choice.way;
+  throw noWayIn(vm);
+}
+
+async function networksOf(_vm: RunningVm, _context: SshContext): Promise<readonly GuestNetwork[]> {
+  return [];
+}
+
+function noWayIn({ vm, record }: RunningVm): QrunError {
+  const takes = record.nics.find(({ kind }) => kind === 'user' || kind === 'passt');
+  const nic =
+    takes === undefined ? 'a NIC { kind: user, forwards: ["auto:22"] }' : `forwards: ["auto:22"] to ${takes.id}`;
+  return new QrunError('missing-feature', `there is no way into ${vm}: no port of the host leads to its port 22`, {
+    hint: `qrun edit ${vm}, and add ${nic}; it counts from the next start`,
+  });
+}
+
+/** ssh would follow a link, and wait for a FIFO. */
+function refuseNoFile(file: string): void {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (stat === undefined || stat.isFile()) return;
+  throw new QrunError('unsafe-state', `${file} is no regular file`, { hint: `rm ${file}` });
+}
+
+function forgetKeys(name: string, context: Where): void {
+  const { knownHosts } = vmFiles(context.places, requireKnown(context, name));
+  for (const file of [knownHosts, `${knownHosts}.old`]) rmSync(file, { force: true });
+}
+
+/** ssh has said what it found, in its own words; how to mend it here is ours to say. Only if the guest really has other keys now. */
+async function tellChangedKey(
+  { vm, way }: { readonly vm: RunningVm; readonly way: WayIn },
+  { system, warn }: SshContext,
+): Promise<void> {
+  const known = knownKeysOf(readTail(vm.files.knownHosts, 65_536));
+  if (known.length === 0 || system.which('ssh-keyscan') === undefined) return;
+  const { stdout } = await system.run('ssh-keyscan', scanArgs(way), { timeoutMs: 10_000 });
+  if (!isChangedKey(known, knownKeysOf(stdout))) return;
+  warn(
+    `the host key of ${vm.vm} is not the one of before; if its guest was installed anew: qrun ssh ${vm.vm} --forget-key`,
+  );
+}
