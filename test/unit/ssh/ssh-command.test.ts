@@ -132,7 +132,7 @@ describe('the real ssh', () => {
     expect(settings.get('proxycommand') ?? 'none').toBe('none');
   });
 
-  test("takes the user's own options behind the destination, our port and address first", () => {
+  test("takes the user's own options behind the destination, our port and address first", (context) => {
     const own = ['-p', '1', '-o', 'HostName=evil', '-o', 'StrictHostKeyChecking=no', '-o', 'ServerAliveInterval=7'];
     expect(Object.fromEntries(understood(context, { ...plain, own }))).toMatchObject({
       hostname: '127.0.0.1',
