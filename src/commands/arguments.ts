@@ -73,6 +73,10 @@ export interface EditArguments {
 export interface RmArguments extends VmsArguments {
   readonly disks: boolean;
 }
+export interface AliasArguments {
+  /** Undefined: what `$SHELL` says. */
+  readonly shell?: string;
+}
 export interface CompletionArguments {
   readonly shell: string;
 }

@@ -1,18 +1,33 @@
 import { collect } from '../launch/collect.ts';
+import { collectNetworks } from '../networks/collect.ts';
 import { parseVmName } from '../names.ts';
 import type { GcArguments } from './arguments.ts';
 import type { Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 
+interface Found {
+  readonly vm?: string;
+  readonly network?: string;
+  readonly what: string;
+  readonly state: 'removed' | 'would-remove' | 'left';
+  readonly why?: string;
+}
+
 export const run: Run<GcArguments> = async ({ vm, dryRun }, context) => {
   const { report } = context;
-  const found = await collect(launchContext(context), vm === undefined ? undefined : parseVmName(vm), dryRun);
+  const only = vm === undefined ? undefined : parseVmName(vm);
+  const launch = launchContext(context);
+  // VMs first: a dead one may be all that holds a network up
+  const found: Found[] = [
+    ...(await collect(launch, only, dryRun)),
+    ...(await collectNetworks(launch, only, dryRun)),
+  ];
   if (report.json) report.document(found);
   else {
     report.table(
       found,
       [
-        { title: 'VM', value: (one) => one.vm },
+        { title: 'OF', value: (one) => one.vm ?? `network ${one.network}` },
         { title: 'WHAT', value: (one) => one.what },
         { title: 'STATE', value: (one) => one.state },
         { title: 'WHY', value: (one) => one.why },

@@ -1,7 +1,9 @@
 /** Commands of this host and of the shell, as data. */
-import type { CompletionArguments, DoctorArguments, GcArguments } from './arguments.ts';
-import { flag, profile, vm } from './argument-specs.ts';
+import type { AliasArguments, CompletionArguments, DoctorArguments, GcArguments } from './arguments.ts';
+import { flag, profile, value, vm } from './argument-specs.ts';
 import { command, type AnyCommand } from './command.ts';
+
+const shells = ['bash', 'zsh', 'fish'];
 
 export const hostCommands: readonly AnyCommand[] = [
   command<DoctorArguments>({
@@ -26,6 +28,17 @@ export const hostCommands: readonly AnyCommand[] = [
     examples: [{ line: 'gc --dry-run', means: 'what would be removed' }],
     load: () => import('./gc.ts'),
   }),
+  command<AliasArguments>({
+    name: 'alias',
+    summary: 'print aliases for all profiles, so that a VM is started by its bare name',
+    document: true,
+    arguments: { shell: { ...value('SHELL', 'bash, zsh or fish; default is what $SHELL says'), choices: shells } },
+    examples: [
+      { line: 'alias', means: 'in ~/.bashrc or ~/.zshrc: eval "$(qrun alias)"' },
+      { line: 'alias --shell fish', means: 'in config.fish: qrun alias --shell fish | source' },
+    ],
+    load: () => import('./alias.ts'),
+  }),
   command<CompletionArguments>({
     name: 'completion',
     summary: 'print the completion script of a shell',
@@ -35,7 +48,7 @@ export const hostCommands: readonly AnyCommand[] = [
         type: 'string',
         label: 'SHELL',
         values: 'shell',
-        choices: ['bash', 'zsh', 'fish'],
+        choices: shells,
         required: true,
         summary: 'bash, zsh or fish',
       },

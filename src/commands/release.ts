@@ -1,12 +1,13 @@
-/** `__release VM RUN STATUS`: what the waiter runs when QEMU ended. */
+/** `__release VM RUN STATUS`: what the waiter runs when QEMU ended. `__release --network NET RUN`: what a network's watcher runs when nobody is on it. */
 import { QrunError } from '../errors.ts';
 import { finishRun } from '../launch/end.ts';
 import { parseVmName } from '../names.ts';
 import type { RawArguments } from './arguments.ts';
-import type { Run } from './command.ts';
+import type { CommandContext, Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 
 export const run: Run<RawArguments> = async ({ words }, context) => {
+  if (words[0] === '--network') return await releaseNetwork(words.slice(1), context);
   const [name, runId, status] = words;
   if (name === undefined || runId === undefined) throw new QrunError('usage', '__release VM RUN STATUS');
   await finishRun(parseVmName(name), launchContext(context), {
@@ -15,3 +16,10 @@ export const run: Run<RawArguments> = async ({ words }, context) => {
   });
   return 0;
 };
+
+async function releaseNetwork([name, runId]: readonly string[], context: CommandContext): Promise<number> {
+  if (name === undefined || runId === undefined) throw new QrunError('usage', '__release --network NET RUN');
+  const { endIfUnused } = await import('../networks/take-down.ts');
+  await endIfUnused(parseVmName(name), launchContext(context), { runId });
+  return 0;
+}
