@@ -5,9 +5,8 @@ import { defaultNicId, type NicEntry } from '../nic/schema/entry.ts';
 import { parseMac } from '../names.ts';
 import { diskFaults, faultOfCdrom, isDevice } from './disk-field.ts';
 import type { FieldContext } from './fields.ts';
-import { parseForward, renderForward } from './forward.ts';
-import { isIpv4Literal } from './address.ts';
-import type { Forward } from './profile.ts';
+import { forwardFaults, type PlacedForward } from './forward-faults.ts';
+import { parseForward } from './forward.ts';
 import { renderPath } from './words.ts';
 import type { DocumentPath, PathFault } from './yaml-document.ts';
 
@@ -20,7 +19,7 @@ export interface ConsistencyOptions {
 }
 
 export function consistencyFaults(options: ConsistencyOptions): PathFault[] {
-  const { written, context } = options;
+  const { written, entries, context, lineOf } = options;
   const cdrom = written['cdrom'];
   const cdromFault = typeof cdrom === 'string' ? faultOfCdrom(cdrom, context) : undefined;
   return [
@@ -28,7 +27,7 @@ export function consistencyFaults(options: ConsistencyOptions): PathFault[] {
     ...diskFaults(written['disks'], context),
     ...(cdromFault === undefined ? [] : [{ path: ['cdrom'], at: 'value' as const, message: cdromFault }]),
     ...repeatedFaults(options),
-    ...portFaults(options),
+    ...forwardFaults(placedForwards(entries), lineOf),
   ];
 }
 
@@ -95,30 +94,6 @@ function repeats(mentions: readonly Mention[], what: string, { lineOf }: Consist
   });
 }
 
-interface PlacedForward {
-  readonly forward: Forward;
-  readonly path: DocumentPath;
-}
-
-/** Two forwards of one profile that want one port of the host. */
-function portFaults({ entries, lineOf }: ConsistencyOptions): PathFault[] {
-  const byPort = new Map<string, PlacedForward[]>();
-  const faults: PathFault[] = [];
-  for (const placed of placedForwards(entries)) {
-    const { forward, path } = placed;
-    if (forward.hostPort === 'auto') continue;
-    const key = `${forward.protocol}:${forward.hostPort}`;
-    const others = byPort.get(key) ?? [];
-    const other = others.find(({ forward: before }) => overlap(before.hostAddress, forward.hostAddress));
-    if (other !== undefined) {
-      const message = `port ${forward.hostPort} is taken by ${renderForward(other.forward)} on line ${lineOf(other.path)} already`;
-      faults.push({ path, at: 'value', message });
-    }
-    byPort.set(key, [...others, placed].slice(-16));
-  }
-  return faults;
-}
-
 function placedForwards(entries: readonly NicEntry[]): PlacedForward[] {
   return entries.flatMap(({ written }, nic) => {
     const { forwards } = written;
@@ -129,11 +104,4 @@ function placedForwards(entries: readonly NicEntry[]): PlacedForward[] {
       return [{ forward, path: ['nics', nic, 'forwards', index] }];
     });
   });
-}
-
-/** The wildcard of a family covers every address of it. Interfaces (`%eth0`) are not looked up here. */
-function overlap(a: string, b: string): boolean {
-  if (a === b) return true;
-  if (a.startsWith('%') || b.startsWith('%') || isIpv4Literal(a) !== isIpv4Literal(b)) return false;
-  return [a, b].some((address) => address === '0.0.0.0' || address === '::');
 }
