@@ -1,0 +1,59 @@
+/** `gc` for networks: what is dead is given back. Dead is one that nobody is on and nobody pinned, and every one of an earlier boot. */
+import { QrunError } from '../errors.ts';
+import { readJournal } from '../journal/journal.ts';
+import type { NetworkName } from '../network/network.ts';
+import { networkFiles } from '../plan/network-files.ts';
+import type { NetworkContext } from './context.ts';
+import { isUnused, withNetworkLock } from './lock.ts';
+import { readNetworkRecord } from './record.ts';
+import { listNetworkState } from './state-names.ts';
+import { endLocked, isHeld } from './take-down.ts';
+
+export interface CollectedNetwork {
+  readonly network: string;
+  /** The step's id, or what else it was. */
+  readonly what: string;
+  readonly state: 'removed' | 'would-remove' | 'left';
+  readonly why?: string;
+}
+
+/** One network whose state cannot be read (a newer qrun's) keeps no other from being tidied. */
+export async function collectNetworks(
+  context: NetworkContext,
+  only: string | undefined,
+  dryRun: boolean,
+): Promise<CollectedNetwork[]> {
+  const found: CollectedNetwork[] = [];
+  for (const name of listNetworkState(context.places)) {
+    if (only !== undefined && only !== name) continue;
+    try {
+      found.push(...(await collectNetwork(name, context, dryRun)));
+    } catch (error) {
+      if (!(error instanceof QrunError)) throw error;
+      found.push({ network: name, what: 'state', state: 'left', why: error.message });
+    }
+  }
+  return found;
+}
+
+async function collectNetwork(name: NetworkName, context: NetworkContext, dryRun: boolean): Promise<CollectedNetwork[]> {
+  const files = networkFiles(context.places, name);
+  if (!isHeld(files)) return [];
+  return await withNetworkLock({ name, files }, context, async () => {
+    if (!isHeld(files)) return [];
+    const head = readJournal(files.journal)?.head;
+    const record = readNetworkRecord(files);
+    const isOfThisBoot = (record?.bootId ?? head?.bootId) === context.system.bootId();
+    if (isOfThisBoot && (record?.pinned === true || !isUnused(files))) return [];
+    const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) => (released ? [] : [step.id]));
+    const things = what.length > 0 ? what : ['record'];
+    if (dryRun) return things.map((one) => ({ network: name, what: one, state: 'would-remove' }));
+    const left = new Map((await endLocked(files, context)).map(({ step, error }) => [step.id, error.message]));
+    return things.map((one) => {
+      const why = left.get(one);
+      return why === undefined
+        ? { network: name, what: one, state: 'removed' }
+        : { network: name, what: one, state: 'left', why };
+    });
+  });
+}
