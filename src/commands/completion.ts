@@ -47,7 +47,7 @@ fi
 const fish = `# qrun completion for fish: source it, or keep it as ~/.config/fish/completions/qrun.fish
 function __qrun_complete
   set -l words (commandline -opc) (commandline -ct)
-  set -l answer ($words[1] __complete fish $words[2..-1] 2>/dev/null)
+  set -l answer (command $words[1] __complete fish $words[2..-1] 2>/dev/null)
   if test "$answer[1]" = files
     __fish_complete_path (commandline -ct)
   else if set -q answer[2]
