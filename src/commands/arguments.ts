@@ -46,6 +46,13 @@ export interface MonitorArguments extends VmArguments {
   /** Words of one command; none: an interactive monitor. */
   readonly command: readonly string[];
 }
+export interface SshArguments extends VmArguments {
+  readonly command: readonly string[];
+  readonly user?: string;
+  readonly forgetKey: boolean;
+  /** What stands after `--`: for ssh itself. */
+  readonly own: readonly string[];
+}
 export interface GcArguments {
   readonly vm?: string;
   readonly dryRun: boolean;

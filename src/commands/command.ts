@@ -50,7 +50,12 @@ interface ValueOption extends Option {
 export type ArgumentSpec =
   | (Positional & { readonly type: 'string'; readonly required: boolean })
   /** Several: all that are left. `required` asks for one at least. */
-  | (Positional & { readonly type: 'strings'; readonly required: boolean })
+  | (Positional & {
+      readonly type: 'strings';
+      readonly required: boolean;
+      /** From its first word on nothing is an option of ours any more, nor is `--`: they are words of a command for somebody else. */
+      readonly verbatim?: true;
+    })
   | (Option & { readonly type: 'boolean' })
   | (ValueOption & { readonly type: 'string'; readonly default?: string })
   | (ValueOption & { readonly type: 'number'; readonly default?: number })

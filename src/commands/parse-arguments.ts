@@ -24,6 +24,8 @@ interface Words {
   readonly words: readonly string[];
   /** After it. */
   readonly tail: readonly string[];
+  /** Those of a `verbatim` positional: options among them are not ours. */
+  readonly verbatim: readonly string[];
 }
 
 interface Parsed {
@@ -35,7 +37,7 @@ interface Parsed {
 /** @throws QrunError `usage` */
 export async function parseArguments(argv: readonly string[]): Promise<ParsedArguments> {
   const called = findCommand(argv);
-  const { words, tail } = splitWords(argv, called);
+  const { words, tail, verbatim } = splitWords(argv, called);
   const command = called.command ?? theDefault();
   if (command.raw === true && !called.help) {
     const args = { words: [...words, ...tail] };
@@ -45,12 +47,13 @@ export async function parseArguments(argv: readonly string[]): Promise<ParsedArg
   const help = called.help || words.includes('--help') || words.includes('-h');
   if (!help) refuseUncalled(called);
   const parsed = help ? { options: {}, positionals: [] } : await parseWords(command, words);
+  const given = { ...parsed, positionals: [...parsed.positionals, ...verbatim] };
   const options: Readonly<Record<string, unknown>> = parsed.options;
   const version = options['version'] === true;
   return {
     command,
     topic: called.command ?? called.group,
-    args: help || options['help'] === true || version ? {} : argumentsOf(command, parsed, tail),
+    args: help || options['help'] === true || version ? {} : argumentsOf(command, given, tail),
     json: options['json'] === true,
     quiet: options['quiet'] === true,
     verbose: typeof options['verbose'] === 'number' ? options['verbose'] : 0,
@@ -117,9 +120,26 @@ function theDefault(): AnyCommand {
 
 function splitWords(argv: readonly string[], { command, indexes }: Called): Words {
   const rest = argv.filter((_word, index) => !indexes.includes(index));
-  const dashes = command?.raw === true ? -1 : rest.indexOf('--');
-  if (dashes === -1) return { words: rest, tail: [] };
-  return { words: rest.slice(0, dashes), tail: rest.slice(dashes + 1) };
+  if (command?.raw === true) return { words: rest, tail: [], verbatim: [] };
+  const dashes = rest.indexOf('--');
+  const before = dashes === -1 ? rest : rest.slice(0, dashes);
+  const cut = command === undefined ? undefined : indexOfVerbatim(command, before);
+  if (cut !== undefined) return { words: rest.slice(0, cut), tail: [], verbatim: rest.slice(cut) };
+  return { words: before, tail: dashes === -1 ? [] : rest.slice(dashes + 1), verbatim: [] };
+}
+
+/** Where the words begin that are not looked into. */
+function indexOfVerbatim(command: AnyCommand, words: readonly string[]): number | undefined {
+  const positionals = Object.values(command.arguments).filter((spec) => spec.as === 'positional');
+  let left = positionals.findIndex((spec) => spec.type === 'strings' && spec.verbatim === true);
+  if (left === -1) return undefined;
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? '';
+    if (word.startsWith('-') && word !== '-') {
+      if (takesNextWord(word, command)) index++;
+    } else if (left-- === 0) return index;
+  }
+  return undefined;
 }
 
 /** A name that a later version means something by is no VM's, unless `run` says so. @throws QrunError `not-implemented`, `usage` */
@@ -141,8 +161,8 @@ function refuseUncalled({ group, unknown, later }: Called): void {
 }
 
 /** Options before the command's name can only be the default command's, or everybody's. */
-function takesNextWord(word: string): boolean {
-  const spec = specOfFlag(commandNamed(defaultCommand), word);
+function takesNextWord(word: string, command = commandNamed(defaultCommand)): boolean {
+  const spec = specOfFlag(command, word);
   return spec?.as === 'option' && spec.type !== 'boolean';
 }
 

@@ -5,6 +5,7 @@ import type {
   NoArguments,
   RunArguments,
   ShowArguments,
+  SshArguments,
   StopArguments,
   VmArguments,
   VmsArguments,
@@ -136,6 +137,35 @@ export const vmCommands: readonly AnyCommand[] = [
     arguments: { vm: { ...vm, summary: 'a running VM' } },
     examples: [{ line: 'console web1', means: 'attach; the VM lives on when you leave' }],
     load: () => import('./console.ts'),
+  }),
+  command<SshArguments>({
+    name: 'ssh',
+    summary: "log in to a VM, or run a command in it, by ssh; ssh's own exit status",
+    family: 'network',
+    arguments: {
+      vm: { ...vm, summary: 'a running VM' },
+      command: {
+        as: 'positional',
+        type: 'strings',
+        label: 'CMD',
+        values: 'words',
+        required: false,
+        verbatim: true,
+        summary: 'a command for the guest, with all its options; without it, a shell',
+      },
+      user: {
+        ...value('USER', "the guest's user; default is what ssh's own configuration says, else yours"),
+        short: 'l',
+      },
+      forgetKey: flag('forget the host keys that were kept: the guest was installed anew'),
+      own: { as: 'rest', type: 'strings', label: 'SSH-ARGS', summary: 'options of ssh, then perhaps a command' },
+    },
+    examples: [
+      { line: 'ssh web1', means: 'a shell' },
+      { line: 'ssh web1 --user root uname -a', means: 'one command, as root' },
+      { line: 'ssh web1 -- -L 8080:localhost:80 -N', means: 'with options of ssh' },
+    ],
+    load: () => import('./ssh.ts'),
   }),
   command<LogsArguments>({
     name: 'logs',

@@ -5,10 +5,14 @@ import { shellWords } from '../report/shell-word.ts';
 import { buildSshArgs } from '../ssh/ssh-command.ts';
 import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
 import { chooseWayIn, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
+import { listUpNetworkNames } from '../networks/list.ts';
+import { listMembers, type Member } from '../networks/members.ts';
+import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
+import { networkFiles } from '../plan/network-files.ts';
+import { vmFiles } from '../plan/vm-files.ts';
 import { readTail } from '../system/files.ts';
 import { runOnTerminal } from '../system/spawn.ts';
 import { requireKnown, requireRunning, type RunningVm, type Where } from './vms.ts';
-import { vmFiles } from '../plan/vm-files.ts';
 
 export interface SshOptions {
   readonly user?: string;
@@ -50,13 +54,35 @@ function requireSsh({ system }: Where): string {
 }
 
 async function findWayIn(vm: RunningVm, context: SshContext): Promise<WayIn> {
-  const choice = chooseWayIn({ nics: vm.record.nics, networks: await networksOf(vm, context) });
+  const choice = chooseWayIn({ nics: vm.record.nics, networks: networksOf(vm, context) });
   if (choice.way !== undefined) return choice.way;
   throw noWayIn(vm);
 }
 
-async function networksOf(_vm: RunningVm, _context: SshContext): Promise<readonly GuestNetwork[]> {
-  return [];
+/** The managed networks that it is on, in the order of its NICs. */
+function networksOf({ vm, record }: RunningVm, { places }: Where): GuestNetwork[] {
+  const order = record.nics.map(({ id }) => id);
+  return listUpNetworkNames(places)
+    .flatMap((name): { readonly place: number; readonly network: GuestNetwork }[] => {
+      const files = networkFiles(places, name);
+      const member = listMembers(files).find((one) => one.vm === vm);
+      const up = member === undefined ? undefined : readNetworkRecord(files);
+      if (member === undefined || up === undefined) return [];
+      return [{ place: order.indexOf(member.nic), network: guestNetwork(member, up) }];
+    })
+    .toSorted((left, right) => left.place - right.place)
+    .map(({ network }) => network);
+}
+
+function guestNetwork({ vm, ip }: Member, { plan, forwards }: NetworkRecord): GuestNetwork {
+  return {
+    name: plan.network,
+    forwards: forwards.filter(({ guest, guestAddress }) => guest === vm || (ip !== undefined && guestAddress === ip)),
+    ...(ip !== undefined && { address: ip }),
+    // one of the user's own is behind its gateway; the host has an address on those of root's
+    reachable: plan.scope === 'system' && plan.gateway !== undefined,
+    takesForwards: plan.scope === 'user' && ip !== undefined,
+  };
 }
 
 function noWayIn({ vm, record }: RunningVm): QrunError {

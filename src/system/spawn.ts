@@ -39,7 +39,10 @@ export function spawnWaiter(
   };
 }
 
-/** Runs a program on the user's own terminal and gives its exit status; 128+n for a signal. @throws Error when it cannot be started */
+/**
+ * Runs a program on the user's own terminal and gives its exit status; 128+n for a signal. What the terminal sends, the program gets from the terminal;
+ * what is sent to this process is handed on. @throws Error when it cannot be started
+ */
 export function runOnTerminal(
   file: string,
   args: readonly string[],
@@ -47,10 +50,27 @@ export function runOnTerminal(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { stdio: 'inherit', ...(options.env && { env: options.env }) });
-    child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128 + (signalNumbers[signal] ?? 0))));
+    const ignore = (): void => {};
+    const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+    for (const signal of ofTheTerminal) process.on(signal, ignore);
+    for (const signal of ofOthers) process.on(signal, handOn);
+    const done = (): void => {
+      for (const signal of ofTheTerminal) process.off(signal, ignore);
+      for (const signal of ofOthers) process.off(signal, handOn);
+    };
+    child.once('error', (error) => {
+      done();
+      reject(error);
+    });
+    child.once('exit', (code, signal) => {
+      done();
+      resolve(code ?? (signal === null ? 1 : 128 + (signalNumbers[signal] ?? 0)));
+    });
   });
 }
+
+const ofTheTerminal = ['SIGINT', 'SIGQUIT'] as const;
+const ofOthers = ['SIGTERM', 'SIGHUP'] as const;
 
 const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
   SIGHUP: 1,

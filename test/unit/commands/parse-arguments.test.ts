@@ -16,6 +16,11 @@ describe('which command', () => {
     args: { profiles, detach: false, ephemeral: false, qemuArgs: [], ...more },
   });
 
+  const ssh = (words: readonly string[], more: object = {}): object => ({
+    command: 'ssh',
+    args: { vm: 'a', command: words, forgetKey: false, own: [], ...more },
+  });
+
   test.each<[readonly string[], object]>([
     [['web1'], run(['web1'])],
     [['web1', 'web2', '-d'], run(['web1', 'web2'], { detach: true })],
@@ -39,6 +44,15 @@ describe('which command', () => {
     [['wait', 'a'], { command: 'wait', args: { vm: 'a', for: 'end' } }],
     [['monitor', 'a', 'info', 'network'], { command: 'monitor', args: { vm: 'a', command: ['info', 'network'] } }],
     [['monitor', 'a', '--', 'x', '-y'], { command: 'monitor', args: { vm: 'a', command: ['x', '-y'] } }],
+    [['ssh', 'a'], ssh([])],
+    [['ssh', 'a', 'ls', '-l', '--', '--help', '-v'], ssh(['ls', '-l', '--', '--help', '-v'])],
+    [['ssh', '--user', 'root', 'a', 'ls', '--user', 'x'], ssh(['ls', '--user', 'x'], { user: 'root' })],
+    [['ssh', 'a', '--user=root', '-v', 'ls'], ssh(['ls'], { user: 'root' })],
+    [['ssh', 'a', '-l', 'root', '--forget-key', 'a b', ''], ssh(['a b', ''], { user: 'root', forgetKey: true })],
+    [['ssh', 'a', '--', '-L', '1:b:2', 'ls'], ssh([], { own: ['-L', '1:b:2', 'ls'] })],
+    [['ssh', 'a', '', '-x'], ssh(['', '-x'])],
+    [['ssh', 'a', '-', '-x'], ssh(['-', '-x'])],
+    [['-v', 'ssh', 'a', 'ssh', 'b'], ssh(['ssh', 'b'])],
     [['gc'], { command: 'gc', args: { dryRun: false } }],
     [['net', 'ls'], { command: 'net ls', args: {} }],
     [['-v', 'net', '-q', 'ls', '--json'], { command: 'net ls', args: {} }],
@@ -117,6 +131,16 @@ test('whatever stands before and after --, QEMU gets its arguments as they are',
   await fc.assert(
     fc.asyncProperty(fc.array(word), async (words) => {
       expect((await parseArguments(['web1', '--', ...words])).args['qemuArgs']).toEqual(words);
+    }),
+  );
+});
+
+test('whatever stands behind the first word of a command for the guest, the guest gets it as it is', async () => {
+  const word = fc.string({ unit: 'binary' });
+  await fc.assert(
+    fc.asyncProperty(fc.array(word), async (words) => {
+      const { args, json, help } = await parseArguments(['ssh', 'web1', 'ls', ...words]);
+      expect({ ...args, json, help }).toMatchObject({ command: ['ls', ...words], own: [], json: false, help: false });
     }),
   );
 });
