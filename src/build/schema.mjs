@@ -7,19 +7,26 @@ import { build } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
-const { outputFiles } = await build({
-  absWorkingDir: root,
-  entryPoints: ['src/profile/json-schema.ts'],
-  bundle: true,
-  write: false,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20.19',
-  logLevel: 'warning',
-});
-const source = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
-const { buildProfileJsonSchema } = await import(`data:text/javascript;base64,${source}`);
+/** By the schema's name: the module that makes it, and its function. */
+const sources = {
+  profile: ['src/profile/json-schema.ts', 'buildProfileJsonSchema'],
+  lab: ['src/lab/json-schema.ts', 'buildLabJsonSchema'],
+};
 
-const file = path.join(root, 'schema/profile.schema.json');
-writeFileSync(file, `${JSON.stringify(buildProfileJsonSchema(), null, 2)}\n`);
-console.log(`wrote ${path.relative(root, file)}`);
+for (const [name, [module = '', make = '']] of Object.entries(sources)) {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: [module],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    logLevel: 'warning',
+  });
+  const source = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
+  const made = await import(`data:text/javascript;base64,${source}`);
+  const file = path.join(root, `schema/${name}.schema.json`);
+  writeFileSync(file, `${JSON.stringify(made[make](), null, 2)}\n`);
+  console.log(`wrote ${path.relative(root, file)}`);
+}

@@ -11,7 +11,7 @@ export interface DefinitionKind<T> {
   readonly file: string;
   /** What such a file is, for messages: `profile`. */
   readonly what: string;
-  readonly code: 'invalid-profile' | 'invalid-network';
+  readonly code: 'invalid-profile' | 'invalid-network' | 'invalid-lab';
   /** Reads the top map; without faults there is a value. */
   readonly read: (written: WrittenMap, lineOf: LineOf) => Reading<T>;
 }

@@ -1,30 +1,20 @@
 /** Waiting for what a script wants of a VM: its end, an answer on a port, a text on its console. */
 import { connect } from 'node:net';
 import { QrunError } from '../errors.ts';
+import { parseWaitFor as parse, type WaitFor } from '../lab/wait-for.ts';
 import type { PlannedForward } from '../plan/launch-plan.ts';
 import { followFile } from '../system/follow-file.ts';
 import { delay } from '../system/delay.ts';
 import { parseUsernet } from '../qmp/usernet.ts';
 import { withMonitor, type MonitorOf } from './monitor.ts';
 
-export type WaitFor =
-  | { readonly what: 'end' }
-  | { readonly what: 'port'; readonly port: number }
-  | { readonly what: 'text'; readonly pattern: RegExp };
+export type { WaitFor };
 
 /** @throws QrunError `usage` */
 export function parseWaitFor(text: string): WaitFor {
-  if (text === 'end') return { what: 'end' };
-  const port = /^port:(\d{1,5})$/.exec(text)?.[1];
-  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return { what: 'port', port: Number(port) };
-  if (text.startsWith('text:') && text.length > 5) {
-    try {
-      return { what: 'text', pattern: new RegExp(text.slice(5), 'u') };
-    } catch (error) {
-      throw new QrunError('usage', `--for ${text}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  throw new QrunError('usage', `--for ${text}: not one of end, port:NUMBER, text:REGEX`);
+  const parsed = parse(text);
+  if ('value' in parsed) return parsed.value;
+  throw new QrunError('usage', `--for: ${parsed.fault}`);
 }
 
 /** How much of the console is kept to find a text in. */
