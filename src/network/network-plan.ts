@@ -7,6 +7,8 @@ import type { ForwardMode, NetworkName, NetworkScope, Transport } from './networ
 export interface NetworkPlan {
   readonly v: 1;
   readonly network: NetworkName;
+  /** It is up: these are the steps that were taken. */
+  readonly running?: true;
   /** The definition's file. */
   readonly file: string;
   readonly scope: NetworkScope;

@@ -13,17 +13,17 @@ import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
 import type { NetworkName } from '../network/network.ts';
-import type { NetworkPlan } from '../network/network-plan.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
-import type { MemberStep, ServiceStep, Step } from '../plan/step.ts';
+import type { MemberStep, Step } from '../plan/step.ts';
 import { resourceOf } from '../resources/registry.ts';
-import { mendService, readService } from '../resources/service.ts';
+import { mendService } from '../resources/service.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { removeSocket } from '../system/files.ts';
 import { waitSharedLockFile } from '../system/flock.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
+import { servicesOf } from './health.ts';
 import { withNetworkLock } from './lock.ts';
 import { listMembers, removeMember, writeMember } from './members.ts';
 import type { PreparedNetwork } from './prepare-network.ts';
@@ -178,8 +178,6 @@ async function start(
 
 const isPort = (step: Step): boolean => step.kind === 'port';
 
-export const servicesOf = (plan: NetworkPlan): ServiceStep[] => plan.steps.filter((step) => step.kind === 'service');
-
 function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Record<string, number> {
   const ports: Record<string, number> = {};
   for (const [id, record] of records) if (typeof record['port'] === 'number') ports[id] = record['port'];
@@ -208,20 +206,5 @@ function memberOf(step: MemberStep, { network, record, context }: MemberFrom) {
     ...(ip !== undefined && { ip }),
     hostName: step.vm,
     since: new Date().toISOString(),
-  };
-}
-
-/** What of it runs: for `net info`, `net ls` and `ps`. */
-export interface NetworkHealth {
-  readonly missing: readonly string[];
-  readonly processes: Readonly<Record<string, readonly number[]>>;
-}
-
-export function readHealth(plan: NetworkPlan): NetworkHealth {
-  const states = servicesOf(plan).map((step) => readService(step).running);
-  const processes = Object.assign({}, ...states) as Record<string, readonly number[]>;
-  return {
-    missing: Object.entries(processes).flatMap(([name, pids]) => (pids.length === 0 ? [name] : [])),
-    processes,
   };
 }

@@ -36,7 +36,11 @@ export async function collectNetworks(
   return found;
 }
 
-async function collectNetwork(name: NetworkName, context: NetworkContext, dryRun: boolean): Promise<CollectedNetwork[]> {
+async function collectNetwork(
+  name: NetworkName,
+  context: NetworkContext,
+  dryRun: boolean,
+): Promise<CollectedNetwork[]> {
   const files = networkFiles(context.places, name);
   if (!isHeld(files)) return [];
   return await withNetworkLock({ name, files }, context, async () => {
@@ -45,7 +49,9 @@ async function collectNetwork(name: NetworkName, context: NetworkContext, dryRun
     const record = readNetworkRecord(files);
     const isOfThisBoot = (record?.bootId ?? head?.bootId) === context.system.bootId();
     if (isOfThisBoot && (record?.pinned === true || !isUnused(files))) return [];
-    const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) => (released ? [] : [step.id]));
+    const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) =>
+      released ? [] : [step.id],
+    );
     const things = what.length > 0 ? what : ['record'];
     if (dryRun) return things.map((one) => ({ network: name, what: one, state: 'would-remove' }));
     const left = new Map((await endLocked(files, context)).map(({ step, error }) => [step.id, error.message]));

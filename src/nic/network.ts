@@ -34,6 +34,7 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
   return {
     netdev,
     steps: [step],
+    fds: [{ fd: step.fd, path: step.users }],
     source: `${network.network} (${network.transport})`,
     notes: isFirst ? network.notes : [],
   };

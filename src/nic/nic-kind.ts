@@ -29,6 +29,8 @@ export interface NicPlan {
   /** QEMU must start a program for it: the sandbox cannot deny that. Says which. */
   readonly spawns?: string;
   readonly notes?: readonly string[];
+  /** Descriptors that QEMU inherits for it, by `nextFd`, and what stands behind each. */
+  readonly fds?: readonly { readonly fd: number; readonly path: string }[];
   /** A back end whose failure QEMU does not tell (a stream): looked at with `info network` when QEMU runs. */
   readonly link?: 'listens' | 'connects';
 }

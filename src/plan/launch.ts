@@ -54,10 +54,13 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       file: facts.qemu.file,
       version: renderVersion(facts.qemu.version),
       argv: buildArgv(argvInput),
-      fds: fdsOf(files),
+      fds: [...fdsOf(files), ...nics.flatMap(({ plan }) => plan.fds ?? [])],
       prefix: dropTo(facts),
     },
     nics: nics.map(({ planned }) => planned),
+    links: nics.flatMap(({ plan: { link: role, netdev }, planned: { id: nic, kind } }) =>
+      role === undefined ? [] : [{ nic, kind, role, netdev }],
+    ),
     networks: Object.values(facts.networks),
     steps: stepsOf({
       profile,

@@ -32,6 +32,29 @@ export interface PortStep extends StepCommon {
   readonly port: number | 'auto';
   /** The port that `auto` had last time. */
   readonly last?: number;
+  /** What to do when somebody else has it. Default: what helps with `forwards`. */
+  readonly hint?: string;
+}
+
+/** A multicast group that QEMU itself will join, beside whoever else is in it. Acquire tries; nothing is to be given back. */
+export interface GroupStep extends StepCommon {
+  readonly kind: 'group';
+  readonly address: string;
+  readonly port: number;
+  /** The host's address on the interface that the group is on. */
+  readonly interface: string;
+}
+
+/**
+ * A path of the profile's where QEMU makes a unix socket (`bind`) or goes to one (`connect`). Acquire refuses what lies there and is no socket, or one
+ * that somebody has; release removes the socket that QEMU left.
+ */
+export interface SocketPathStep extends StepCommon {
+  readonly kind: 'socket-path';
+  readonly path: string;
+  readonly use: 'bind' | 'connect';
+  /** The account of QEMU, when root starts it. */
+  readonly runAs?: { readonly name: string; readonly uid: number; readonly gid: number };
 }
 
 /** A file opened for QEMU to inherit as descriptor `fd`. */
@@ -120,6 +143,8 @@ export interface ServiceStep extends StepCommon {
   readonly log: string;
   /** These are there when it is ready. */
   readonly awaits: readonly string[];
+  /** How long that may take. Default: 10 s. */
+  readonly readyMs?: number;
   /** When nobody holds `users` any more, `release` is run; absent for a pinned network. */
   readonly watch?: { readonly users: string; readonly release: readonly string[] };
 }
@@ -137,6 +162,8 @@ export type Step =
   | VmLockStep
   | DirectoryStep
   | PortStep
+  | GroupStep
+  | SocketPathStep
   | OpenFileStep
   | DiskStep
   | CopyStep
@@ -171,6 +198,8 @@ export type Action =
       readonly address: string;
       readonly port: number | 'auto';
     }
+  | { readonly op: 'check-group'; readonly address: string; readonly port: number; readonly interface: string }
+  | { readonly op: 'check-socket'; readonly path: string; readonly use: 'bind' | 'connect' }
   /** Started in a session of its own, and left running. */
   | {
       readonly op: 'spawn';

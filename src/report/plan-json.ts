@@ -1,4 +1,5 @@
 /** The plan as `qrun show --json` prints it: a shape that scripts rely on. Members may be added, never changed. */
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { LaunchPlan, PlannedForward, PlannedNic } from '../plan/launch-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
 
@@ -14,19 +15,26 @@ export interface PlanDocument {
     readonly prefix: readonly string[];
   };
   readonly nics: readonly NicDocument[];
-  readonly steps: readonly {
-    readonly id: string;
-    readonly kind: string;
-    readonly needsRoot: boolean;
-    readonly actions: readonly Action[];
-    readonly release: readonly Action[];
-  }[];
+  /** Those of networks that are not up come first. */
+  readonly steps: readonly StepDocument[];
+  readonly networks: readonly NetworkPlanDocument[];
   readonly sockets: LaunchPlan['sockets'];
   readonly logs: LaunchPlan['logs'];
   readonly console: 'stdio' | 'none';
   readonly shutdownTimeoutS: number;
   readonly notes: readonly string[];
 }
+
+export interface StepDocument {
+  readonly id: string;
+  readonly kind: string;
+  readonly needsRoot: boolean;
+  readonly actions: readonly Action[];
+  readonly release: readonly Action[];
+}
+
+/** A managed network's plan without its steps. */
+export type NetworkPlanDocument = Omit<NetworkPlan, 'v' | 'steps' | 'running'> & { readonly running: boolean };
 
 export interface NicDocument {
   readonly id: string;
@@ -52,16 +60,25 @@ export function planDocument(plan: LaunchPlan, describe: (step: Step) => Descrip
     accel,
     qemu: { file, version, argv, fds, prefix },
     nics: plan.nics.map(nicDocument),
-    steps: plan.steps.map((step) => {
-      const { acquire, release } = describe(step);
-      return { id: step.id, kind: step.kind, needsRoot: step.needsRoot, actions: acquire, release };
-    }),
+    steps: [...plan.networks.flatMap((network) => (network.running === true ? [] : network.steps)), ...plan.steps].map(
+      (step) => stepDocument(step, describe),
+    ),
+    networks: plan.networks.map(networkDocument),
     sockets,
     logs,
     console,
     shutdownTimeoutS,
     notes,
   };
+}
+
+export function stepDocument(step: Step, describe: (step: Step) => Description): StepDocument {
+  const { acquire, release } = describe(step);
+  return { id: step.id, kind: step.kind, needsRoot: step.needsRoot, actions: acquire, release };
+}
+
+export function networkDocument({ v: _v, steps: _steps, running, ...rest }: NetworkPlan): NetworkPlanDocument {
+  return { ...rest, running: running === true };
 }
 
 function nicDocument({ forwards, ...nic }: PlannedNic): NicDocument {

@@ -1,4 +1,5 @@
 /** The plan for people: what is done in which order, what the guest's network looks like, and QEMU's command line. */
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { LaunchPlan, PlannedNic } from '../plan/launch-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
 import { renderAction } from './action.ts';
@@ -12,7 +13,16 @@ export function renderPlan(plan: LaunchPlan, describe: (step: Step) => Descripti
   const sections = [
     renderHead(plan, styles),
     section('NICs', renderNics(plan, styles), styles),
-    section('Steps, in this order', renderSteps(plan, describe, styles), styles),
+    ...plan.networks.map((network) =>
+      section(
+        network.running === true
+          ? `Network ${network.network}, which is up`
+          : `Network ${network.network}, taken up first if it is not`,
+        renderNetwork(network, describe, styles),
+        styles,
+      ),
+    ),
+    section('Steps, in this order', renderSteps(plan.steps, describe, styles), styles),
     section('QEMU', renderCommandLine(plan.qemu), styles),
     section('At the end', renderReleases(plan, describe), styles),
     section('Sockets and logs', renderPlaces(plan), styles),
@@ -48,7 +58,24 @@ function renderNics({ nics }: LaunchPlan, styles: Styles): string {
   );
 }
 
-function renderSteps({ steps }: LaunchPlan, describe: (step: Step) => Description, styles: Styles): string {
+/** What the network is; and how it is made, unless it is there already. */
+export function renderNetwork(network: NetworkPlan, describe: (step: Step) => Description, styles: Styles): string {
+  const { forward, transport, subnet, gateway, dnsServer, forwards } = network;
+  const head = [
+    `${forward}, ${transport}`,
+    ...(subnet === undefined ? [] : [subnet]),
+    ...(gateway === undefined ? [] : [`gateway ${gateway}`]),
+    ...(dnsServer === undefined ? [] : [`names ${dnsServer}`]),
+  ].join(', ');
+  const rules = forwards.map(
+    ({ protocol, hostAddress, hostPort, guest, guestAddress, guestPort }) =>
+      `${protocol} ${hostAddress}:${hostPort} to ${guest === guestAddress ? guest : `${guest} (${guestAddress})`} port ${guestPort}`,
+  );
+  const steps = network.running === true ? '' : renderSteps(network.steps, describe, styles);
+  return [head, ...rules].map((line) => `${visible(line)}\n`).join('') + steps;
+}
+
+function renderSteps(steps: readonly Step[], describe: (step: Step) => Description, styles: Styles): string {
   return steps
     .flatMap((step) =>
       describe(step).acquire.map((action) => {

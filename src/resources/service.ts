@@ -42,7 +42,7 @@ shift
 flock -x "$users" true
 exec "$@"`;
 
-const readyMs = 10_000;
+const defaultReadyMs = 10_000;
 const graceMs = 1000;
 
 export const service: Resource<ServiceStep> = {
@@ -162,10 +162,11 @@ function watcherCommand({ users, release }: NonNullable<ServiceStep['watch']>): 
 const isWatcher = (one: Marked): boolean => one.argv[3] === watcherName;
 const isKeeper = (one: Marked): boolean => one.argv[3] === keeperName || isWatcher(one);
 /** A keeper's `sleep` and `date` are not the program. */
-const isWorker = ({ command }: Marked, keepers: boolean): boolean => keepers || !['sleep', 'date'].includes(command);
+const isWorker = ({ argv }: Marked, keepers: boolean): boolean =>
+  keepers || !/^(sleep (0\.05|3)|date .*)$/.test(argv.join(' '));
 
 async function waitUntilReady(step: ServiceStep): Promise<void> {
-  const end = performance.now() + readyMs;
+  const end = performance.now() + (step.readyMs ?? defaultReadyMs);
   for (;;) {
     const missing = step.awaits.filter((file) => !existsSync(file));
     if (missing.length === 0) return;
