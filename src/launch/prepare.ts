@@ -44,7 +44,11 @@ export interface Prepared {
 }
 
 export async function prepare(argument: string, options: LaunchOptions, context: LaunchContext): Promise<Prepared> {
-  const profile = await loadProfile(argument, options, context);
+  return await prepareProfile(await loadProfile(argument, options, context), context);
+}
+
+/** The same for a profile that is read. */
+export async function prepareProfile(profile: Profile, context: LaunchContext): Promise<Prepared> {
   const { system, places } = context;
   ensureState(context);
   const files = vmFiles(places, profile.name);

@@ -4,6 +4,7 @@ import { parseVmName } from '../names.ts';
 import { waitForPort, waitForText, type WaitFor } from '../supervise/wait.ts';
 import { delay } from '../system/delay.ts';
 import { isAlive, readProcess } from '../system/processes.ts';
+import { signalNumber } from '../system/signals.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
 import { isRunningVm, notRunning, readVm, type RunningVm } from './vms.ts';
@@ -12,7 +13,7 @@ export interface WaitContext extends LaunchContext {
   readonly timeoutMs?: number;
 }
 
-/** @returns 0, or for `end` how it ended @throws QrunError `timeout`, `guest-crashed` when the VM ended before what was waited for */
+/** @returns 0, or for `end` how it ended @throws QrunError `timeout`, `interrupted`, `guest-crashed` when the VM ended before what was waited for */
 export async function waitForVm(name: string, what: WaitFor, context: WaitContext): Promise<number> {
   const vm = readVm(context, parseVmName(name));
   if (vm.pid === undefined && what.what === 'end') {
@@ -23,15 +24,17 @@ export async function waitForVm(name: string, what: WaitFor, context: WaitContex
   const done = new AbortController();
   const time = after(context.timeoutMs, done.signal);
   const gone = untilGone(vm, done.signal);
+  const cut = interruption(context, done.signal);
   const over = new AbortController();
-  void Promise.race([time, gone]).then(() => over.abort());
+  void Promise.race([time, gone, cut]).then(() => over.abort());
   try {
-    if (what.what === 'end') return await end(vm, context, await Promise.race([gone, time]));
+    if (what.what === 'end') return await end(vm, context, await Promise.race([gone, time, cut]));
     const found =
       what.what === 'text'
         ? await waitForText(vm.files.consoleLog, what.pattern, over.signal)
         : await port(vm, what.port, over.signal);
     if (found) return 0;
+    if (context.interrupted?.aborted === true) throw interrupted(name, context.interrupted);
     const ended = !isRunning(vm);
     throw ended
       ? new QrunError('guest-crashed', `${name} ended before that`, { hint: `qrun logs ${name}` })
@@ -41,8 +44,9 @@ export async function waitForVm(name: string, what: WaitFor, context: WaitContex
   }
 }
 
-async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time'): Promise<number> {
+async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time' | 'cut'): Promise<number> {
   if (first === 'time') throw timedOut(vm.vm, context);
+  if (first === 'cut') throw interrupted(vm.vm, context.interrupted);
   return (await finishRun(vm.vm, context, { runId: vm.record.runId }))?.status ?? 1;
 }
 
@@ -73,6 +77,20 @@ function after(timeoutMs: number | undefined, done: AbortSignal): Promise<'time'
     if (timeoutMs === undefined) return;
     const timer = setTimeout(resolve, timeoutMs, 'time');
     done.addEventListener('abort', () => clearTimeout(timer));
+  });
+}
+
+function interruption({ interrupted: signal }: WaitContext, done: AbortSignal): Promise<'cut'> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) resolve('cut');
+    signal?.addEventListener('abort', () => resolve('cut'), { signal: done });
+  });
+}
+
+function interrupted(name: string, signal: AbortSignal | undefined): QrunError {
+  const reason = signal?.reason as NodeJS.Signals;
+  return new QrunError('interrupted', `${reason} came while ${name} was waited for`, {
+    status: 128 + signalNumber(reason),
   });
 }
 
