@@ -1,17 +1,25 @@
-import { listRunning, runningDocument } from '../launch/vms.ts';
+import { describeNicsNow } from '../launch/nics-now.ts';
+import { listRunning, runningDocument, type NicDocument, type Vm } from '../launch/vms.ts';
 import { renderForwards, sinceOf } from '../report/vm.ts';
 import type { NoArguments } from './arguments.ts';
 import type { Run } from './command.ts';
 
+interface PsVm extends Vm {
+  readonly nics: readonly NicDocument[];
+}
+
 export const run: Run<NoArguments> = async (_args, context) => {
   const { report } = context;
-  const vms = listRunning(context);
+  const vms: PsVm[] = [];
+  for (const vm of listRunning(context)) {
+    vms.push({ ...vm, nics: await describeNicsNow(vm.vm, vm.record?.nics ?? [], context) });
+  }
   if (report.json) {
     report.document(
-      vms.map(({ vm, record, pid, state }) =>
+      vms.map(({ vm, record, pid, state, nics }) =>
         record === undefined
           ? { vm, pid, state, startedAt: null, accel: null, qmp: null, nics: [] }
-          : runningDocument(record, pid ?? 0, state),
+          : runningDocument(record, { pid: pid ?? 0, state, nics }),
       ),
     );
     return 0;
@@ -24,7 +32,7 @@ export const run: Run<NoArguments> = async (_args, context) => {
       { title: 'STATE', value: ({ state }) => state },
       { title: 'SINCE', value: ({ record }) => (record === undefined ? undefined : sinceOf(record.startedAt)) },
       { title: 'ACCEL', value: ({ record }) => record?.accel },
-      { title: 'NICS', value: ({ record }) => record?.nics.map(({ id, kind }) => `${id}:${kind}`).join(' ') },
+      { title: 'NICS', value: ({ nics }) => nics.map(nicWord).join(' ') },
       {
         title: 'FORWARDS',
         value: ({ record }) =>
@@ -36,5 +44,12 @@ export const run: Run<NoArguments> = async (_args, context) => {
     ],
     'no VM runs',
   );
+  for (const { vm, nics } of vms) {
+    for (const { id, network } of nics.filter(({ link }) => link === 'lost')) {
+      report.note(`${vm}: ${id} has lost the network ${network}: qrun net up ${network}, then stop and start ${vm}`);
+    }
+  }
   return 0;
 };
+
+const nicWord = ({ id, kind, link }: NicDocument): string => `${id}:${kind}${link === undefined ? '' : ` (${link})`}`;

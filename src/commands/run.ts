@@ -4,7 +4,7 @@ import { catchInterruption } from '../launch/interrupt.ts';
 import { forEachVm } from '../launch/many.ts';
 import { prepare, type LaunchOptions } from '../launch/prepare.ts';
 import { startVm } from '../launch/start.ts';
-import { runningDocument } from '../launch/vms.ts';
+import { describeNic, runningDocument } from '../launch/vms.ts';
 import { tellError } from '../report/tell.ts';
 import { ownTerminal } from '../system/terminal.ts';
 import type { RunArguments } from './arguments.ts';
@@ -43,7 +43,13 @@ async function runDetached(
       for (const note of prepared.plan.notes) report.warn(`${prepared.profile.name}: ${note}`);
       const { record, pid, waiter } = await startVm(prepared, launch);
       waiter.process.forget();
-      started.push(runningDocument(record, pid, record.startsPaused ? 'paused' : 'running'));
+      started.push(
+        runningDocument(record, {
+          pid,
+          state: record.startsPaused ? 'paused' : 'running',
+          nics: record.nics.map((nic) => describeNic(nic, [])),
+        }),
+      );
       report.note(`${record.vm} runs, pid ${pid}`);
       return 0;
     },

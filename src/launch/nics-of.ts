@@ -4,6 +4,7 @@ import type { PlannedNic } from '../plan/launch-plan.ts';
 import { withMonitor } from '../supervise/monitor.ts';
 import { prepare, type LaunchContext } from './prepare.ts';
 import { guestAddresses, parseUsernet } from '../qmp/usernet.ts';
+import { describeNicsNow } from './nics-now.ts';
 import { describeNic, readVm, type NicDocument } from './vms.ts';
 
 export async function nicsOfVm(name: string, context: LaunchContext): Promise<NicDocument[]> {
@@ -13,9 +14,10 @@ export async function nicsOfVm(name: string, context: LaunchContext): Promise<Ni
     ? await readUsernet(vm.record.sockets.qmp, vm.vm, vm.files.monitorLock)
     : '';
   const rows = parseUsernet(usernet);
-  return vm.record.nics.map((nic) =>
-    describeNic(nic, nic.kind === 'user' ? guestAddresses(rows, nic.netdev, portsOf(nic)) : []),
-  );
+  return await describeNicsNow(vm.vm, vm.record.nics, {
+    ...context,
+    ipsOf: (nic) => (nic.kind === 'user' ? guestAddresses(rows, nic.netdev, portsOf(nic)) : []),
+  });
 }
 
 async function readUsernet(qmp: string, vm: string, lock: string): Promise<string> {

@@ -129,6 +129,8 @@ export interface NicDocument extends Omit<PlannedNic, 'forwards' | 'hostInterfac
   }[];
   readonly hostInterface: string | null;
   readonly ips: readonly string[];
+  /** What carried it is gone for good: only a new start of the VM brings it back. */
+  readonly link?: 'lost';
 }
 
 /** A NIC as `ps --json` and `nics --json` give it. */
@@ -151,8 +153,11 @@ export function describeNic(nic: PlannedNic, ips: readonly string[]): NicDocumen
 }
 
 /** One element of `ps --json`. */
-export function runningDocument(record: RunRecord, pid: number, state: VmState): Record<string, unknown> {
-  const { vm, startedAt, accel, sockets, nics, profile, qemu } = record;
+export function runningDocument(
+  record: RunRecord,
+  { pid, state, nics }: { readonly pid: number; readonly state: VmState; readonly nics: readonly NicDocument[] },
+): Record<string, unknown> {
+  const { vm, startedAt, accel, sockets, profile, qemu } = record;
   return {
     vm,
     pid,
@@ -162,6 +167,6 @@ export function runningDocument(record: RunRecord, pid: number, state: VmState):
     qmp: sockets.qmp,
     profile,
     qemu,
-    nics: nics.map((nic) => describeNic(nic, [])),
+    nics,
   };
 }

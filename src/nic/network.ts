@@ -35,6 +35,7 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
     netdev,
     steps: [step],
     fds: [{ fd: step.fd, path: step.users }],
+    network: network.network,
     source: `${network.network} (${network.transport})`,
     notes: isFirst ? network.notes : [],
   };

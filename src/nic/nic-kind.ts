@@ -26,6 +26,8 @@ export interface NicPlan {
   readonly device?: Readonly<Record<string, OptionValue>>;
   readonly source: string;
   readonly hostInterface?: string;
+  /** The managed network that it is on. */
+  readonly network?: string;
   /** QEMU must start a program for it: the sandbox cannot deny that. Says which. */
   readonly spawns?: string;
   readonly notes?: readonly string[];

@@ -2,6 +2,7 @@
  * The plan of a launch: pure data, complete before anything is changed. `qrun show` prints it, `launch/start` walks it.
  */
 import type { Forward } from '../profile/profile.ts';
+import type { Netdev } from '../nic/nic-kind.ts';
 import type { Mac, VmName } from '../names.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Step } from './step.ts';
@@ -28,8 +29,18 @@ export interface PlannedNic {
   readonly forwards?: readonly PlannedForward[];
   /** What it hangs on, for people: `user`, `br0`, `230.0.0.1:5558`, … */
   readonly source: string;
+  /** The managed network that it is on. */
+  readonly network?: string;
   /** The host's own interface, where there is one. */
   readonly hostInterface?: string;
+}
+
+/** A stream of QEMU's, to be looked at when QEMU runs. */
+export interface PlannedLink {
+  readonly nic: string;
+  readonly kind: string;
+  readonly role: 'listens' | 'connects';
+  readonly netdev: Netdev;
 }
 
 export interface LaunchPlan {
@@ -51,6 +62,8 @@ export interface LaunchPlan {
   /** The managed networks that it joins, and how each is taken up when it is not. */
   readonly networks: readonly NetworkPlan[];
   readonly steps: readonly Step[];
+  /** Back ends whose failure QEMU does not tell. */
+  readonly links?: readonly PlannedLink[];
   readonly sockets: { readonly qmp: string; readonly console: string; readonly vnc?: string };
   readonly logs: { readonly qemu: string; readonly console: string; readonly events: string };
   readonly console: 'stdio' | 'none';

@@ -150,6 +150,7 @@ function plannedNic({ nic, plan, mac, ports }: PlannedFrom): PlannedNic {
     netdev: plan.netdev.id,
     source: plan.source,
     ...(plan.hostInterface !== undefined && { hostInterface: plan.hostInterface }),
+    ...(plan.network !== undefined && { network: plan.network }),
     ...(plan.forwards !== undefined && {
       forwards: plan.forwards.map((forward) => ({ ...forward, hostPort: ports[forward.step] ?? forward.hostPort })),
     }),

@@ -1,0 +1,59 @@
+/** What a network knows of a NIC that is on it. Read only. */
+import type { NetworkName } from '../network/network.ts';
+import { networkFiles } from '../plan/network-files.ts';
+import type { SwitchLeases } from '../switch/config.ts';
+import { QrunError } from '../errors.ts';
+import { readStateFile } from '../system/state-files.ts';
+import type { NetworkContext } from './context.ts';
+import { listMembers } from './members.ts';
+import { readNetworkStatus } from './state.ts';
+
+export interface NicOnNetwork {
+  /** Addresses that DHCP has handed to its MAC. */
+  readonly ips: readonly string[];
+  /** What carried it is gone, and it cannot find what has come instead: the VM must be started anew. */
+  readonly lost: boolean;
+}
+
+export interface NicOf {
+  readonly network: string;
+  readonly vm: string;
+  readonly nic: string;
+  readonly mac: string;
+}
+
+export function readNicOnNetwork(
+  { network, vm, nic, mac }: NicOf,
+  context: Pick<NetworkContext, 'places' | 'system'>,
+): NicOnNetwork {
+  const files = networkFiles(context.places, network as NetworkName);
+  const { record, health } = readNetworkStatus(network as NetworkName, context);
+  const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
+  const isBound = record?.plan.attach.by === 'vde';
+  const lost =
+    record === undefined ||
+    member === undefined ||
+    (isBound && (health?.missing.includes('switch') === true || isOlder(member.since, record.renewedAt)));
+  return { ips: lost ? [] : addressesOf(files.leases, mac), lost };
+}
+
+const isOlder = (since: string, renewedAt: string | undefined): boolean => renewedAt !== undefined && since < renewedAt;
+
+/** Of leases that are not over. */
+function addressesOf(file: string, mac: string): string[] {
+  const now = Date.now() / 1000;
+  return readLeases(file).flatMap((lease) => (lease.mac === mac && lease.expires > now ? [lease.ip] : []));
+}
+
+/** What DHCP has handed out on a network; none when that cannot be told. */
+export function readLeases(file: string): SwitchLeases['leases'] {
+  try {
+    const read = readStateFile(file, { leave: true });
+    if (read.state !== 'read') return [];
+    const { leases } = read.value as unknown as SwitchLeases;
+    return Array.isArray(leases) ? leases : [];
+  } catch (error) {
+    if (error instanceof QrunError) return [];
+    throw error;
+  }
+}
