@@ -2,6 +2,7 @@
  * A look at the machine before a launch. Only what the profile asks for is read, and nothing is spawned unless it names an interface:
  * this is on the hot path of every start.
  */
+import { isIP } from 'node:net';
 import type { Places } from '../places.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
@@ -63,7 +64,8 @@ function readTools(system: System): Record<string, string> {
   return found;
 }
 
-/** A forward may be bound to an interface's addresses: `%eth0`. */
+/** A forward may be bound to an interface's addresses, `%eth0`; a multicast group may be on one. */
 function namesInterface(nic: Nic): boolean {
+  if (nic.kind === 'mcast') return nic.interface !== undefined && isIP(nic.interface) === 0;
   return 'forwards' in nic && nic.forwards.some(({ hostAddress }) => hostAddress.startsWith('%'));
 }

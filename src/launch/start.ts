@@ -21,6 +21,7 @@ import { networkDoor } from './network-door.ts';
 import { finishEarlier } from './end.ts';
 import { AutoPortTaken, failedStart } from './errors.ts';
 import { throwIfInterrupted } from './interrupt.ts';
+import { settleLinks } from './links.ts';
 import { rememberMadeDisks } from './made-disks.ts';
 import type { LaunchContext, Prepared } from './prepare.ts';
 import { waitUntilRunning } from './ready.ts';
@@ -96,6 +97,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     const running = await waitUntilRunning(files.events, waiter, context);
     if (running.state === 'failed') throw failedStart(plan, files, running.status);
     const pid = running.pid;
+    await settleLinks({ plan, pid, steps, records, journal, monitorLock: files.monitorLock }, context);
     const full = { ...record, pid, startTime: readProcess(pid)?.startTime ?? 0 };
     writeRun(files, full);
     failpoint('running');

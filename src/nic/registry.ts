@@ -1,8 +1,12 @@
 /** Which file plans which kind of NIC. */
 import { QrunError } from '../errors.ts';
 import type { Nic, NicKindName } from '../profile/profile.ts';
+import { dgramNic } from './dgram.ts';
+import { l2tpv3Nic } from './l2tpv3.ts';
+import { mcastNic } from './mcast.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { networkNic } from './network.ts';
+import { streamNic } from './stream.ts';
 import { userNic } from './user.ts';
 
 /** A kind whatever its own keys are: `plan` gets NICs of that kind alone. */
@@ -14,6 +18,10 @@ export interface AnyNicKind {
 
 const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> } = {
   user: userNic,
+  mcast: mcastNic,
+  stream: streamNic,
+  dgram: dgramNic,
+  l2tpv3: l2tpv3Nic,
   network: networkNic,
 };
 

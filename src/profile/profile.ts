@@ -105,8 +105,8 @@ export interface DgramNic extends NicCommon {
 }
 export interface L2tpv3Nic extends NicCommon {
   readonly kind: 'l2tpv3';
-  readonly source: Endpoint;
-  readonly destination: Endpoint;
+  readonly source: HostEndpoint;
+  readonly destination: HostEndpoint;
   readonly sessions: { readonly tx: number; readonly rx: number };
   readonly cookies?: { readonly tx: number; readonly rx: number };
 }
@@ -144,7 +144,11 @@ export interface NetworkNic extends NicCommon {
   readonly network: string;
 }
 
-export type Endpoint = { readonly path: string } | { readonly host: string; readonly port: number };
+export interface HostEndpoint {
+  readonly host: string;
+  readonly port: number;
+}
+export type Endpoint = { readonly path: string } | HostEndpoint;
 
 export type Nic =
   | UserNic

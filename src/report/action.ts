@@ -33,6 +33,12 @@ function renderOperation(action: Exclude<Action, { readonly argv: readonly strin
       return action.port === 'auto'
         ? `find a free ${action.protocol} port on ${action.address}`
         : `check that ${action.protocol} port ${action.port} is free on ${action.address}`;
+    case 'check-group':
+      return `check that the group ${action.address}:${action.port} can be joined on ${action.interface}`;
+    case 'check-socket':
+      return action.use === 'bind'
+        ? `check that nobody has the socket ${shellWord(action.path)}`
+        : `check that ${shellWord(action.path)} is a socket, if it is there`;
     case 'rotate':
       return `keep ${shellWord(action.path)} of the run before as ${shellWord(`${action.path}.1`)}`;
     case 'spawn': {

@@ -1,7 +1,7 @@
 /** One step of a plan in shell: taking it, and giving it back. */
 import path from 'node:path';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { Action, Description, Step } from '../plan/step.ts';
+import type { Action, Description, SocketPathStep, Step } from '../plan/step.ts';
 import { renderAction } from './action.ts';
 import type { AutoPorts } from './shell-ports.ts';
 import { shellWord, shellWords } from './shell-word.ts';
@@ -29,6 +29,10 @@ function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly 
       return lockLines(step.file, step.fd, plan.vm);
     case 'port':
       return ports.acquire(step);
+    case 'group':
+      return []; // QEMU says itself what is wrong
+    case 'socket-path':
+      return socketPathLines(step);
     case 'disk':
       return ifMissing(step.file, [
         ...(step.ownDirectory ? [privateDirectory(step.file)] : []),
@@ -68,6 +72,20 @@ function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly 
       return acquire.map(lineOf);
   }
 }
+
+function socketPathLines({ path: file, use }: SocketPathStep): readonly string[] {
+  const word = shellWord(file);
+  const directory = path.dirname(file);
+  return [
+    `[ -d ${shellWord(directory)} ] || fail 2 ${shellWord(`${file}: there is no directory ${directory}`)}`,
+    `if [ -L ${word} ] || { [ -e ${word} ] && [ ! -S ${word} ]; }; then fail 2 ${shellWord(`${file} is no socket`)}; fi`,
+    ...(use === 'bind' ? [`! { ${hasSocket(file)}; } || fail 4 ${shellWord(`the socket ${file} is in use`)}`] : []),
+  ];
+}
+
+/** The path is what stands behind seven columns, to the end of the line. */
+const hasSocket = (file: string): string =>
+  `[ -S ${shellWord(file)} ] && sed -E 's/^([^ ]+ +){7}//' /proc/net/unix | grep -Fxqs -- ${shellWord(file)}`;
 
 function lockLines(file: string, fd: number, vm: string): readonly string[] {
   const word = shellWord(file);
@@ -118,12 +136,15 @@ function lineOf(action: Action): string {
     case 'kill':
     case 'lock':
     case 'check-port':
+    case 'check-group':
+    case 'check-socket':
       return ':';
   }
 }
 
 /** Lines of the release function. */
 export function renderRelease({ step, number, release }: StepContext): readonly string[] {
+  if (step.kind === 'socket-path') return releaseSocket(step, number);
   const lines = release.map((action) => `[ "$taken" -lt ${number} ] || ${lineOf(action)}${hookFds(step)} || left=1`);
   const made = madeFile(step);
   if (made === undefined) return lines;
@@ -135,6 +156,13 @@ export function renderRelease({ step, number, release }: StepContext): readonly 
       ? [`[ "$taken" -lt ${number} ] || rm -f -- ${shellWord(`${step.to}.new`)} || left=1`]
       : []),
   ];
+}
+
+/** A socket that nobody has any more. */
+function releaseSocket({ path: file, use }: SocketPathStep, number: number): readonly string[] {
+  if (use === 'connect') return [];
+  const word = shellWord(file);
+  return [`[ "$taken" -lt ${number} ] || [ ! -S ${word} ] || { ${hasSocket(file)}; } || rm -f -- ${word} || left=1`];
 }
 
 const hookFds = (step: Step): string => (step.kind === 'hook' ? ' 3>&-' : '');

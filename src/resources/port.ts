@@ -3,10 +3,12 @@
  * between this look and QEMU's bind somebody may still be faster, and then the start fails with the same words (launch/start).
  */
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { PortStep } from '../plan/step.ts';
 import { holderOfPort } from '../system/ports.ts';
+import type { System } from '../system/system.ts';
 import type { Resource } from './resource.ts';
 
 export const port: Resource<PortStep> = {
@@ -15,7 +17,8 @@ export const port: Resource<PortStep> = {
     release: [],
   }),
 
-  acquire: async (step) => {
+  acquire: async (step, { system }) => {
+    refusePrivileged(step, system);
     if (step.port !== 'auto') {
       await tryPort(step, step.port);
       return { port: step.port };
@@ -64,15 +67,15 @@ function bindOnce(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number):
   });
 }
 
-export function faultOfBind(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number, error: unknown): QrunError {
+type Bound = Pick<PortStep, 'protocol' | 'address' | 'hint'>;
+
+export function faultOfBind(step: Bound, wanted: number, error: unknown): QrunError {
   const where = `${step.protocol} port ${wanted} on ${step.address}`;
   switch (errnoOf(error)) {
     case 'EADDRINUSE':
       return portInUse(step, wanted);
     case 'EACCES':
-      return new QrunError('permission', `${where}: ordinary users may not bind it`, {
-        hint: `choose a port of 1024 or more, or: sudo sysctl net.ipv4.ip_unprivileged_port_start=${wanted}`,
-      });
+      return privileged(where, wanted);
     case 'EADDRNOTAVAIL':
       return new QrunError('host-failed', `${where}: this host has no such address`, { hint: 'ip address' });
     default:
@@ -82,10 +85,33 @@ export function faultOfBind(step: Pick<PortStep, 'protocol' | 'address'>, wanted
   }
 }
 
-export function portInUse(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number): QrunError {
+function privileged(where: string, wanted: number): QrunError {
+  return new QrunError('permission', `${where}: ordinary users may not bind it`, {
+    hint: `choose a port of 1024 or more, or: sudo sysctl net.ipv4.ip_unprivileged_port_start=${wanted}`,
+  });
+}
+
+/** Root could bind it here, but root's QEMU is an ordinary user's when it binds. */
+export function refusePrivileged(
+  { protocol, address, port: wanted }: Pick<PortStep, 'protocol' | 'address' | 'port'>,
+  { uid }: Pick<System, 'uid'>,
+): void {
+  if (uid !== 0 || wanted === 'auto' || wanted >= firstUnprivilegedPort()) return;
+  throw privileged(`${protocol} port ${wanted} on ${address}`, wanted);
+}
+
+function firstUnprivilegedPort(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  } catch {
+    return 1024;
+  }
+}
+
+export function portInUse(step: Bound, wanted: number): QrunError {
   const holder = holderOfPort({ protocol: step.protocol, address: step.address, port: wanted });
   const by = holder === undefined ? '' : ` by ${holder.description}`;
   return new QrunError('in-use', `${step.protocol} port ${wanted} on ${step.address} is in use${by}`, {
-    hint: 'choose another port in forwards, or "auto" for a free one',
+    hint: step.hint ?? 'choose another port in forwards, or "auto" for a free one',
   });
 }

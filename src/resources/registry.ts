@@ -4,6 +4,7 @@ import { copy } from './copy.ts';
 import { directory } from './directory.ts';
 import { disk } from './disk.ts';
 import { file } from './file.ts';
+import { group } from './group.ts';
 import { hook } from './hook.ts';
 import { member } from './member.ts';
 import { openFile } from './open-file.ts';
@@ -11,12 +12,15 @@ import { passt } from './passt.ts';
 import { port } from './port.ts';
 import type { Resource } from './resource.ts';
 import { service } from './service.ts';
+import { socketPath } from './socket-path.ts';
 import { vmLock } from './vm-lock.ts';
 
 const resources = {
   'vm-lock': vmLock,
   directory,
   port,
+  group,
+  'socket-path': socketPath,
   'open-file': openFile,
   disk,
   copy,

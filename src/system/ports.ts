@@ -46,12 +46,29 @@ const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 export function holderOfPort(query: PortQuery): PortHolder | undefined {
   const row = findRow(query);
   if (row === undefined) return undefined;
-  const pid = pidOfSocket(row.inode);
-  if (pid === undefined) return { uid: row.uid, description: `another user's process (uid ${row.uid})` };
+  const process = processOfSocket(row.inode);
+  return process === undefined
+    ? { uid: row.uid, description: `another user's process (uid ${row.uid})` }
+    : { uid: row.uid, ...process };
+}
+
+/** Who has the socket of that inode; undefined when it is another user's. */
+export function processOfSocket(inode: number): Required<Omit<PortHolder, 'uid'>> | undefined {
+  const pid = pidOfSocket(inode);
+  if (pid === undefined) return undefined;
   const found = readProcess(pid);
   const command = found?.command ?? 'a process';
   const vm = found === undefined || !isQemu(found.argv) ? undefined : nameOfQemu(found.argv);
-  return { uid: row.uid, pid, command, description: `${command} (pid ${pid}${vm === undefined ? '' : `, VM ${vm}`})` };
+  return { pid, command, description: `${command} (pid ${pid}${vm === undefined ? '' : `, VM ${vm}`})` };
+}
+
+/** The ports on which this very process listens, by TCP. */
+export function readListeningPorts(pid: number): number[] {
+  const own = new Set(readDescriptors(pid));
+  return ['tcp', 'tcp6']
+    .flatMap(readRows)
+    .filter((row) => row.listening && own.has(`socket:[${row.inode}]`))
+    .map((row) => row.port);
 }
 
 function findRow(query: PortQuery): SocketRow | undefined {

@@ -111,7 +111,12 @@ export function listeningEndpoint(context: FieldContext, description: string, ex
   return parsedText<Endpoint>(description, (text) => literalOnly(parseEndpoint(text, context)), { examples });
 }
 
-function literalOnly(parsed: Parsed<Endpoint>): Parsed<Endpoint> {
+/** The same without paths. */
+export function listeningHostPort(description: string, examples: readonly string[]) {
+  return parsedText<HostPort>(description, (text) => literalOnly(parseHostPort(text)), { examples });
+}
+
+function literalOnly<E extends Endpoint>(parsed: Parsed<E>): Parsed<E> {
   if ('fault' in parsed || 'path' in parsed.value || isIpLiteral(parsed.value.host)) return parsed;
   return {
     fault: `${JSON.stringify(parsed.value.host)} is no address: to listen takes an address of this host, such as 127.0.0.1`,

@@ -9,7 +9,7 @@ import { bridgeSchema } from './bridge.ts';
 import { commonRule, type NicRule } from './common.ts';
 import { dgramRule, dgramSchema } from './dgram.ts';
 import { hostdevRule, hostdevSchema } from './hostdev.ts';
-import { l2tpv3Schema } from './l2tpv3.ts';
+import { l2tpv3Rule, l2tpv3Schema } from './l2tpv3.ts';
 import { macvtapSchema } from './macvtap.ts';
 import { mcastSchema } from './mcast.ts';
 import { networkSchema } from './network.ts';
@@ -37,7 +37,7 @@ export const nicSchemas: { readonly [K in NicKindName]: NicSchema<Extract<Nic, {
   mcast: { schema: mcastSchema, rules: [commonRule], short: true, main: 'group' },
   stream: { schema: streamSchema, rules: [commonRule, streamRule], short: false },
   dgram: { schema: dgramSchema, rules: [commonRule, dgramRule], short: false },
-  l2tpv3: { schema: l2tpv3Schema, rules: [commonRule], short: false },
+  l2tpv3: { schema: l2tpv3Schema, rules: [commonRule, l2tpv3Rule], short: false },
   vde: { schema: vdeSchema, rules: [commonRule], short: true, main: 'socket' },
   bridge: { schema: bridgeSchema, rules: [commonRule], short: true, main: 'bridge' },
   tap: { schema: tapSchema, rules: [commonRule, tapRule], short: true, main: 'device' },
