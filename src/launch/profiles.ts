@@ -1,14 +1,14 @@
 /** `qrun new` and `qrun edit`: profiles written and changed, checked before they are kept. */
-import { chmodSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { homeDirectory } from '../home.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { parseVmName, type VmName } from '../names.ts';
 import type { NewProfileOptions } from '../profile/template.ts';
-import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
+import { editFile } from '../system/edit-file.ts';
+import { createExclusive, writeDurable } from '../system/files.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
-import { runOnTerminal } from '../system/spawn.ts';
 import { ensureState, type LaunchContext } from './prepare.ts';
 
 /** Where a new profile goes: the first of the configuration's directories. */
@@ -52,24 +52,13 @@ export async function editProfile(argument: string, force: boolean, context: Lau
   const target = isExample(found.file, places.examples) ? ownFile(context, found.name) : found.file;
   ensureState(context);
   const draft = path.join(places.state, `edit-${found.name}.yaml`);
-  writeDurable(draft, found.text);
-  const status = await runEditor(draft, context);
-  if (status !== 0)
-    throw new QrunError('host-failed', `the editor ended with status ${status}; ${target} is as it was`, {
-      hint: `export EDITOR=nano; your text is ${draft}`,
-    });
-  const text = readOwned(draft, { maxBytes: 1024 * 1024 })?.text ?? '';
-  if (text === found.text) {
-    rmSync(draft, { force: true });
-    return false;
-  }
-  await checkEdited(text, { draft, target, force, name: found.name, context });
-  makeMissingDirectory(path.dirname(target), 0o755);
-  const mode = (statSync(target, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
-  writeDurable(target, text, { mode });
-  chmodSync(target, mode);
-  rmSync(draft, { force: true });
-  return true;
+  return await editFile({
+    target,
+    text: found.text,
+    draft,
+    env: system.env,
+    validate: (text) => checkEdited(text, { draft, target, force, name: found.name, context }),
+  });
 }
 
 interface Edited {
@@ -104,10 +93,4 @@ function isExample(file: string, examples: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** `$VISUAL` or `$EDITOR` may have arguments of its own, so it is a shell's word list, as it is for git and crontab. */
-async function runEditor(file: string, { system }: LaunchContext): Promise<number> {
-  const editor = system.env['VISUAL'] || system.env['EDITOR'] || 'vi';
-  return await runOnTerminal('/bin/sh', ['-c', `${editor} "$1"`, 'qrun-edit', file]);
 }
