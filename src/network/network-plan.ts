@@ -30,6 +30,8 @@ export interface NetworkPlan {
     readonly ranges: readonly { readonly from: string; readonly to: string }[];
     readonly kept: readonly string[];
   };
+  /** The lasting addresses of the VMs that this is about, by holder. */
+  readonly addresses?: Readonly<Record<string, string>>;
   /** In the order in which they are taken; given back in reverse. */
   readonly steps: readonly Step[];
   readonly notes: readonly string[];

@@ -15,6 +15,7 @@ import { acquireAll } from '../journal/walk.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { MemberStep, Step } from '../plan/step.ts';
+import { memberOf } from '../resources/member.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { mendService } from '../resources/service.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -25,7 +26,7 @@ import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
 import { servicesOf } from './health.ts';
 import { withNetworkLock } from './lock.ts';
-import { listMembers, removeMember, writeMember } from './members.ts';
+import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import type { PreparedNetwork } from './prepare-network.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
 
@@ -60,7 +61,7 @@ export async function joinNetwork(
       const record = await startOrMend(network, context, { pinned: false });
       failpoint(`joining:${name}`);
       if (step.socket !== undefined) removeSocket(step.socket);
-      writeMember(files, memberOf(step, { network, record, context }), context.system.uid);
+      writeMember(files, joining(step, { network, record, context }), context.system.uid);
       return share;
     } catch (error) {
       closeSync(share);
@@ -190,21 +191,11 @@ interface MemberFrom {
   readonly context: NetworkContext;
 }
 
-function memberOf(step: MemberStep, { network, record, context }: MemberFrom) {
+function joining(step: MemberStep, { network, record, context }: MemberFrom): Member {
   const { files } = network;
   const inUse = listMembers(files).map(({ holder }) => holder ?? '');
   const book = openAddressBook({ files, pool: network.poolOf(record.plan), uid: context.system.uid, inUse });
   const ip = network.fixedByMac(step.mac) ?? book.reserve(step.holder);
   book.save();
-  return {
-    v: 1 as const,
-    vm: step.vm,
-    nic: step.nic,
-    holder: step.holder,
-    mac: step.mac,
-    ...(step.socket !== undefined && { port: step.socket.slice(step.socket.lastIndexOf('/') + 1) }),
-    ...(ip !== undefined && { ip }),
-    hostName: step.vm,
-    since: new Date().toISOString(),
-  };
+  return { ...memberOf({ ...step, ...(ip !== undefined && { ip }) }), since: new Date().toISOString() };
 }

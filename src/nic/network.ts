@@ -17,6 +17,8 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
   const mac = facts.macs[nic.id];
   if (mac === undefined) throw new QrunError('bug', `no lease for ${nic.id}`);
   const isFirst = profile.nics.find((one) => one.kind === 'network' && one.network === nic.network) === nic;
+  const holder = isFirst ? profile.name : `${profile.name}/${nic.id}`;
+  const ip = network.addresses?.[holder];
   const step: MemberStep = {
     kind: 'member',
     id: `network:${nic.id}`,
@@ -24,7 +26,8 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
     network: network.network,
     vm: profile.name,
     nic: nic.id,
-    holder: isFirst ? profile.name : `${profile.name}/${nic.id}`,
+    holder,
+    ...(ip !== undefined && { ip }),
     mac,
     users: files.users,
     fd: nextFd(),

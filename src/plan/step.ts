@@ -115,6 +115,8 @@ export interface MemberStep extends StepCommon {
   readonly fd: number;
   /** What the switch knows of this NIC. */
   readonly file: string;
+  /** The address that it gets by DHCP, as far as that can be said before it joins. */
+  readonly ip?: string;
   /** QEMU's port socket, where the transport has one. */
   readonly socket?: string;
 }
@@ -189,7 +191,7 @@ export type Action =
       readonly fd: number;
       readonly mode: 'read' | 'append' | 'read-write';
     }
-  | { readonly op: 'lock'; readonly path: string; readonly fd: number }
+  | { readonly op: 'lock'; readonly path: string; readonly fd: number; readonly shared?: true }
   | { readonly op: 'write'; readonly path: string; readonly content: string }
   | { readonly op: 'copy'; readonly from: string; readonly to: string }
   | {

@@ -24,7 +24,7 @@ function renderOperation(action: Exclude<Action, { readonly argv: readonly strin
     case 'open':
       return `open ${action.fd}${modes[action.mode]}${shellWord(action.path)}`;
     case 'lock':
-      return `lock ${shellWord(action.path)} (descriptor ${action.fd})`;
+      return `${action.shared === true ? 'share the lock' : 'lock'} ${shellWord(action.path)} (descriptor ${action.fd})`;
     case 'write':
       return `write ${shellWord(action.path)}: ${shellWord(action.content)}`;
     case 'copy':

@@ -4,6 +4,7 @@ import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { Action, Description, SocketPathStep, Step } from '../plan/step.ts';
 import { renderAction } from './action.ts';
 import type { AutoPorts } from './shell-ports.ts';
+import { joinLines } from './shell-network.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 import { visible } from './visible.ts';
 
@@ -13,6 +14,7 @@ export interface StepContext extends Description {
   readonly number: number;
   readonly plan: LaunchPlan;
   readonly ports: AutoPorts;
+  readonly describe: (step: Step) => Description;
 }
 
 /** The intent first, as in the journal: what is half taken is given back too. */
@@ -23,7 +25,7 @@ export function renderAcquire(context: StepContext): string {
   return [`# ${visible(step.id)}`, `taken=${number}`, ...lines, ''].join('\n');
 }
 
-function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly string[] {
+function linesOf({ step, number, acquire, plan, ports, describe }: StepContext): readonly string[] {
   switch (step.kind) {
     case 'vm-lock':
       return lockLines(step.file, step.fd, plan.vm);
@@ -67,6 +69,7 @@ function linesOf({ step, number, acquire, plan, ports }: StepContext): readonly 
     case 'file':
       return [privateDirectory(step.path), ...acquire.map(lineOf)];
     case 'member':
+      return joinLines(step, { plan, describe, lineOf });
     case 'service':
     case 'passt':
       return acquire.map(lineOf);

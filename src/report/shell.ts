@@ -26,6 +26,7 @@ export function renderShell(plan: LaunchPlan, describe: (step: Step) => Descript
     ...describe(step),
     plan,
     ports,
+    describe,
   }));
   const parts = [
     renderHead(plan),
