@@ -2,7 +2,7 @@
  * A managed network as the rest of the house knows it: checked, defaults filled in, units in the names. One definition is one YAML file.
  */
 import type { IfName, Mac, VmName } from '../names.ts';
-import type { Forward } from '../profile/profile.ts';
+import type { GuestForward } from './guest-forward.ts';
 
 export type ForwardMode = 'nat' | 'route' | 'open' | 'isolated' | 'bridge' | 'macvtap' | 'hostdev';
 export type NetworkScope = 'system' | 'user';
@@ -29,12 +29,12 @@ export interface Network {
   };
   /** The host's (or the gateway's) own addresses, in CIDR form, such as 10.10.120.1/24. Empty: one is made from the name. */
   readonly addresses: readonly string[];
-  /** Undefined: no DHCP. In the file `true` or nothing means the defaults, `false` none. */
+  /** Undefined: no DHCP. In the file `true` means the defaults and `false` none; nothing means `true` for nat and isolated, else `false`. */
   readonly dhcp?: Dhcp;
   readonly dns: Dns;
   readonly hostDns: boolean;
   /** `guest` is a VM of the network's owner, or an address; always given. */
-  readonly forwards: readonly Forward[];
+  readonly forwards: readonly GuestForward[];
   readonly nat?: { readonly ports?: { readonly from: number; readonly to: number }; readonly dev?: IfName };
   readonly ports?: number;
   readonly owner?: string;

@@ -1,0 +1,109 @@
+/**
+ * The text of a definition → a `Network`, or all of its faults at once. Loads the YAML and schema libraries: import it lazily.
+ */
+import path from 'node:path';
+import type * as z from 'zod/mini';
+import { parseDefinition, type LineOf, type Reading, type WrittenMap } from '../profile/definition.ts';
+import type { FieldContext } from '../profile/fields.ts';
+import { faultsOfIssues, type Elsewhere } from '../profile/issues.ts';
+import type { PathFault } from '../profile/yaml-document.ts';
+import { networkFaults } from './consistency.ts';
+import { defaultLeaseS } from './dhcp-schema.ts';
+import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
+import { networkSchema } from './schema.ts';
+import { isUserMode, scopeOf, transportOf, type ScopeInput } from './scope.ts';
+import { transportKindOf } from './transport/registry.ts';
+
+export interface ParseNetworkOptions {
+  /** Absolute; what the relative paths of the definition are relative to. */
+  readonly file: string;
+  readonly name: NetworkName;
+  /** What `~/` stands for in paths. */
+  readonly home?: string;
+  /** Whose network it is: what `scope: auto` means depends on it. Default: an ordinary user. */
+  readonly uid?: number;
+}
+
+const ordinaryUid = 1000;
+
+/** @throws QrunError `invalid-network` with all faults of the text */
+export function parseNetwork(text: string, options: ParseNetworkOptions): Network {
+  return parseDefinition(text, {
+    file: options.file,
+    what: 'network',
+    code: 'invalid-network',
+    read: (written, lineOf) => readNetwork(written, lineOf, options),
+  });
+}
+
+/** Keys of inner maps that are looked for at the top. */
+const elsewhere: Elsewhere = {
+  keys: ['ranges', 'lease', 'maxLease', 'options', 'hosts', 'tftp', 'server'],
+  of: 'DHCP (below "dhcp")',
+};
+
+function readNetwork(written: WrittenMap, lineOf: LineOf, options: ParseNetworkOptions): Reading<Network> {
+  const context: FieldContext = {
+    directory: path.dirname(options.file),
+    ...(options.home !== undefined && { home: options.home }),
+  };
+  const parsed = networkSchema(context).safeParse(written, { jitless: true });
+  const faults = [
+    ...(parsed.success ? [] : faultsOfIssues(parsed.error.issues, written, { elsewhere })),
+    ...networkFaults({ written, name: options.name, lineOf }),
+    ...carrierFaults(written, options.uid ?? ordinaryUid),
+  ];
+  return parsed.success ? { value: networkOf(parsed.data, options), faults } : { faults };
+}
+
+const wordOf = <T extends string>(value: unknown, fallback: T): T =>
+  typeof value === 'string' ? (value as T) : fallback;
+
+/** What the scope and the transport cannot honour. Words that are none are faults of their own, and nothing here knows them. */
+function carrierFaults(written: WrittenMap, uid: number): PathFault[] {
+  const forward = wordOf<ForwardMode>(written['forward'], 'nat');
+  const input: ScopeInput = {
+    forward,
+    scope: wordOf<ScopeInput['scope']>(written['scope'], 'auto'),
+    ...(typeof written['transport'] === 'string' && { transport: written['transport'] as 'hub' }),
+  };
+  const scope = scopeOf(input, uid);
+  if (scope === 'user' && !isUserMode(forward)) {
+    return [
+      {
+        path: ['forward'],
+        at: 'value',
+        message: `${forward} takes the host's own network, which root makes: a network of scope user is nat or isolated`,
+      },
+    ];
+  }
+  const transport = transportOf(input, uid);
+  if (scope === 'system' && (transport === 'hub' || transport === 'vde')) return [misplaced(transport, input)];
+  return transportKindOf(transport)?.validate({ written, forward }) ?? [];
+}
+
+function misplaced(transport: string, { scope, forward }: ScopeInput): PathFault {
+  const why =
+    scope === 'system'
+      ? 'and this one is of scope system'
+      : isUserMode(forward)
+        ? 'and "scope: auto" is system for root: write "scope: user"'
+        : `and forward: ${forward} makes this one a network of the host's`;
+  return { path: ['transport'], at: 'value', message: `transport ${transport} carries networks of scope user, ${why}` };
+}
+
+type CheckedNetwork = z.output<ReturnType<typeof networkSchema>>;
+
+function networkOf({ dhcp, ...rest }: CheckedNetwork, options: ParseNetworkOptions): Network {
+  const leased = dhcpOf(dhcp, rest.forward);
+  return { ...rest, name: options.name, file: options.file, ...(leased !== undefined && { dhcp: leased }) };
+}
+
+function dhcpOf(dhcp: CheckedNetwork['dhcp'], forward: ForwardMode): Dhcp | undefined {
+  if (dhcp === false || (dhcp === undefined && !isUserMode(forward))) return undefined;
+  if (dhcp === undefined || dhcp === true) {
+    return { server: 'auto', ranges: [], leaseS: defaultLeaseS, options: [], hosts: [] };
+  }
+  const { lease, maxLease, ...rest } = dhcp;
+  return { ...rest, leaseS: lease, ...(maxLease !== undefined && { maxLeaseS: maxLease }) };
+}

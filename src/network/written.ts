@@ -1,0 +1,85 @@
+/** A definition as it is written, as far as it makes sense: so that what takes several keys to see is found together with all other faults. */
+import { parseMac } from '../names.ts';
+import type { WrittenMap } from '../profile/definition.ts';
+import type { PlacedForward } from '../profile/forward-faults.ts';
+import type { DocumentPath } from '../profile/yaml-document.ts';
+import { canonicalAddress, parseInterfaceAddress, type Address, type Subnet } from '../subnet.ts';
+import { parseCidr, parseRange, type AddressRange } from './address-fields.ts';
+import { parseGuestForward } from './guest-forward.ts';
+
+interface Placed {
+  readonly path: DocumentPath;
+}
+
+export interface WrittenAddress extends Placed {
+  readonly written: string;
+  readonly address: Address;
+  readonly subnet: Subnet;
+}
+
+export interface WrittenRange extends Placed, AddressRange {}
+
+export interface WrittenHost extends Placed {
+  readonly vm?: string;
+  readonly mac?: string;
+  readonly ip?: string;
+  /** It says who it is, be it well or badly. */
+  readonly named: boolean;
+}
+
+export const isMap = (value: unknown): value is WrittenMap =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What stands at a path; undefined where there is nothing. */
+export function valueAt(written: WrittenMap, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (isMap(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+    written,
+  );
+}
+
+function listAt<T>(
+  written: WrittenMap,
+  path: readonly string[],
+  read: (one: unknown, at: DocumentPath) => T | undefined,
+): T[] {
+  const list = valueAt(written, path);
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((one: unknown, index) => {
+    const found = read(one, [...path, index]);
+    return found === undefined ? [] : [found];
+  });
+}
+
+export const writtenAddresses = (written: WrittenMap): WrittenAddress[] =>
+  listAt(written, ['addresses'], (one, path) => {
+    if (typeof one !== 'string' || 'fault' in parseCidr(one)) return undefined;
+    const parsed = parseInterfaceAddress(one);
+    return parsed === undefined ? undefined : { path, written: one, ...parsed };
+  });
+
+export const writtenRanges = (written: WrittenMap): WrittenRange[] =>
+  listAt(written, ['dhcp', 'ranges'], (one, path) => {
+    const parsed = typeof one === 'string' ? parseRange(one) : undefined;
+    return parsed === undefined || 'fault' in parsed ? undefined : { path, ...parsed.value };
+  });
+
+export const writtenHosts = (written: WrittenMap): WrittenHost[] =>
+  listAt(written, ['dhcp', 'hosts'], (one, path) => {
+    if (!isMap(one)) return undefined;
+    const parsed = typeof one['mac'] === 'string' ? parseMac(one['mac']) : undefined;
+    const ip = typeof one['ip'] === 'string' ? canonicalAddress(one['ip']) : undefined;
+    return {
+      path,
+      ...(typeof one['vm'] === 'string' && { vm: one['vm'] }),
+      ...(parsed !== undefined && 'mac' in parsed && { mac: parsed.mac }),
+      ...(ip !== undefined && { ip }),
+      named: Object.hasOwn(one, 'vm') || Object.hasOwn(one, 'mac'),
+    };
+  });
+
+export const writtenForwards = (written: WrittenMap): PlacedForward[] =>
+  listAt(written, ['forwards'], (one, path) => {
+    const parsed = typeof one === 'string' ? parseGuestForward(one) : undefined;
+    return parsed === undefined || 'fault' in parsed ? undefined : { forward: parsed.value, path };
+  });
