@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { HostFacts } from '../../../src/host/facts.ts';
 import { nicKindOf } from '../../../src/nic/registry.ts';
 import { userNic } from '../../../src/nic/user.ts';
-import type { McastNic, UserNic } from '../../../src/profile/profile.ts';
+import type { HostdevNic, UserNic } from '../../../src/profile/profile.ts';
 import { aContext, aForward, aUserNic, capabilitiesOf } from '../qemu/a-profile.ts';
 
 function plan(changes: Partial<UserNic>, facts: Partial<HostFacts> = {}, ports?: Record<string, number>) {
@@ -136,8 +136,8 @@ describe('forwards', () => {
 });
 
 test('a kind that is not there yet ends with exit 3 and says so', () => {
-  const nic: McastNic = { ...aUserNic(), kind: 'mcast', group: { address: '230.0.0.1', port: 1234 } };
-  expect(() => nicKindOf('mcast').plan(nic, aContext([]))).toThrow(
-    expect.objectContaining({ code: 'not-implemented', message: 'nics[0]: kind mcast is not implemented yet' }),
+  const nic: HostdevNic = { ...aUserNic(), kind: 'hostdev', address: '0000:01:00.0' };
+  expect(() => nicKindOf('hostdev').plan(nic, aContext([]))).toThrow(
+    expect.objectContaining({ code: 'not-implemented', message: 'nics[0]: kind hostdev is not implemented yet' }),
   );
 });
