@@ -8,6 +8,7 @@ import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { networkNic } from './network.ts';
 import { streamNic } from './stream.ts';
 import { userNic } from './user.ts';
+import { vdeNic } from './vde.ts';
 
 /** A kind whatever its own keys are: `plan` gets NICs of that kind alone. */
 export interface AnyNicKind {
@@ -22,6 +23,7 @@ const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> 
   stream: streamNic,
   dgram: dgramNic,
   l2tpv3: l2tpv3Nic,
+  vde: vdeNic,
   network: networkNic,
 };
 

@@ -57,6 +57,14 @@ export interface SocketPathStep extends StepCommon {
   readonly runAs?: { readonly name: string; readonly uid: number; readonly gid: number };
 }
 
+/** A VDE switch that somebody runs, joined by QEMU itself: looked at before, because QEMU says the same for whatever is wrong. */
+export interface VdeSwitchStep extends StepCommon {
+  readonly kind: 'vde-switch';
+  readonly directory: string;
+  /** The account of QEMU, when root starts it. */
+  readonly runAs?: { readonly name: string; readonly uid: number; readonly gid: number };
+}
+
 /** A file opened for QEMU to inherit as descriptor `fd`. */
 export interface OpenFileStep extends StepCommon {
   readonly kind: 'open-file';
@@ -166,6 +174,7 @@ export type Step =
   | PortStep
   | GroupStep
   | SocketPathStep
+  | VdeSwitchStep
   | OpenFileStep
   | DiskStep
   | CopyStep
@@ -202,6 +211,7 @@ export type Action =
     }
   | { readonly op: 'check-group'; readonly address: string; readonly port: number; readonly interface: string }
   | { readonly op: 'check-socket'; readonly path: string; readonly use: 'bind' | 'connect' }
+  | { readonly op: 'check-switch'; readonly path: string }
   /** Started in a session of its own, and left running. */
   | {
       readonly op: 'spawn';

@@ -85,6 +85,14 @@ const rules: readonly Rule[] = [
     },
   },
   {
+    pattern: /Could not open vde: (.*)$/,
+    read: ([, why = '']) => ({
+      code: /denied/i.test(why) ? 'permission' : 'host-failed',
+      message: `the VDE switch did not let QEMU in: ${why}`,
+      hint: 'it has no free port (vde_switch -n), not that port, or the group is not one of yours',
+    }),
+  },
+  {
     pattern: /(?:Could not open|could not open|cannot open) '([^']+)': (.*)$/i,
     read: ([, file = '', why = '']) => openFailure(file, why),
   },

@@ -39,6 +39,8 @@ function renderOperation(action: Exclude<Action, { readonly argv: readonly strin
       return action.use === 'bind'
         ? `check that nobody has the socket ${shellWord(action.path)}`
         : `check that ${shellWord(action.path)} is a socket, if it is there`;
+    case 'check-switch':
+      return `check that a VDE switch listens in ${shellWord(action.path)}`;
     case 'rotate':
       return `keep ${shellWord(action.path)} of the run before as ${shellWord(`${action.path}.1`)}`;
     case 'spawn': {

@@ -35,6 +35,8 @@ function linesOf({ step, number, acquire, plan, ports, describe }: StepContext):
       return []; // QEMU says itself what is wrong
     case 'socket-path':
       return socketPathLines(step);
+    case 'vde-switch':
+      return switchLines(step.directory);
     case 'disk':
       return ifMissing(step.file, [
         ...(step.ownDirectory ? [privateDirectory(step.file)] : []),
@@ -83,6 +85,15 @@ function socketPathLines({ path: file, use }: SocketPathStep): readonly string[]
     `[ -d ${shellWord(directory)} ] || fail 2 ${shellWord(`${file}: there is no directory ${directory}`)}`,
     `if [ -L ${word} ] || { [ -e ${word} ] && [ ! -S ${word} ]; }; then fail 2 ${shellWord(`${file} is no socket`)}; fi`,
     ...(use === 'bind' ? [`! { ${hasSocket(file)}; } || fail 4 ${shellWord(`the socket ${file} is in use`)}`] : []),
+  ];
+}
+
+function switchLines(directory: string): readonly string[] {
+  const control = `${directory}/ctl`;
+  const message = `no VDE switch listens in ${directory}: vde_switch -s ${shellWord(directory)}`;
+  return [
+    `[ ! -L ${shellWord(directory)} ] || fail 2 ${shellWord(`${directory} is a symbolic link`)}`,
+    `{ ${hasSocket(control)}; } || fail 3 ${shellWord(message)}`,
   ];
 }
 
@@ -141,6 +152,7 @@ function lineOf(action: Action): string {
     case 'check-port':
     case 'check-group':
     case 'check-socket':
+    case 'check-switch':
       return ':';
   }
 }

@@ -13,6 +13,7 @@ import { port } from './port.ts';
 import type { Resource } from './resource.ts';
 import { service } from './service.ts';
 import { socketPath } from './socket-path.ts';
+import { vdeSwitch } from './vde-switch.ts';
 import { vmLock } from './vm-lock.ts';
 
 const resources = {
@@ -21,6 +22,7 @@ const resources = {
   port,
   group,
   'socket-path': socketPath,
+  'vde-switch': vdeSwitch,
   'open-file': openFile,
   disk,
   copy,

@@ -1,0 +1,70 @@
+/**
+ * A VDE switch that QEMU will join. It is looked at first, because QEMU says `No such file or directory` for a switch that is not there, for a port
+ * that it has not got and for a group that is not the user's alike. Nothing is taken: there is nothing to give back.
+ */
+import { lstatSync, type Stats } from 'node:fs';
+import path from 'node:path';
+import { errnoOf, QrunError } from '../errors.ts';
+import { accessOf } from '../host/file-access.ts';
+import type { VdeSwitchStep } from '../plan/step.ts';
+import { failureOf } from '../system/failure.ts';
+import type { System } from '../system/system.ts';
+import { probeUnixSocket } from '../system/unix-sockets.ts';
+import type { Resource } from './resource.ts';
+
+export const vdeSwitch: Resource<VdeSwitchStep> = {
+  describe: ({ directory }) => ({ acquire: [{ op: 'check-switch', path: directory }], release: [] }),
+
+  acquire: async (step, { system }) => {
+    const { directory } = step;
+    const control = path.join(directory, 'ctl');
+    const found = lookAt(directory, step);
+    if (found === undefined) throw noSwitch(directory, `there is no directory ${directory}`, system);
+    if (!found.isDirectory()) throw notA('directory', directory, found);
+    const socket = lookAt(control, step);
+    if (socket === undefined) throw noSwitch(directory, `no VDE switch listens in ${directory}`, system);
+    if (!socket.isSocket()) throw notA('socket', control, socket);
+    if (step.runAs !== undefined && !accessOf(step.runAs).mayWrite(control)) throw forbidden(step, socket);
+    const state = await probeUnixSocket(control);
+    // a socket of this user's that cannot be joined belongs to a mode that shuts its owner out
+    if (state === 'unknown') throw forbidden(step, socket);
+    if (state === 'dead') throw noSwitch(directory, `the VDE switch of ${directory} has ended`, system);
+    return {};
+  },
+
+  release: async () => {},
+};
+
+function lookAt(file: string, step: VdeSwitchStep): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    // a directory on the way, or the switch's own, lets this user not in
+    if (errnoOf(error) === 'EACCES') throw forbidden(step, undefined);
+    throw failureOf(file, error, 'cannot look at it');
+  }
+}
+
+function noSwitch(directory: string, message: string, { which }: Pick<System, 'which'>): QrunError {
+  if (which('vde_switch') === undefined)
+    return new QrunError('missing-tool', `${message}, and vde_switch is not installed`, {
+      hint: 'sudo apt-get install vde2',
+    });
+  return new QrunError('host-failed', message, { hint: `vde_switch -s ${directory} -m 0600 -d` });
+}
+
+function notA(what: 'directory' | 'socket', file: string, found: Stats): QrunError {
+  const is = found.isSymbolicLink() ? 'a symbolic link, and is not followed' : `no ${what}`;
+  return new QrunError('unsafe-file', `${file} is ${is}`, {
+    hint: `ls -ld ${file}; socket: names the directory of a VDE switch`,
+  });
+}
+
+function forbidden({ directory, runAs }: VdeSwitchStep, socket: Stats | undefined): QrunError {
+  const who = runAs === undefined ? 'this user' : `the user ${runAs.name}, whom QEMU runs as,`;
+  const owner = socket === undefined ? '' : ` (it is that of uid ${socket.uid})`;
+  return new QrunError('permission', `${who} may not join the VDE switch of ${directory}${owner}`, {
+    hint: `whoever runs it gives its group leave: vde_switch -s ${directory} -g GROUP -m 0660; ls -la ${directory}`,
+  });
+}
