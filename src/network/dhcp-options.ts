@@ -24,6 +24,7 @@ const known: Readonly<Record<string, readonly [number, ValueKind]>> = {
   'time-offset': [2, 'number32'],
   router: [3, 'addresses'],
   'time-server': [4, 'addresses'],
+  'dns-server': [6, 'addresses'],
   'log-server': [7, 'addresses'],
   'lpr-server': [9, 'addresses'],
   'boot-file-size': [13, 'number16'],
@@ -55,7 +56,6 @@ const known: Readonly<Record<string, readonly [number, ValueKind]>> = {
 /** Why an option is not for this list: it follows from other keys, or is the protocol's own. */
 const managed: Readonly<Record<number, string>> = {
   1: 'the netmask follows from "addresses"',
-  6: 'the name server follows from the network',
   12: 'a name is given in "dhcp.hosts"',
   15: 'the domain is "dns.domain"',
   26: 'the MTU is "mtu"',
@@ -67,7 +67,6 @@ const managed: Readonly<Record<number, string>> = {
 };
 const managedNames: Readonly<Record<string, number>> = {
   netmask: 1,
-  'dns-server': 6,
   hostname: 12,
   'domain-name': 15,
   mtu: 26,

@@ -1,6 +1,7 @@
 /**
  * `transport: vde`: vde_switch with slirpvde as the gateway, of the package vde2. Needs no rights.
  */
+import { QrunError } from '../../errors.ts';
 import { foreignVmFaults, placeFaults } from './ipv4-only.ts';
 import { refusalFaults, withoutRoot, type Refusal } from './refusal.ts';
 import type { TransportKind } from './transport-kind.ts';
@@ -17,4 +18,7 @@ export const vde: TransportKind = {
     ...placeFaults('vde', look),
     ...foreignVmFaults(look),
   ],
+  plan: ({ network }) => {
+    throw new QrunError('not-implemented', `network ${network.name}: transport vde`);
+  },
 };

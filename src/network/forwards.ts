@@ -1,0 +1,90 @@
+/** Forwards of a network: the guest resolved to its address, the host's side to literal addresses, and the ports that are taken for them. */
+import { QrunError } from '../errors.ts';
+import { isIpLiteral, isIpv4Literal } from '../profile/address.ts';
+import { renderForward } from '../profile/forward.ts';
+import type { PortStep } from '../plan/step.ts';
+import type { GuestForward } from './guest-forward.ts';
+import type { NetworkForward } from './network-plan.ts';
+import type { Network } from './network.ts';
+import type { NetworkPlanInput } from './plan-input.ts';
+
+/** The VMs that forwards name: their addresses must be known before the plan is made. */
+export function guestsOf({ forwards }: Pick<Network, 'forwards'>): string[] {
+  return [...new Set(forwards.map(({ guest }) => guest).filter((guest) => !isIpLiteral(guest)))];
+}
+
+/** The interfaces of the host that forwards name (`%eth0`): their addresses must be read. */
+export function interfacesOf({ forwards }: Pick<Network, 'forwards'>): string[] {
+  const named = forwards.map(({ hostAddress }) => hostAddress).filter((address) => address.startsWith('%'));
+  return [...new Set(named.map((address) => address.slice(1)))];
+}
+
+export interface PlannedForwards {
+  readonly forwards: readonly NetworkForward[];
+  readonly steps: readonly PortStep[];
+}
+
+type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'facts' | 'ports' | 'lastPorts'>;
+
+/** @throws QrunError `host-failed`, `missing-feature` */
+export function planForwards(
+  { name, forwards }: Pick<Network, 'name' | 'forwards'>,
+  input: ForwardsInput,
+): PlannedForwards {
+  const planned = forwards.flatMap((forward, index) => {
+    const at = `network ${name}: forwards[${index}]`;
+    const guestAddress = isIpLiteral(forward.guest) ? forward.guest : input.addresses[forward.guest];
+    if (guestAddress === undefined)
+      throw new QrunError('bug', `${at}: nobody reserved an address for ${forward.guest}`);
+    return hostAddresses(forward, at, input).map((address, position) => {
+      const key = `forward:${index}${position === 0 ? '' : `.${position}`}`;
+      const step = portStep(forward, { key, address, last: input.lastPorts?.[key] });
+      return { step, forward: resolved(forward, { address, guestAddress, port: input.ports?.[step.id] }) };
+    });
+  });
+  return { forwards: planned.map(({ forward }) => forward), steps: planned.map(({ step }) => step) };
+}
+
+interface PortOf {
+  readonly key: string;
+  readonly address: string;
+  readonly last: number | undefined;
+}
+
+function portStep({ protocol, hostPort }: GuestForward, { key, address, last }: PortOf): PortStep {
+  return {
+    kind: 'port',
+    id: `port:${key}`,
+    needsRoot: false,
+    protocol,
+    address,
+    port: hostPort,
+    ...(hostPort === 'auto' && last !== undefined && { last }),
+  };
+}
+
+interface ResolvedWith {
+  readonly address: string;
+  readonly guestAddress: string;
+  readonly port: number | undefined;
+}
+
+function resolved(forward: GuestForward, { address, guestAddress, port }: ResolvedWith): NetworkForward {
+  const { protocol, hostPort, guest, guestPort } = forward;
+  return { protocol, hostAddress: address, hostPort: port ?? hostPort, guest, guestAddress, guestPort };
+}
+
+/** Literal IPv4 addresses: what listens on the host's side is QEMU's slirp, which knows no others. */
+function hostAddresses(forward: GuestForward, at: string, { facts }: ForwardsInput): readonly string[] {
+  const { hostAddress } = forward;
+  if (!hostAddress.startsWith('%')) return [hostAddress];
+  const name = hostAddress.slice(1);
+  const link = facts.links?.find((one) => one.name === name);
+  if (link === undefined)
+    throw new QrunError('host-failed', `${at}: there is no interface ${name}`, { hint: 'ip -br address' });
+  const addresses = link.addresses.filter((address) => isIpv4Literal(address));
+  if (addresses.length > 0) return addresses;
+  throw new QrunError('host-failed', `${at}: ${renderForward(forward)}: the interface ${name} has no IPv4 address`, {
+    hint: `ip address show dev ${name}`,
+  });
+}

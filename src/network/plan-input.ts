@@ -1,0 +1,36 @@
+/** What the plan of a network is made from, besides its definition: everything that was read, chosen or reserved before. */
+import type { NetworkFiles } from '../plan/network-files.ts';
+import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import type { LinkFact } from '../host/facts.ts';
+import type { RouteFact } from '../host/routes.ts';
+
+export interface NetworkFacts {
+  readonly qemu: QemuCapabilities;
+  /** Absolute: node, and the bundle of the switch. */
+  readonly node: string;
+  readonly switchBundle: string;
+  /** Absolute paths of what was found: `vde_switch`, `slirpvde`. */
+  readonly tools: Readonly<Record<string, string>>;
+  /** Only needed where a forward names an interface (`interfacesOf`). */
+  readonly links?: readonly LinkFact[];
+  /** Networks that the host itself reaches; none: overlaps are not looked for. */
+  readonly routes?: readonly RouteFact[];
+}
+
+export interface NetworkPlanInput {
+  readonly files: NetworkFiles;
+  readonly uid: number;
+  readonly facts: NetworkFacts;
+  /** Lasting addresses by holder (a VM's name): at least those of all VMs that forwards name (`guestsOf`). */
+  readonly addresses: Readonly<Record<string, string>>;
+  /** Marks the processes of this run. */
+  readonly mark: string;
+  /** It stays when nobody is on it. */
+  readonly pinned: boolean;
+  /** The command that ends the network when nobody is on it any more. */
+  readonly release: readonly string[];
+  /** Real ports of `auto` forwards by step id, once they are taken. */
+  readonly ports?: Readonly<Record<string, number>>;
+  /** Ports that `auto` forwards had in the last run, by step id without `port:`. */
+  readonly lastPorts?: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,91 @@
+/** `Network + what was read → NetworkPlan`: every decision about a network, pure. */
+import { QrunError } from '../errors.ts';
+import { parseSubnet, subnetsOverlap } from '../subnet.ts';
+import { layoutOf, type NetworkLayout } from './layout.ts';
+import type { NetworkPlan } from './network-plan.ts';
+import type { Network } from './network.ts';
+import type { NetworkPlanInput } from './plan-input.ts';
+import { scopeOf, transportOf } from './scope.ts';
+import { builtTransports, transportKindOf } from './transport/registry.ts';
+
+/** @throws QrunError `not-implemented`, `missing-tool`, `missing-feature`, `host-failed`, `in-use` (a network of the host's is in the way) */
+export function planNetwork(network: Network, input: NetworkPlanInput): NetworkPlan {
+  const scope = scopeOf(network, input.uid);
+  const transport = transportOf(network, input.uid);
+  const kind = transportKindOf(transport);
+  if (scope === 'system') throw systemScope(network, input.uid);
+  if (kind === undefined) {
+    throw new QrunError(
+      'not-implemented',
+      `network ${network.name}: transport ${transport} in scope user is not implemented yet`,
+      {
+        hint: `write transport: ${builtTransports[0]} in ${network.file}; what works: ${builtTransports.join(', ')}`,
+      },
+    );
+  }
+  const layout = layoutOf(network);
+  const notes = [...defaultNotes(network, layout), ...overlapNotes(network, layout, input)];
+  const plan = kind.plan({ network, layout, input });
+  return {
+    v: 1,
+    network: network.name,
+    file: network.file,
+    scope,
+    transport,
+    forward: network.forward,
+    ...plan,
+    notes: [...notes, ...plan.notes],
+  };
+}
+
+function systemScope({ name, forward, file }: Network, uid: number): QrunError {
+  const hint =
+    uid === 0 && (forward === 'nat' || forward === 'isolated')
+      ? `write scope: user in ${file}, for a network of root's own`
+      : `write scope: user in ${file}: forward nat and isolated work without root`;
+  return new QrunError(
+    'not-implemented',
+    `network ${name}: networks of the host's own (scope system) are not implemented yet`,
+    { hint },
+  );
+}
+
+function defaultNotes({ name, transport }: Network, { subnet, derived }: NetworkLayout): string[] {
+  return [
+    ...(transport === undefined
+      ? [`network ${name}: no transport is written: qrun's own switch (hub), which needs nothing of the host`]
+      : []),
+    ...(derived ? [`network ${name}: no addresses are written: ${subnet.cidr} follows from its name`] : []),
+  ];
+}
+
+/**
+ * Guests that get out reach through the gateway what the host reaches, but not what has addresses like their own. A network of the host's that would be
+ * hidden as a whole is refused; a part of a larger one is said.
+ */
+function overlapNotes(
+  { name, forward }: Network,
+  { subnet, derived }: NetworkLayout,
+  { facts }: NetworkPlanInput,
+): string[] {
+  if (forward !== 'nat') return [];
+  const met = (facts.routes ?? []).flatMap((route) => {
+    const other = parseSubnet(route.cidr, 4);
+    return other !== undefined && subnetsOverlap(other, subnet) ? [{ ...route, prefix: other.prefix }] : [];
+  });
+  const hidden = met.find(({ prefix }) => prefix >= subnet.prefix);
+  if (hidden !== undefined) {
+    const why = derived ? 'follows from its name, and' : 'is written, and';
+    throw new QrunError(
+      'in-use',
+      `network ${name}: ${subnet.cidr} ${why} overlaps with ${hidden.cidr}, which this host reaches through ${hidden.interface}`,
+      {
+        hint: 'write other addresses in its definition, such as addresses: [10.200.77.1/24]',
+      },
+    );
+  }
+  return met.map(
+    ({ cidr, interface: link }) =>
+      `network ${name}: guests do not reach that part of ${cidr} (${link}) which is ${subnet.cidr}`,
+  );
+}
