@@ -1,5 +1,6 @@
 /**
- * `npm run build`: src/cli.ts → dist/qrun.cjs, one CommonJS file in which `await import()` is a lazily run wrapper, and src/boot.ts → dist/boot.cjs.
+ * `npm run build`: src/cli.ts → dist/qrun.cjs, one CommonJS file in which `await import()` is a lazily run wrapper, src/boot.ts → dist/boot.cjs,
+ * and src/switch/main.ts → dist/switch.cjs, which is a process of its own.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -114,7 +115,9 @@ const boot = await compile('boot.cjs', {
     QRUN_FAMILIES: JSON.stringify(Object.fromEntries(families)),
   },
 });
-for (const { name, contents } of compiled) replaceFile(path.join(root, 'dist', name), contents);
+// it runs for as long as a network does: nothing of qrun's own is in it, and no compiled code is kept for it
+const networkSwitch = await compile('switch.cjs', { entryPoints: ['src/switch/main.ts'] });
+for (const { name, contents } of [...compiled, networkSwitch]) replaceFile(path.join(root, 'dist', name), contents);
 replaceFile(path.join(root, 'dist/boot.cjs'), boot.contents);
 replaceFile(path.join(root, 'dist/LICENSES.txt'), licencesOf(compiled.flatMap(({ inputs }) => inputs)));
 

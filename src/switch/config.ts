@@ -47,6 +47,8 @@ export interface SwitchMember {
   readonly v: 1;
   readonly vm: string;
   readonly nic: string;
+  /** The name that its address is kept under. Not for the switch. */
+  readonly holder?: string;
   readonly mac: string;
   /** Its port socket's file name; absent on transports without one. */
   readonly port?: string;
