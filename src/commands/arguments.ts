@@ -25,6 +25,12 @@ export interface StopArguments extends VmsArguments {
   /** Seconds; undefined: what the profile says. */
   readonly timeout?: number;
 }
+export interface LabArguments {
+  /** Labs and VMs, by name or path. */
+  readonly targets: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
+}
 export interface WaitArguments extends VmArguments {
   /** `end`, `port:22`, `text:REGEX` */
   readonly for: string;

@@ -24,7 +24,17 @@ export type Arguments<A> = { readonly [K in keyof A]: ArgumentValue };
  * What the shell offers as a value. A `vm` has state of its own, a `running` one runs; a `network` is defined or up, an `up-network` is up; `text` and
  * `words` are anybody's guess.
  */
-export type ValueKind = 'profile' | 'vm' | 'running' | 'network' | 'up-network' | 'file' | 'words' | 'shell' | 'text';
+export type ValueKind =
+  | 'profile'
+  | 'lab'
+  | 'vm'
+  | 'running'
+  | 'network'
+  | 'up-network'
+  | 'file'
+  | 'words'
+  | 'shell'
+  | 'text';
 
 interface Positional {
   readonly as: 'positional';

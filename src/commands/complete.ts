@@ -2,6 +2,7 @@
  * `__complete SHELL WORD…`: what could stand in place of the last word. The first line says what the others are: `words` (with a tab and a summary
  * behind each, for shells that show one) or `files`: then the shell offers files itself.
  */
+import { listLabNames } from '../host/lab-files.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import { listRunning, listVmNames } from '../launch/vms.ts';
 import { listNetworkNames, listUpNetworkNames } from '../networks/list.ts';
@@ -87,7 +88,7 @@ function positionalWords({ command, known, names, before, current, context }: Po
   const spec = positionalAt(known, given.length);
   if (spec === undefined) return [];
   const values =
-    /[/.]/.test(current) && ['profile', 'network'].includes(spec.values) ? 'files' : valuesOf(spec, context);
+    /[/.]/.test(current) && ['profile', 'network', 'lab'].includes(spec.values) ? 'files' : valuesOf(spec, context);
   if (values === 'files') return values;
   const first = command === undefined && given.length === 0 ? commandWords() : [];
   return [...first, ...values.filter(({ word }) => !given.includes(word))];
@@ -161,6 +162,11 @@ function valuesOf({ values, choices }: ValueSource, context: CommandContext): An
   switch (values) {
     case 'profile':
       return listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: visible(file) }));
+    case 'lab':
+      return [
+        ...listLabNames(context.places).map((word) => ({ word, summary: 'lab' })),
+        ...listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: visible(file) })),
+      ];
     case 'vm':
       return listVmNames(context.places).map((word) => ({ word, summary: 'VM' }));
     case 'running':

@@ -5,6 +5,7 @@
 import { flag } from './argument-specs.ts';
 import { groupOf, type AnyCommand, type ArgumentSpec, type CommandGroup } from './command.ts';
 import { hostCommands } from './host-commands.ts';
+import { labCommands } from './lab-commands.ts';
 import { networkCommands, networkGroup } from './network-commands.ts';
 import { ownCommands } from './own-commands.ts';
 import { profileCommands } from './profile-commands.ts';
@@ -16,6 +17,7 @@ export const defaultCommand = 'run';
 export const commands: readonly AnyCommand[] = [
   ...vmCommands,
   ...profileCommands,
+  ...labCommands,
   ...networkCommands,
   ...hostCommands,
   ...ownCommands,

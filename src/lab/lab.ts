@@ -34,7 +34,8 @@ export interface LabVm {
   readonly ephemeral?: boolean;
   /** For QEMU, behind the profile's own. */
   readonly args: readonly string[];
-  /** Where it is named, for messages: `lab.yaml:4`; absent for one that was named on the command line. */
+  /** The lab's file, absolute, and where it is named there, for messages: `lab.yaml:4`. Absent for one that was named on the command line. */
+  readonly file?: string;
   readonly at?: string;
 }
 

@@ -54,7 +54,7 @@ function readLab(written: WrittenMap, lineOf: LineOf, { file, home }: ParseLabOp
   if (entries.length + networks.length === 0)
     return { faults: [{ path: [], at: 'value', message: 'a lab has at least one VM (below "vms") or one network' }] };
   const vms = entries.flatMap(({ vm, path: at }): LabVm[] =>
-    vm === undefined ? [] : [{ ...vm, at: `${path.basename(file)}:${lineOf(at)}` }],
+    vm === undefined ? [] : [{ ...vm, file, at: `${path.basename(file)}:${lineOf(at)}` }],
   );
   return { value: { file, ...(description !== undefined && { description }), networks, vms }, faults };
 }

@@ -3,6 +3,7 @@
  * Written with plain synchronous writes: process.stdout costs milliseconds to make, and a pipe must be complete when the process ends.
  */
 import { writeAll } from './output.ts';
+import { startProgressList, type ProgressList } from './progress-list.ts';
 import { startProgress, type Progress } from './progress.ts';
 import { isTerminal, stylesFor, type Styles } from './style.ts';
 import { renderTable, type Column } from './table.ts';
@@ -33,6 +34,8 @@ export interface Report extends Omit<ReportOptions, 'env'> {
   readonly table: <Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty?: string) => void;
   /** One line that changes, while something is waited for; only where stderr is a terminal. */
   readonly progress: (label: string) => Progress;
+  /** Rows that change, one for each of these; elsewhere than on a terminal, notes. */
+  readonly progressList: (names: readonly string[]) => ProgressList;
 }
 
 export function createReport({ json, quiet, verbose, env }: ReportOptions): Report {
@@ -61,7 +64,19 @@ export function createReport({ json, quiet, verbose, env }: ReportOptions): Repo
       else if (empty !== undefined) note(empty);
     },
     progress: (label) => startProgress(label, !quiet && !json && isTerminal(2)),
+    progressList: (names) =>
+      startProgressList({
+        names,
+        styles: styles.stderr,
+        note,
+        terminal: !quiet && !json && isTerminal(2) ? terminalOfStderr : undefined,
+      }),
   };
 }
+
+const terminalOfStderr = {
+  size: () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 }),
+  write: (text: string) => writeAll(2, text),
+};
 
 const withLineEnd = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);

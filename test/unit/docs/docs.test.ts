@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../../src/commands/list.ts';
 import { QrunError } from '../../../src/errors.ts';
+import { isLab, parseLab } from '../../../src/lab/parse.ts';
 import { parseVmName } from '../../../src/names.ts';
 import { parseProfile } from '../../../src/profile/parse.ts';
 
@@ -167,7 +168,8 @@ function profilesOf(file: string): string[] {
 
 function faultOf(text: string): string | undefined {
   try {
-    parseProfile(text, { file: '/profiles/example.yaml', name: parseVmName('example') });
+    if (isLab(text)) parseLab(text, { file: '/labs/example.yaml' });
+    else parseProfile(text, { file: '/profiles/example.yaml', name: parseVmName('example') });
     return undefined;
   } catch (error) {
     const faults = error instanceof QrunError ? error.faults : [];
