@@ -3,6 +3,7 @@ import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
+import { holdersOn } from '../nic/network.ts';
 import type { PreparedNetwork } from '../networks/prepare-network.ts';
 import type { Places } from '../places.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
@@ -72,7 +73,8 @@ async function prepareNetworks(
   if (names.size === 0) return {};
   const { prepareNetwork } = await import('../networks/prepare-network.ts');
   const prepared: Record<string, PreparedNetwork> = {};
-  for (const name of names) prepared[name] = await prepareNetwork(name, qemu, context);
+  for (const name of names)
+    prepared[name] = await prepareNetwork(name, { qemu, holders: holdersOn(name, profile) }, context);
   return prepared;
 }
 

@@ -37,9 +37,11 @@ export interface BookOptions {
   readonly uid: number;
   /** Holders that are on the network now: theirs are not given away. */
   readonly inUse?: readonly Holder[];
+  /** What others have by DHCP: not given away either. */
+  readonly leased?: readonly string[];
 }
 
-export function openAddressBook({ files, pool, uid, inUse = [] }: BookOptions): AddressBook {
+export function openAddressBook({ files, pool, uid, inUse = [], leased = [] }: BookOptions): AddressBook {
   const before = readEntries(files);
   let entries: Entries = Object.fromEntries(Object.entries(before).filter(([, { ip }]) => pool.isDynamic(ip)));
   const now = Math.floor(Date.now() / 1000);
@@ -47,7 +49,7 @@ export function openAddressBook({ files, pool, uid, inUse = [] }: BookOptions): 
     const fixed = pool.fixed(holder);
     if (fixed !== undefined) return fixed;
     const known = entries[holder];
-    const ip = known?.ip ?? pool.firstFree(new Set(Object.values(entries).map((entry) => entry.ip)));
+    const ip = known?.ip ?? pool.firstFree(new Set([...Object.values(entries).map((entry) => entry.ip), ...leased]));
     if (ip !== undefined) {
       entries = { ...entries, [holder]: { ip, used: now } };
       return ip;

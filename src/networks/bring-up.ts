@@ -27,7 +27,8 @@ import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
 import { servicesOf } from './health.ts';
 import { withNetworkLock } from './lock.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
-import type { PreparedNetwork } from './prepare-network.ts';
+import { readLeases } from './nic-state.ts';
+import { poolOf, type PreparedNetwork } from './prepare-network.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
 
 const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
@@ -193,8 +194,12 @@ interface MemberFrom {
 
 function joining(step: MemberStep, { network, record, context }: MemberFrom): Member {
   const { files } = network;
-  const inUse = listMembers(files).map(({ holder }) => holder ?? '');
-  const book = openAddressBook({ files, pool: network.poolOf(record.plan), uid: context.system.uid, inUse });
+  const members = listMembers(files);
+  const inUse = members.map(({ holder }) => holder ?? '');
+  const leased = readLeases(files.leases)
+    .filter(({ mac, expires }) => mac !== step.mac && expires > Date.now() / 1000)
+    .map(({ ip }) => ip);
+  const book = openAddressBook({ files, pool: poolOf(record.definition), uid: context.system.uid, inUse, leased });
   const ip = network.fixedByMac(step.mac) ?? book.reserve(step.holder);
   book.save();
   return { ...memberOf({ ...step, ...(ip !== undefined && { ip }) }), since: new Date().toISOString() };

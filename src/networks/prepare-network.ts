@@ -1,12 +1,23 @@
 /** From a network's name, or a definition's file, to what can be brought up or joined: as it runs, else as its definition says. Changes nothing. */
-import type { AddressPool } from '../network/address-pool.ts';
+import path from 'node:path';
+import { homeDirectory } from '../home.ts';
+import { readLinks } from '../host/links.ts';
+import { readNetworkFile } from '../host/network-definitions.ts';
+import { readRoutes } from '../host/routes.ts';
+import { digestOf } from '../digest.ts';
+import { isVmName } from '../names.ts';
+import { addressPool, type AddressPool } from '../network/address-pool.ts';
+import { guestsOf, interfacesOf } from '../network/forwards.ts';
+import { layoutOf } from '../network/layout.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
-import type { NetworkFiles } from '../plan/network-files.ts';
+import type { NetworkFacts } from '../network/plan-input.ts';
+import { planNetwork } from '../network/plan.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
-import type { AddressBook } from './address-book.ts';
+import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
-import type { NetworkRecord } from './record.ts';
+import { readNetworkRecord, type NetworkRecord } from './record.ts';
 
 export interface PlanInput {
   readonly book: AddressBook;
@@ -24,13 +35,117 @@ export interface PreparedNetwork {
   /** As it runs, or as it would. */
   readonly shown: NetworkPlan;
   readonly pool: AddressPool;
-  readonly poolOf: (plan: NetworkPlan) => AddressPool;
   readonly fixedByMac: (mac: string) => string | undefined;
   readonly plan: (input: PlanInput) => NetworkPlan;
 }
 
-export declare function prepareNetwork(
+export interface PrepareOptions {
+  readonly qemu: QemuCapabilities;
+  /** VMs whose addresses are to be shown. */
+  readonly holders?: readonly string[];
+}
+
+/** @throws QrunError `unknown-name`, `invalid-network`, `not-implemented`, `missing-tool`, `in-use` */
+export async function prepareNetwork(
   argument: string,
-  qemu: QemuCapabilities,
+  { qemu, holders = [] }: PrepareOptions,
   context: NetworkContext,
-): Promise<PreparedNetwork>;
+): Promise<PreparedNetwork> {
+  const running = readRunning(argument, context);
+  const definition = running?.definition ?? (await readDefinition(argument, context));
+  const { name } = definition;
+  const files = networkFiles(context.places, name);
+  const pool = poolOf(definition);
+  const facts = await readNetworkFacts(definition, qemu, context);
+  const plan = planWith({ definition, files, facts, uid: context.system.uid });
+  // nothing of it is saved: it is what a run would reserve
+  const book = openAddressBook({ files, pool, uid: context.system.uid });
+  const shown = running?.plan ?? plan({ book, runId: shownRun(files), pinned: false, ports: {} });
+  const addresses = addressesOf(holders, book);
+  return {
+    name,
+    files,
+    definition,
+    ...(running !== undefined && { running }),
+    shown: { ...shown, addresses, ...(running !== undefined && { running: true }) },
+    pool,
+    fixedByMac: (mac) => definition.dhcp?.hosts.find((host) => host.mac === mac)?.ip,
+    plan,
+  };
+}
+
+/** A name means the network that is up, whatever the file says by now. */
+function readRunning(argument: string, { places, system }: NetworkContext): NetworkRecord | undefined {
+  if (!isVmName(argument)) return undefined;
+  const record = readNetworkRecord(networkFiles(places, argument));
+  return record?.bootId === system.bootId() ? record : undefined;
+}
+
+export async function readDefinition(argument: string, { places, system }: NetworkContext): Promise<Network> {
+  const { name, file, text } = readNetworkFile(argument, { places, system });
+  const { parseNetwork } = await import('../network/parse.ts');
+  return parseNetwork(text, { file, name, home: homeDirectory(), uid: system.uid });
+}
+
+export function poolOf(definition: Network): AddressPool {
+  const { ranges, gateway, dnsServer } = layoutOf(definition);
+  return addressPool(definition, { ranges, kept: [gateway, ...(dnsServer === undefined ? [] : [dnsServer])] });
+}
+
+interface PlannedFrom {
+  readonly definition: Network;
+  readonly files: NetworkFiles;
+  readonly facts: NetworkFacts;
+  readonly uid: number;
+}
+
+/** The addresses of the VMs that forwards name are reserved with the plan. */
+function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwork['plan'] {
+  return ({ book, runId, pinned, ports }) => {
+    const guests = addressesOf(guestsOf(definition), book);
+    return planNetwork(definition, {
+      files,
+      uid,
+      facts,
+      addresses: { ...book.entries(), ...guests },
+      mark: runId,
+      pinned,
+      ports,
+      release: [process.execPath, process.argv[1] ?? '', '__release', '--network', definition.name, runId],
+    });
+  };
+}
+
+function addressesOf(holders: readonly string[], book: AddressBook): Record<string, string> {
+  return Object.fromEntries(
+    holders.flatMap((holder): [string, string][] => {
+      const ip = book.reserve(holder);
+      return ip === undefined ? [] : [[holder, ip]];
+    }),
+  );
+}
+
+/** A script of `show --shell` marks its processes with it: the same for the same network of the same state, and of no other. */
+const shownRun = (files: NetworkFiles): string => `shell-${digestOf(files.dir).slice(0, 12)}`;
+
+const tools = ['vde_switch', 'slirpvde'];
+
+async function readNetworkFacts(
+  definition: Network,
+  qemu: QemuCapabilities,
+  { system, places }: NetworkContext,
+): Promise<NetworkFacts> {
+  return {
+    qemu,
+    node: process.execPath,
+    switchBundle: path.join(path.dirname(places.examples), 'dist/switch.cjs'),
+    tools: Object.fromEntries(
+      tools.flatMap((tool): [string, string][] => {
+        const file = system.which(tool);
+        return file === undefined ? [] : [[tool, file]];
+      }),
+    ),
+    ...(interfacesOf(definition).length > 0 && { links: await readLinks(system) }),
+    routes: readRoutes(),
+  };
+}

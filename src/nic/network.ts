@@ -3,7 +3,7 @@ import { QrunError } from '../errors.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import { memberFile, networkFiles, portSocket } from '../plan/network-files.ts';
 import type { MemberStep } from '../plan/step.ts';
-import type { NetworkNic } from '../profile/profile.ts';
+import type { NetworkNic, Profile } from '../profile/profile.ts';
 import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
 
 export const networkNic: NicKind<NetworkNic> = { kind: 'network', plan };
@@ -16,8 +16,8 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
   const { netdev, socket } = attach(nic, network, context);
   const mac = facts.macs[nic.id];
   if (mac === undefined) throw new QrunError('bug', `no lease for ${nic.id}`);
-  const isFirst = profile.nics.find((one) => one.kind === 'network' && one.network === nic.network) === nic;
-  const holder = isFirst ? profile.name : `${profile.name}/${nic.id}`;
+  const isFirst = nicsOn(nic.network, profile)[0] === nic;
+  const holder = holderOf(nic, profile);
   const ip = network.addresses?.[holder];
   const step: MemberStep = {
     kind: 'member',
@@ -43,6 +43,17 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
     notes: isFirst ? network.notes : [],
   };
 }
+
+const nicsOn = (network: string, { nics }: Profile): NetworkNic[] =>
+  nics.filter((nic) => nic.kind === 'network').filter((nic) => nic.network === network);
+
+function holderOf(nic: NetworkNic, profile: Profile): string {
+  return nicsOn(nic.network, profile)[0] === nic ? profile.name : `${profile.name}/${nic.id}`;
+}
+
+/** The names that the addresses of this profile's NICs on that network are kept under. */
+export const holdersOn = (network: string, profile: Profile): string[] =>
+  nicsOn(network, profile).map((nic) => holderOf(nic, profile));
 
 function attach(
   nic: NetworkNic,
