@@ -20,9 +20,14 @@ export function isVmName(text: string): text is VmName {
 }
 
 /** @throws QrunError `invalid-name` */
-export function parseVmName(text: string): VmName {
+export const parseVmName = (text: string): VmName => parseName(text, 'VM');
+
+/** Names of networks have the same form. @throws QrunError `invalid-name` */
+export const parseNetworkName = (text: string): VmName => parseName(text, 'network');
+
+function parseName(text: string, what: string): VmName {
   if (isVmName(text)) return text;
-  throw new QrunError('invalid-name', `invalid VM name ${JSON.stringify(text.slice(0, 60))}`, {
+  throw new QrunError('invalid-name', `invalid ${what} name ${JSON.stringify(text.slice(0, 60))}`, {
     hint: 'a name is 1 to 40 letters, digits, "_", "." or "-", and begins with a letter or digit',
   });
 }
