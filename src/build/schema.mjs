@@ -11,6 +11,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 const sources = {
   profile: ['src/profile/json-schema.ts', 'buildProfileJsonSchema'],
   lab: ['src/lab/json-schema.ts', 'buildLabJsonSchema'],
+  network: ['src/network/json-schema.ts', 'buildNetworkJsonSchema'],
 };
 
 for (const [name, [module = '', make = '']] of Object.entries(sources)) {
