@@ -9,21 +9,21 @@ import type { PortStep } from '../plan/step.ts';
 import type { Forward, UserNic } from '../profile/profile.ts';
 import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { parseSubnet, type Subnet } from './subnet.ts';
-
-const defaultSubnet = '10.0.2.0/24';
+import { defaultSubnet, userSubnetOf } from './user-subnets.ts';
 
 export const userNic: NicKind<UserNic> = { kind: 'user', plan };
 
 function plan(nic: UserNic, context: NicContext): NicPlan {
   const at = `nics[${Math.max(0, context.profile.nics.indexOf(nic))}]`;
   requireSupport(nic, at, context);
-  const network = networkOf(nic, at);
+  const { cidr, position } = userSubnetOf(nic, context.profile.nics, context.facts.networks);
+  const network = networkOf(nic, cidr, at);
   const planned = nic.forwards.flatMap((forward, index) =>
     planForward({ nic, forward, index, at: `${at}.forwards[${index}]`, network, context }),
   );
   refuseDuplicates(planned, at);
   return {
-    netdev: netdevOf({ nic, context, network, forwards: planned.map(({ forward }) => forward) }),
+    netdev: netdevOf({ nic, context, network, position, forwards: planned.map(({ forward }) => forward) }),
     steps: planned.map(({ step }) => step),
     forwards: planned.map(({ forward }) => forward),
     source: network.subnet.cidr === defaultSubnet ? 'user' : `user ${network.subnet.cidr}`,
@@ -51,8 +51,7 @@ interface UserNetwork {
 }
 
 /** The places that QEMU gives them by default, said openly; in a small network the guest sits right behind the name server. */
-function networkOf(nic: UserNic, at: string): UserNetwork {
-  const text = nic.subnet ?? defaultSubnet;
+function networkOf(nic: UserNic, text: string, at: string): UserNetwork {
   const subnet = parseSubnet(text);
   if (subnet === undefined)
     throw invalid(`${at}.subnet`, `${JSON.stringify(text)} is no IPv4 network such as ${defaultSubnet}`);
@@ -80,9 +79,10 @@ function netdevOf(options: {
   readonly nic: UserNic;
   readonly context: NicContext;
   readonly network: UserNetwork;
+  readonly position: number;
   readonly forwards: readonly PlannedForward[];
 }): Netdev {
-  const { nic, context, network, forwards } = options;
+  const { nic, context, network, position, forwards } = options;
   return {
     type: 'user',
     id: context.netdevId,
@@ -90,7 +90,7 @@ function netdevOf(options: {
     host: network.host,
     dns: network.dns,
     dhcpstart: network.guest,
-    ...(!nic.ipv6 && { ipv6: false }),
+    ...(nic.ipv6 ? ipv6Network(position) : { ipv6: false }),
     ...(nic.restrict && { restrict: true }),
     ...(nic.hostname !== undefined && { hostname: nic.hostname }),
     ...(nic.tftp !== undefined && { tftp: nic.tftp }),
@@ -100,6 +100,10 @@ function netdevOf(options: {
     }),
   };
 }
+
+/** QEMU would give all of them fec0::/64. */
+const ipv6Network = (position: number): { readonly 'ipv6-prefix'?: string } =>
+  position === 0 ? {} : { 'ipv6-prefix': `fec0:0:0:${position.toString(16)}::` };
 
 /** The guest's address is said: an empty one would be what QEMU believes is the guest. */
 function rule(

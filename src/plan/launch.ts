@@ -3,6 +3,7 @@ import { QrunError } from '../errors.ts';
 import type { HostFacts } from '../host/facts.ts';
 import { nicKindOf } from '../nic/registry.ts';
 import type { NicPlan } from '../nic/nic-kind.ts';
+import { faultOfSubnets } from '../nic/user-subnets.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import { buildArgv, type ArgvInput, type ArgvNic } from '../qemu/argv/build.ts';
 import { buildMonitorInput } from '../qemu/argv/monitor.ts';
@@ -28,6 +29,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
   checkSocketPaths(files);
   checkArgs(profile);
   checkFiles(profile, facts);
+  checkSubnets(profile, facts);
   const { accel, notes: accelNotes } = planAccel(profile, facts);
   const disks = planDisks(profile, facts, profile.ephemeral);
   const nics = planNics(profile, facts, { files, ports });
@@ -116,6 +118,13 @@ interface NicOfPlan {
   readonly plan: NicPlan;
   readonly planned: PlannedNic;
   readonly argv: ArgvNic;
+}
+
+/** A guest with one network on two of its cards answers on one of them. */
+function checkSubnets({ name, nics }: Profile, { networks }: HostFacts): void {
+  const fault = faultOfSubnets(nics, networks);
+  if (fault === undefined) return;
+  throw new QrunError('invalid-profile', `${name}: ${fault}`, { hint: 'give one of them another subnet' });
 }
 
 function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchInput): NicOfPlan[] {

@@ -3,6 +3,8 @@
  */
 import { defaultNicId, type NicEntry } from '../nic/schema/entry.ts';
 import { parseMac } from '../names.ts';
+import { parseSubnet } from '../nic/subnet.ts';
+import { isOverlap } from '../nic/user-subnets.ts';
 import { diskFaults, faultOfCdrom, isDevice } from './disk-field.ts';
 import type { FieldContext } from './fields.ts';
 import { forwardFaults, type PlacedForward } from './forward-faults.ts';
@@ -27,6 +29,7 @@ export function consistencyFaults(options: ConsistencyOptions): PathFault[] {
     ...diskFaults(written['disks'], context),
     ...(cdromFault === undefined ? [] : [{ path: ['cdrom'], at: 'value' as const, message: cdromFault }]),
     ...repeatedFaults(options),
+    ...subnetFaults(options),
     ...forwardFaults(placedForwards(entries), lineOf),
   ];
 }
@@ -72,6 +75,21 @@ function repeatedFaults(options: ConsistencyOptions): PathFault[] {
     ...repeats(macs, 'the MAC', options),
     ...repeats(places, 'the bootIndex', options),
   ];
+}
+
+/** A guest with one network on two of its cards answers on one of them. Those that name none get one that is free. */
+function subnetFaults({ entries, lineOf }: ConsistencyOptions): PathFault[] {
+  const named = entries.flatMap(({ written: { kind, subnet: text } }, index) => {
+    const subnet = kind === 'user' && typeof text === 'string' ? parseSubnet(text) : undefined;
+    return subnet === undefined ? [] : [{ subnet, path: ['nics', index, 'subnet'] satisfies DocumentPath }];
+  });
+  // a machine has room for fewer, and this is a look at each pair
+  return named.slice(0, 64).flatMap(({ subnet, path }, position): PathFault[] => {
+    const other = named.slice(0, position).find((before) => isOverlap(before.subnet, subnet));
+    if (other === undefined) return [];
+    const place = `${other.subnet.cidr} of ${renderPath(other.path.slice(0, 2))} on line ${lineOf(other.path)}`;
+    return [{ path, at: 'value', message: `${subnet.cidr} overlaps ${place}: each user NIC is a network of its own` }];
+  });
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
