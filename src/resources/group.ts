@@ -1,4 +1,5 @@
 /** A multicast group that QEMU will join: joined and left here first, because QEMU's own words do not say what is wrong with the interface. */
+import type { Socket } from 'node:dgram';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { GroupStep } from '../plan/step.ts';
 import { faultOfBind, refusePrivileged } from './port.ts';
@@ -34,6 +35,23 @@ async function join(step: GroupStep): Promise<void> {
       }
     });
   });
+  await route({ step, socket: createSocket('udp4') });
+}
+
+/** An interface that went down keeps its address, and lets groups be joined: that nothing goes out tells. To connect sends nothing. */
+async function route({ step, socket }: { readonly step: GroupStep; readonly socket: Socket }): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    socket.bind(0, () => {
+      try {
+        socket.setMulticastInterface(step.interface);
+        socket.connect(step.port, step.address, (error?: Error) =>
+          socket.close(() => (error === undefined ? resolve() : reject(faultOfJoin(step, error)))),
+        );
+      } catch (error) {
+        socket.close(() => reject(faultOfJoin(step, error)));
+      }
+    });
+  });
 }
 
 const boundOf = ({ address }: GroupStep) =>
@@ -41,7 +59,7 @@ const boundOf = ({ address }: GroupStep) =>
 
 function faultOfJoin({ address, interface: on }: GroupStep, error: unknown): QrunError {
   const where = `the multicast group ${address}`;
-  if (errnoOf(error) !== 'ENODEV')
+  if (!['ENODEV', 'EADDRNOTAVAIL', 'ENETUNREACH'].includes(errnoOf(error) ?? ''))
     return new QrunError('host-failed', `${where} cannot be joined on ${on}`, {
       cause: error,
       causes: [error instanceof Error ? error.message : String(error)],
