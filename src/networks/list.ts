@@ -1,32 +1,95 @@
 /** The networks of this user: those that are defined, and those that run without a definition. Read only. */
-import { existsSync, readdirSync } from 'node:fs';
-import path from 'node:path';
-import { errnoOf } from '../errors.ts';
-import { isVmName, type VmName } from '../names.ts';
+import { existsSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import { listNetworks, type ListedNetwork } from '../host/network-definitions.ts';
+import type { Network, NetworkName } from '../network/network.ts';
 import type { Places } from '../places.ts';
 import { networkFiles } from '../plan/network-files.ts';
-import { failureOf } from '../system/failure.ts';
-
-/** Names in `directory` without their ending, sorted; none if there is no such directory. */
-function namesIn(directory: string, suffix: string): VmName[] {
-  try {
-    return readdirSync(directory)
-      .filter((name) => name.endsWith(suffix))
-      .map((name) => name.slice(0, name.length - suffix.length))
-      .filter(isVmName)
-      .toSorted();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw failureOf(directory, error, 'cannot list it');
-  }
-}
+import { closestOf } from '../profile/closest.ts';
+import type { NetworkContext } from './context.ts';
+import { asDefined } from './as-defined.ts';
+import { listMembers } from './members.ts';
+import { readDefinition } from './prepare-network.ts';
+import { listNetworkState } from './state-names.ts';
+import { readNetworkStatus, type NetworkState } from './state.ts';
 
 /** Names of the networks that are up, pinned or broken, or whose end was not seen. Nothing is opened. */
-export const listUpNetworkNames = (places: Places): VmName[] =>
-  namesIn(path.join(places.state, 'networks'), '').filter((name) => existsSync(networkFiles(places, name).record));
+export const listUpNetworkNames = (places: Places): NetworkName[] =>
+  listNetworkState(places).filter((name) => existsSync(networkFiles(places, name).record));
 
-/** Names of all networks. Nothing is opened. */
-export function listNetworkNames(places: Places): VmName[] {
-  const defined = places.config.flatMap((directory) => namesIn(path.join(directory, 'networks'), '.yaml'));
-  return [...new Set([...defined, ...listUpNetworkNames(places)])].toSorted();
+/** Names of all networks, sorted. Nothing is opened. */
+export function listNetworkNames(places: Places): NetworkName[] {
+  const names = [...listNetworks(places).map(({ name }) => name), ...listUpNetworkNames(places)];
+  return [...new Set(names)].toSorted();
+}
+
+/** @throws QrunError `unknown-name` when it is neither defined nor has any state */
+export function requireKnownNetwork(name: NetworkName, places: Places): void {
+  const names = listNetworkNames(places);
+  if (names.includes(name) || listNetworkState(places).includes(name)) return;
+  const near = closestOf(name, names);
+  throw new QrunError(
+    'unknown-name',
+    `there is no network ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`,
+    {
+      hint: 'qrun net ls',
+    },
+  );
+}
+
+export interface NetworkRow {
+  readonly name: NetworkName;
+  readonly state: NetworkState;
+  /** The definition's; null: it runs from a file, or had one. */
+  readonly file: string | null;
+  readonly example: boolean;
+  /** As it runs, else as it is defined; null where the definition has faults. */
+  readonly scope: string | null;
+  readonly forward: string | null;
+  readonly transport: string | null;
+  readonly subnet: string | null;
+  readonly autostart: boolean;
+  /** VMs that are on it. */
+  readonly vms: readonly string[];
+  /** Why its definition cannot be used. */
+  readonly fault: string | null;
+}
+
+export async function listNetworkRows(context: NetworkContext): Promise<NetworkRow[]> {
+  const defined = new Map(listNetworks(context.places).map((one) => [one.name, one]));
+  const rows: NetworkRow[] = [];
+  for (const name of listNetworkNames(context.places)) rows.push(await rowOf(name, defined.get(name), context));
+  return rows;
+}
+
+async function rowOf(
+  name: NetworkName,
+  listed: ListedNetwork | undefined,
+  context: NetworkContext,
+): Promise<NetworkRow> {
+  const { state, record } = readNetworkStatus(name, context);
+  const head = { name, state, file: listed?.file ?? null, example: listed?.example ?? false };
+  const members = record === undefined ? [] : listMembers(networkFiles(context.places, name));
+  const vms = [...new Set(members.map(({ vm }) => vm))];
+  if (record !== undefined) {
+    const { scope, forward, transport, subnet } = record.plan;
+    const { autostart } = record.definition;
+    return { ...head, scope, forward, transport, subnet: subnet ?? null, autostart, vms, fault: null };
+  }
+  const nothing = { scope: null, forward: null, transport: null, subnet: null, autostart: false };
+  if (listed === undefined) return { ...head, ...nothing, vms, fault: null };
+  const read = await readOrFault(listed.file, context);
+  if ('fault' in read) return { ...head, ...nothing, vms, fault: read.fault };
+  const { scope, forward, transport, subnet } = asDefined(read, context);
+  return { ...head, scope, forward, transport, subnet, autostart: read.autostart, vms, fault: null };
+}
+
+/** One that has faults keeps no other from being listed. */
+async function readOrFault(file: string, context: NetworkContext): Promise<Network | { readonly fault: string }> {
+  try {
+    return await readDefinition(file, context);
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+    return { fault: error.message };
+  }
 }

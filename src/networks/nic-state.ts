@@ -5,7 +5,9 @@ import type { SwitchLeases } from '../switch/config.ts';
 import { QrunError } from '../errors.ts';
 import { readStateFile } from '../system/state-files.ts';
 import type { NetworkContext } from './context.ts';
-import { listMembers } from './members.ts';
+import type { NetworkHealth } from './health.ts';
+import { listMembers, type Member } from './members.ts';
+import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus } from './state.ts';
 
 export interface NicOnNetwork {
@@ -29,12 +31,19 @@ export function readNicOnNetwork(
   const files = networkFiles(context.places, network as NetworkName);
   const { record, health } = readNetworkStatus(network as NetworkName, context);
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
-  const isBound = record?.plan.attach.by === 'vde';
-  const lost =
-    record === undefined ||
-    member === undefined ||
-    (isBound && (health?.missing.includes('switch') === true || isOlder(member.since, record.renewedAt)));
+  const lost = record === undefined || member === undefined || isLost(member, { record, health });
   return { ips: lost ? [] : addressesOf(files.leases, mac), lost };
+}
+
+interface LostWith {
+  readonly record: NetworkRecord;
+  readonly health: NetworkHealth | undefined;
+}
+
+/** It was there before the switch that runs now, and its kind of switch is joined once. */
+export function isLost({ since }: Pick<Member, 'since'>, { record, health }: LostWith): boolean {
+  const isBound = record.plan.attach.by === 'vde';
+  return isBound && (health?.missing.includes('switch') === true || isOlder(since, record.renewedAt));
 }
 
 const isOlder = (since: string, renewedAt: string | undefined): boolean => renewedAt !== undefined && since < renewedAt;

@@ -130,7 +130,7 @@ const shownRun = (files: NetworkFiles): string => `shell-${digestOf(files.dir).s
 
 const tools = ['vde_switch', 'slirpvde'];
 
-async function readNetworkFacts(
+export async function readNetworkFacts(
   definition: Network,
   qemu: QemuCapabilities,
   { system, places }: NetworkContext,

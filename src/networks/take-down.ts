@@ -1,6 +1,7 @@
 /** The end of a network, whoever brings it about: the last VM's release, the watcher, `net down`, `gc`. Twice is once. */
-import { existsSync, rmSync } from 'node:fs';
-import { QrunError } from '../errors.ts';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { errnoOf, QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
 import { releaseAll, type Leftover } from '../journal/walk.ts';
 import type { NetworkName } from '../network/network.ts';
@@ -21,7 +22,17 @@ export async function endLocked(files: NetworkFiles, { system }: NetworkContext)
   });
   removeNetworkRecord(files);
   rmSync(files.members, { recursive: true, force: true });
+  removeIfEmpty(path.dirname(files.runtimeDir));
   return left;
+}
+
+/** The directory of all networks' sockets goes with the last of them. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+  }
 }
 
 export interface EndOptions {

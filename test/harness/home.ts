@@ -99,6 +99,12 @@ export class Home {
     return this.write(`c/profiles/${name}.yaml`, yaml);
   }
 
+  /** The definition of a managed network. */
+  network(name: string, yaml: string): string {
+    this.mkdir('c/networks');
+    return this.write(`c/networks/${name}.yaml`, yaml);
+  }
+
   /** Runs `qrun ARGS` to its end. stdin is empty unless `input` is given. */
   qrun(args: readonly string[], options: CallOptions = {}): Promise<Result> {
     return this.run([testFacts().node, testFacts().bin, ...args], options);

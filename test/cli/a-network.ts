@@ -1,0 +1,54 @@
+/** A network for tests that need no guest: VMs that stand still are on it as much as others. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { waitUntil, type Home } from '../harness/harness.ts';
+import { still } from './a-vm.ts';
+
+export const hub = 'forward: nat\nscope: user\ntransport: hub\naddresses: [10.44.0.1/24]\n';
+
+export const onLab = `${still}nics: ["network:lab"]\n`;
+
+export interface Process {
+  readonly pid: number;
+  /** `switch`, `gateway`, …; empty for a watcher. */
+  readonly program: string;
+  readonly keeper: boolean;
+  readonly watcher: boolean;
+}
+
+/** Living processes of networks of this home. */
+export function networkProcesses(home: Home): Process[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name): Process[] => {
+      const variables = read(`/proc/${name}/environ`).split('\0');
+      const argv = read(`/proc/${name}/cmdline`).split('\0');
+      if (!variables.includes(`QRUN_STATE_DIR=${home.state}`)) return [];
+      if (!variables.some((one) => one.startsWith('QRUN_SERVICE='))) return [];
+      if (/^(sleep|date|flock)$/.test(path.basename(argv[0] ?? '')) || argv[0] === '') return [];
+      const program = variables.find((one) => one.startsWith('QRUN_SERVICE_PROGRAM='))?.split('=')[1] ?? '';
+      const kind = argv[3] ?? '';
+      return [{ pid: Number(name), program, keeper: kind.startsWith('qrun-keeper'), watcher: kind === 'qrun-watcher' }];
+    });
+}
+
+const read = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+/** Of a network that is down: processes, sockets, files that are not kept. */
+export function leftOfNetworks(home: Home): string[] {
+  const kept = /^(addresses\.json|leases\.json|log)$/;
+  const directory = path.join(home.state, 'networks');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const files = names.flatMap((name) => readdirSync(path.join(directory, name)).filter((file) => !kept.test(file)));
+  const runtime = existsSync(home.runtime) ? readdirSync(home.runtime) : [];
+  return [...networkProcesses(home).map(({ pid, program }) => `pid ${pid} ${program}`), ...files, ...runtime];
+}
+
+export const noNetworkLeft = (home: Home): Promise<boolean> =>
+  waitUntil(() => leftOfNetworks(home).length === 0, 10_000);
