@@ -6,7 +6,7 @@ import type { PortStep } from '../plan/step.ts';
 import type { GuestForward } from './guest-forward.ts';
 import type { NetworkForward } from './network-plan.ts';
 import type { Network } from './network.ts';
-import type { NetworkPlanInput } from './plan-input.ts';
+import type { NetworkFacts, NetworkPlanInput } from './plan-input.ts';
 
 /** The VMs that forwards name: their addresses must be known before the plan is made. */
 export function guestsOf({ forwards }: Pick<Network, 'forwards'>): string[] {
@@ -24,7 +24,9 @@ export interface PlannedForwards {
   readonly steps: readonly PortStep[];
 }
 
-type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'facts' | 'ports' | 'lastPorts'>;
+type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'ports' | 'lastPorts'> & {
+  readonly facts: Pick<NetworkFacts, 'links'>;
+};
 
 /** @throws QrunError `host-failed`, `missing-feature` */
 export function planForwards(

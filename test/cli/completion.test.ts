@@ -4,11 +4,15 @@ import path from 'node:path';
 import { expect, test, type TestContext } from 'vitest';
 import { createHome, Running, testFacts, type Home } from '../harness/harness.ts';
 
-/** A home with two profiles, `qrun` on PATH, and the shell's completion script. */
+/** A home with two profiles, two networks that are defined and one that is up without a definition, `qrun` on PATH, and the shell's completion script. */
 async function homeWith(shell: string): Promise<{ home: Home; script: string; env: Record<string, string> }> {
   const home = createHome();
   home.profile('web1', 'memory: 64M\n');
   home.profile('web2', 'memory: 64M\n');
+  for (const directory of ['c/networks', 's/networks/adhoc', 's/networks/over']) home.mkdir(directory);
+  for (const name of ['lab', 'lab2']) home.write(`c/networks/${name}.yaml`, 'forward: nat\nscope: user\n');
+  home.write('s/networks/adhoc/network.json', '{"v":1}');
+  home.write('s/networks/over/addresses.json', '{"v":1}');
   const bin = home.mkdir('bin');
   symlinkSync(testFacts().bin, path.join(bin, 'qrun'));
   const { status, stdout } = await home.qrun(['completion', shell]);
@@ -49,9 +53,25 @@ test.each<[string, readonly string[], readonly string[]]>([
   ['files for a path', ['qrun', './fi'], ['./file.iso']],
   ['no running VMs where none runs', ['qrun', 'stop', ''], []],
   ['nothing for a command that takes nothing', ['qrun', 'ls', ''], []],
+  ['a group', ['qrun', 'ne'], ['new', 'net']],
+  ['a command of a group', ['qrun', 'net', 'l'], ['ls', 'leases']],
+  ['a command of a group behind an option', ['qrun', '-v', 'net', '-q', 'u'], ['up']],
+  ['options of a group', ['qrun', 'net', '--he'], ['--help']],
+  ['options of a command of a group', ['qrun', 'net', 'down', '--f'], ['--force']],
+  ['nothing behind what is no command of a group', ['qrun', 'net', 'foo', ''], []],
+  ['nothing for a command of a group that takes nothing', ['qrun', 'net', 'ls', ''], []],
+  ['networks', ['qrun', 'net', 'up', ''], ['adhoc', 'lab', 'lab2']],
+  ['another network', ['qrun', 'net', 'up', 'lab', ''], ['adhoc', 'lab2']],
+  ['networks that are up', ['qrun', 'net', 'down', ''], ['adhoc']],
+  ['a network to forward into', ['qrun', 'net', 'forward', ''], ['adhoc']],
+  ['files for a definition', ['qrun', 'net', 'define', 'fi'], ['file.iso']],
+  ['files for a path of a network', ['qrun', 'net', 'up', './fi'], ['./file.iso']],
+  ['profiles that are called like a group', ['qrun', 'run', 'ne'], []],
+  ['the shells of alias', ['qrun', 'alias', '--shell', ''], ['bash', 'zsh', 'fish']],
+  ['the shells of alias, taken apart by bash', ['qrun', 'alias', '--shell', '=', 'z'], ['zsh']],
 ])('bash completes %s', async (_what, words, wanted) => {
   const offered = await inBash(words);
-  expect(offered.filter((word) => word !== 'web')).toEqual(wanted); // the package's own example
+  expect(offered.filter((word) => !['web', 'default'].includes(word))).toEqual(wanted); // the package's own examples
 });
 
 test('bash completes at a real TAB', async (context) => {
@@ -68,6 +88,9 @@ test('bash completes at a real TAB', async (context) => {
   shell.type('echo $((6 * 7)); : qrun; qrun compl\t zs\t --he\t >/dev/null; echo "status $?"\r');
   await shell.waitFor(/qrun completion .*zsh/s);
   await shell.waitFor(/status 0/);
+  shell.type('echo $((8 * 8)); : qrun; qrun net do\tad\t--jso\t --he\t >/dev/null; echo "net $?"\r');
+  await shell.waitFor(/qrun net down adhoc --json/s);
+  await shell.waitFor(/net 0/);
   shell.type('exit\r');
   expect((await shell.end).stdout).toContain('--help');
 });
@@ -83,10 +106,14 @@ zpty -r -m shell _ '*ready*'
 zpty -w -n shell $'qrun comple\\t fi\\t | head -n 1 && qrun show web\\t\\t'
 zpty -r -m shell out '*web2*'
 print -r -- "$out"
+zpty -w -n shell $'\x15qrun net do\tad\t; qrun net up lab\t\t'
+zpty -r -m shell out '*lab2*'
+print -r -- "$out"
 zpty -d shell`;
   const { stdout } = await home.run(['zsh', '-f', '-c', body], { env: { ...env, TERM: 'xterm' }, timeoutMs: 40_000 });
   // the line editor moves the cursor about between the words
   expect(stdout).toMatch(/qrun completion.*fish.*head.*web1 .*web2/s);
+  expect(stdout).toMatch(/qrun net down.*adhoc.*qrun net up lab.*lab2/s);
 });
 
 test('fish completes commands, profiles and options', async (context) => {
@@ -104,6 +131,13 @@ test('fish completes commands, profiles and options', async (context) => {
   expect((await offered('qrun show w')).map((line) => line.split('\t')[0])).toEqual(['web1', 'web2']);
   expect((await offered('qrun gc --dry')).map((line) => line.split('\t')[0])).toEqual(['--dry-run']);
   expect(await offered('qrun show web1 ')).toEqual([]);
+  expect((await offered('qrun net ru')).map((line) => line.split('\t')[0])).toEqual([]);
+  expect(await offered('qrun net l')).toEqual([
+    "leases\tlist the addresses that a network's DHCP has handed out",
+    'ls\tlist networks and their state',
+  ]);
+  expect((await offered('qrun net up la')).map((line) => line.split('\t')[0])).toEqual(['lab', 'lab2']);
+  expect((await offered('qrun net forward ')).map((line) => line.split('\t')[0])).toEqual(['adhoc']);
 });
 
 test('a broken state does not disturb the prompt', async () => {

@@ -16,6 +16,28 @@ test('qrun alone, and --help anywhere before --, is help on stdout', async () =>
   expect((await home.qrun(['web1', '-h'])).stdout).toBe(alone.stdout);
 });
 
+test('a group of commands: its own help, and a slip of the pen', async () => {
+  const home = createHome();
+  const alone = await home.qrun(['net']);
+  expect(alone).toMatchObject({ status: 0, stderr: '' });
+  expect(alone.stdout).toMatch(/^qrun net COMMAND …\n/);
+  expect(alone.stdout).toMatch(/^ {2}qrun net ls +list networks/m);
+  expect(await home.qrun(['net', '--help'])).toEqual(alone);
+  expect((await home.qrun(['net', 'ls', '--help'])).stdout).toMatch(/^qrun net ls\n/);
+  const slip = await home.qrun(['net', 'lss']);
+  expect(slip).toMatchObject({ status: 2, stdout: '' });
+  expect(slip.stderr).toContain('there is no command "lss" (did you mean qrun net ls?)');
+  expect(slip.stderr).toMatch(hint);
+});
+
+test('a VM that is called like a group is reached by run', async () => {
+  const home = createHome();
+  home.profile('net', 'memory: 64M\n');
+  expect((await home.qrun(['show', 'net'])).status).toBe(0);
+  const { status, stderr } = await home.qrun(['run', 'net', '--name', '..']);
+  expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining('invalid VM name ".."') });
+});
+
 test('the help names every command, and no hidden one', async () => {
   const { stdout } = await createHome().qrun(['--help']);
   for (const name of [

@@ -1,0 +1,12 @@
+import { editNetwork } from '../networks/definitions.ts';
+import type { Run } from './command.ts';
+import { launchContext } from './launch-context.ts';
+import type { NetEditArguments } from './network-arguments.ts';
+
+export const run: Run<NetEditArguments> = async ({ network, force }, context) => {
+  const { report } = context;
+  const { name, changed, isUp } = await editNetwork(network, force, launchContext(context));
+  report.note(changed ? `${name}: kept` : `${name}: unchanged`);
+  if (changed && isUp) report.note(`${name} is up, and stays as it is until it is down`);
+  return 0;
+};

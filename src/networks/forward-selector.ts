@@ -1,0 +1,51 @@
+/** Which forwards somebody means who wants them taken away. Pure. */
+import { QrunError } from '../errors.ts';
+import { parseGuestForward } from '../network/guest-forward.ts';
+import type { NetworkForward } from '../network/network-plan.ts';
+
+export interface ForwardSelector {
+  readonly written: string;
+  readonly matches: (forward: NetworkForward) => boolean;
+}
+
+/** A whole rule, or its host side: what is not said may be anything. @throws QrunError `usage` */
+export function parseSelector(written: string): ForwardSelector {
+  const side = /^(?:(?<address>[^:]+):)?(?<port>[0-9]{1,5})(?:\/(?<protocol>tcp|udp))?$/.exec(written)?.groups;
+  if (side !== undefined) {
+    const { address, port, protocol } = side;
+    return {
+      written,
+      matches: (forward) =>
+        forward.hostPort === Number(port) &&
+        (address === undefined || forward.hostAddress === address) &&
+        (protocol === undefined || forward.protocol === protocol),
+    };
+  }
+  const parsed = parseGuestForward(written);
+  if ('fault' in parsed) throw new QrunError('usage', parsed.fault, { hint: 'qrun net forward --help' });
+  const rule = parsed.value;
+  return {
+    written,
+    matches: (forward) =>
+      forward.protocol === rule.protocol &&
+      forward.guestPort === rule.guestPort &&
+      (rule.guest === forward.guest || rule.guest === forward.guestAddress) &&
+      (rule.hostPort === 'auto' || rule.hostPort === forward.hostPort) &&
+      (rule.hostAddress.startsWith('%') || rule.hostAddress === forward.hostAddress),
+  };
+}
+
+/** @throws QrunError `unknown-name` when one means none */
+export function findForwards(
+  network: string,
+  selectors: readonly ForwardSelector[],
+  forwards: readonly NetworkForward[],
+): readonly NetworkForward[] {
+  const idle = selectors.find(({ matches }) => !forwards.some(matches));
+  if (idle !== undefined) {
+    throw new QrunError('unknown-name', `network ${network} has no forward ${idle.written}`, {
+      hint: `qrun net forward ${network}`,
+    });
+  }
+  return forwards.filter((forward) => selectors.some(({ matches }) => matches(forward)));
+}

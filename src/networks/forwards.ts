@@ -1,0 +1,118 @@
+/**
+ * Theory of operation
+ *
+ * Forwards come and go while a network is up, and end with it. The record has those that are in force; the gateway's command has them too, so that they
+ * survive its restart. When one is added, both are written before the gateway is asked, and set right again if it refuses; when one is taken away, the
+ * gateway is asked first: so a forward that is in force is always one that is known. All of it under the network's lock, several rules as a whole.
+ */
+import { QrunError } from '../errors.ts';
+import { failpoint } from '../journal/failpoint.ts';
+import { parseGuestForward, type GuestForward } from '../network/guest-forward.ts';
+import type { NetworkForward } from '../network/network-plan.ts';
+import type { NetworkName } from '../network/network.ts';
+import { networkFiles } from '../plan/network-files.ts';
+import { isIpv6Literal } from '../profile/address.ts';
+import type { NetworkContext } from './context.ts';
+import { resolveForwards } from './forward-ends.ts';
+import { findForwards, parseSelector } from './forward-selector.ts';
+import { withGateway, type Gateway } from './gateway.ts';
+import { keepForwards, requireLive } from './live-forwards.ts';
+import { withNetworkLock } from './lock.ts';
+import type { NetworkRecord } from './record.ts';
+import { requireUp } from './require-up.ts';
+
+/** Those that are in force. @throws QrunError `unknown-name` when the network is not up */
+export const listForwards = (
+  name: NetworkName,
+  context: Pick<NetworkContext, 'places' | 'system'>,
+): readonly NetworkForward[] => requireUp(name, context).forwards;
+
+/**
+ * @param rules `[HOSTADDR:]HOSTPORT:GUEST:GUESTPORT[/tcp|/udp]`
+ * @returns those that were added, with their real ports; one that is there already is left out
+ * @throws QrunError `usage`, `unknown-name`, `in-use`, `missing-feature`, `host-failed`
+ */
+export async function addForwards(
+  name: NetworkName,
+  rules: readonly string[],
+  context: NetworkContext,
+): Promise<readonly NetworkForward[]> {
+  const wanted = rules.map(parseRule);
+  return await underLock(name, context, async (record, gatewayOf) => {
+    const added = await resolveForwards(wanted, record, context);
+    if (added.length === 0) return added;
+    await keepForwards(record, [...record.forwards, ...added], context);
+    failpoint(`forward:${name}`);
+    try {
+      await withGateway(gatewayOf, (gateway) => addAll(gateway, added));
+    } catch (error) {
+      await keepForwards(record, record.forwards, context);
+      throw error;
+    }
+    return added;
+  });
+}
+
+/** Those before one that is refused are taken away again. */
+async function addAll(gateway: Gateway, forwards: readonly NetworkForward[]): Promise<void> {
+  const done: NetworkForward[] = [];
+  try {
+    for (const forward of forwards) {
+      await gateway.add(forward);
+      done.push(forward);
+    }
+  } catch (error) {
+    for (const forward of done) await gateway.remove(forward);
+    throw error;
+  }
+}
+
+/**
+ * @param selectors rules as for `addForwards`, or `[HOSTADDR:]HOSTPORT[/tcp|/udp]`
+ * @returns those that were taken away
+ * @throws QrunError `usage`, `unknown-name` for one that is not there: then none is taken away
+ */
+export async function removeForwards(
+  name: NetworkName,
+  selectors: readonly string[],
+  context: NetworkContext,
+): Promise<readonly NetworkForward[]> {
+  const parsed = selectors.map((text) => parseSelector(text));
+  return await underLock(name, context, async (record, gatewayOf) => {
+    const removed = findForwards(name, parsed, record.forwards);
+    await withGateway(gatewayOf, async (gateway) => {
+      for (const forward of removed) await gateway.remove(forward);
+    });
+    failpoint(`forward:${name}`);
+    await keepForwards(
+      record,
+      record.forwards.filter((forward) => !removed.includes(forward)),
+      context,
+    );
+    return removed;
+  });
+}
+
+function parseRule(text: string): GuestForward {
+  const parsed = parseGuestForward(text);
+  if ('fault' in parsed) throw new QrunError('usage', parsed.fault, { hint: 'qrun net forward --help' });
+  if (isIpv6Literal(parsed.value.hostAddress) || isIpv6Literal(parsed.value.guest)) {
+    throw new QrunError('usage', `${JSON.stringify(text)}: networks of scope user forward IPv4 alone`, {
+      hint: 'use an IPv4 address, such as 127.0.0.1',
+    });
+  }
+  return parsed.value;
+}
+
+async function underLock<T>(
+  name: NetworkName,
+  context: NetworkContext,
+  act: (record: NetworkRecord, gateway: Parameters<typeof withGateway>[0]) => Promise<T>,
+): Promise<T> {
+  requireUp(name, context);
+  const files = networkFiles(context.places, name);
+  return await withNetworkLock({ name, files }, context, async () => {
+    const record = requireUp(name, context);
+    return await act(record, requireLive(record, files));
+  });
+}

@@ -1,0 +1,102 @@
+/** Everything that can be told of one network. Read only. */
+import { isVmName, parseNetworkName, type VmName } from '../names.ts';
+import type { NetworkForward } from '../network/network-plan.ts';
+import type { NetworkName } from '../network/network.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
+import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
+import type { NetworkContext } from './context.ts';
+import type { NetworkHealth } from './health.ts';
+import { leasesOf } from './leases.ts';
+import { requireKnownNetwork } from './list.ts';
+import { listMembers } from './members.ts';
+import { isLost } from './nic-state.ts';
+import { readDefinition } from './prepare-network.ts';
+import type { NetworkRecord } from './record.ts';
+import { readNetworkStatus, type NetworkState } from './state.ts';
+
+export interface MemberInfo {
+  readonly vm: string;
+  readonly nic: string;
+  readonly mac: string;
+  /** The one that is kept for it; null where the network gives none. */
+  readonly ip: string | null;
+  /** DHCP has handed it out. */
+  readonly leased: boolean;
+  /** The VM's: `running`, `paused`, …; `lost`: its cable leads nowhere any more, the VM must be started anew. */
+  readonly state: string;
+  readonly since: string;
+}
+
+export interface NetworkInfo extends NetworkWays {
+  readonly name: NetworkName;
+  readonly state: NetworkState;
+  readonly description: string | null;
+  /** Its definition's. */
+  readonly file: string;
+  readonly domain: string | null;
+  readonly autostart: boolean;
+  readonly startedAt: string | null;
+  readonly processes: readonly { readonly name: string; readonly pids: readonly number[] }[];
+  /** What does not run and should. */
+  readonly missing: readonly string[];
+  /** The command that mends it; null where nothing is broken. */
+  readonly mend: string | null;
+  readonly members: readonly MemberInfo[];
+  readonly forwards: readonly NetworkForward[];
+  readonly notes: readonly string[];
+  /** Its own log. */
+  readonly log: string | null;
+}
+
+export interface InfoContext extends NetworkContext {
+  /** What a VM does. */
+  readonly stateOf: (vm: VmName) => string;
+}
+
+/** @throws QrunError `unknown-name`; `invalid-network` for one that is not up and has faults */
+export async function readNetworkInfo(argument: string, context: InfoContext): Promise<NetworkInfo> {
+  const name = parseNetworkName(argument);
+  requireKnownNetwork(name, context.places);
+  const { state, record, health } = readNetworkStatus(name, context);
+  const files = networkFiles(context.places, name);
+  const definition = record?.definition ?? (await readDefinition(name, context));
+  return {
+    name,
+    state,
+    description: definition.description ?? null,
+    file: definition.file,
+    ...(record === undefined ? asDefined(definition, context) : asItRuns(record)),
+    domain: definition.dns.domain ?? null,
+    autostart: definition.autostart,
+    startedAt: record?.startedAt ?? null,
+    processes: Object.entries(health?.processes ?? {}).map(([program, pids]) => ({ name: program, pids })),
+    missing: health?.missing ?? [],
+    mend: state === 'broken' ? `qrun net up ${name}` : null,
+    members: record === undefined ? [] : membersOf(files, { record, health, context }),
+    forwards: record?.forwards ?? [],
+    notes: record?.plan.notes ?? [],
+    log: record === undefined ? null : files.log,
+  };
+}
+
+interface MembersWith {
+  readonly record: NetworkRecord;
+  readonly health: NetworkHealth | undefined;
+  readonly context: InfoContext;
+}
+
+function membersOf(files: NetworkFiles, { record, health, context }: MembersWith): MemberInfo[] {
+  const leased = new Set(leasesOf(files, record.definition).map(({ mac, ip }) => `${mac} ${ip}`));
+  return listMembers(files).map((member) => {
+    const { vm, nic, mac, ip, since } = member;
+    return {
+      vm,
+      nic,
+      mac,
+      ip: ip ?? null,
+      leased: leased.has(`${mac} ${ip ?? ''}`),
+      state: isLost(member, { record, health }) ? 'lost' : isVmName(vm) ? context.stateOf(vm) : 'stopped',
+      since,
+    };
+  });
+}

@@ -1,0 +1,79 @@
+/** What a change of forwards means for a network that is up: its record, the gateway's command, and what the switch is told. */
+import { readFileSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import { gatewayNetdev } from '../network/gateway.ts';
+import type { NetworkForward, NetworkPlan } from '../network/network-plan.ts';
+import { planNetwork } from '../network/plan.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
+import { qemuOf } from '../qemu/binary.ts';
+import { readCapabilities } from '../qemu/probe.ts';
+import { writeQuick } from '../system/files.ts';
+import { killProcess } from '../system/processes.ts';
+import { openAddressBook } from './address-book.ts';
+import type { NetworkContext } from './context.ts';
+import type { GatewayOf } from './gateway.ts';
+import { readHealth, servicesOf } from './health.ts';
+import { poolOf, readNetworkFacts } from './prepare-network.ts';
+import { writeNetworkRecord, type NetworkRecord } from './record.ts';
+
+/** @throws QrunError `missing-feature` where the gateway takes forwards when it starts, and then no more */
+export function requireLive({ network, plan, file }: NetworkRecord, files: NetworkFiles): GatewayOf {
+  if (servicesOf(plan).some(({ awaits }) => awaits.includes(files.gatewayMonitor)))
+    return { name: network, monitor: files.gatewayMonitor, netdev: gatewayNetdev };
+  throw new QrunError(
+    'missing-feature',
+    `network ${network}: the gateway of transport ${plan.transport} takes forwards when it starts, and no more then`,
+    { hint: `write them in ${file}, then: qrun net down ${network}; qrun net up ${network}; or: transport: hub` },
+  );
+}
+
+/** The record and the files are as if the network had been started with these. */
+export async function keepForwards(
+  record: NetworkRecord,
+  forwards: readonly NetworkForward[],
+  context: NetworkContext,
+): Promise<void> {
+  const files = networkFiles(context.places, record.network);
+  const { steps } = await planAnew(record, forwards, context);
+  const changed = steps
+    .filter((step) => step.kind === 'file')
+    .filter(({ path, content }) => contentOf(path) !== content);
+  for (const { path, content } of changed) writeQuick(path, content);
+  writeNetworkRecord(files, { ...record, forwards });
+  // the switch reads its file again: it must keep the addresses of VMs that forwards lead to
+  if (changed.some(({ path }) => path === files.switchConfig))
+    for (const pid of readHealth(record.plan).processes['switch'] ?? []) killProcess(pid, 'SIGHUP');
+}
+
+/** With literal ends: what was resolved once stays so. */
+async function planAnew(
+  { definition, runId, pinned }: NetworkRecord,
+  forwards: readonly NetworkForward[],
+  context: NetworkContext,
+): Promise<NetworkPlan> {
+  const { places, system } = context;
+  const files = networkFiles(places, definition.name);
+  const qemu = await readCapabilities(system, qemuOf(context));
+  const { routes: _routes, ...facts } = await readNetworkFacts(definition, qemu, context);
+  const literal = forwards.map((forward) => ({ ...forward, guest: forward.guestAddress }));
+  return planNetwork(
+    { ...definition, forwards: literal },
+    {
+      files,
+      uid: system.uid,
+      facts,
+      addresses: openAddressBook({ files, pool: poolOf(definition), uid: system.uid }).entries(),
+      mark: runId,
+      pinned,
+      release: [],
+    },
+  );
+}
+
+function contentOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,91 @@
+/** One network, for people. */
+import type { NetworkForward } from '../network/network-plan.ts';
+import type { NetworkInfo } from '../networks/info.ts';
+import type { Styles } from './style.ts';
+import { renderTable, type Column } from './table.ts';
+import { sinceOf } from './vm.ts';
+import { visible } from './visible.ts';
+
+/** `127.0.0.1:8080 → web1:80`, UDP marked, the address behind a name. */
+export function renderForward({
+  protocol,
+  hostAddress,
+  hostPort,
+  guest,
+  guestAddress,
+  guestPort,
+}: NetworkForward): string {
+  const udp = protocol === 'udp' ? '/udp' : '';
+  const address = guest === guestAddress ? '' : ` (${guestAddress})`;
+  return `${hostAddress}:${hostPort} → ${guest}:${guestPort}${udp}${address}`;
+}
+
+export const forwardRows: readonly Column<NetworkForward>[] = [
+  { title: 'HOST', value: ({ hostAddress, hostPort }) => `${hostAddress}:${hostPort}` },
+  { title: 'PROTOCOL', value: ({ protocol }) => protocol },
+  { title: 'GUEST', value: ({ guest }) => guest },
+  { title: 'ADDRESS', value: ({ guestAddress, guestPort }) => `${guestAddress}:${guestPort}` },
+];
+
+export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
+  const { members, forwards, notes, missing, mend } = info;
+  const heading = { heading: styles.faint };
+  const troubles = [
+    ...missing.map((program) => `${program} does not run`),
+    ...(mend === null ? [] : [`to mend it: ${mend}`]),
+    ...lostOf(info),
+  ];
+  const sections = [
+    `${styles.strong(info.name)}  ${info.state}${info.description === null ? '' : `  ${visible(info.description)}`}\n`,
+    section('What is wrong', linesOf(troubles, styles), styles),
+    section('Network', renderFacts(info), styles),
+    section('VMs on it', members.length === 0 ? '' : renderTable(members, memberRows, heading), styles),
+    section('Forwards', forwards.length === 0 ? '' : renderTable(forwards, forwardRows, heading), styles),
+    section('Notes', linesOf(notes, styles), styles),
+  ];
+  return sections.filter((text) => text !== '').join('\n');
+}
+
+/** A switch that guests cannot join again. */
+function lostOf({ members }: NetworkInfo): string[] {
+  const vms = [...new Set(members.filter(({ state }) => state === 'lost').map(({ vm }) => vm))];
+  if (vms.length === 0) return [];
+  return [
+    `${vms.join(' ')}: lost, their cables lead nowhere since the switch ended; start them anew: qrun stop ${vms.join(' ')}`,
+  ];
+}
+
+const memberRows: readonly Column<NetworkInfo['members'][number]>[] = [
+  { title: 'VM', value: ({ vm }) => vm },
+  { title: 'NIC', value: ({ nic }) => nic },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'MAC', value: ({ mac }) => mac },
+  { title: 'IP', value: ({ ip, leased }) => (ip === null || leased ? (ip ?? undefined) : `${ip} (no lease yet)`) },
+  { title: 'SINCE', value: ({ since }) => sinceOf(since) },
+];
+
+function renderFacts(info: NetworkInfo): string {
+  const rows: readonly (readonly [string, string | null])[] = [
+    ['definition', info.file],
+    ['forward', info.forward],
+    ['scope', info.scope],
+    ['transport', info.transport],
+    ['subnet', info.subnet],
+    ['gateway', info.gateway],
+    ['name server', info.dnsServer],
+    ['domain', info.domain],
+    ['up since', info.startedAt === null ? null : sinceOf(info.startedAt)],
+    ['processes', info.processes.map(({ name, pids }) => `${name} ${pids.join(' ') || '-'}`).join(', ') || null],
+    ['log', info.log],
+    ['autostart', info.autostart ? 'yes' : null],
+  ];
+  const known = rows.filter((row): row is readonly [string, string] => row[1] !== null);
+  const width = Math.max(...known.map(([what]) => what.length));
+  return known.map(([what, value]) => `${what.padEnd(width)}  ${visible(value)}\n`).join('');
+}
+
+const linesOf = (texts: readonly string[], styles: Styles): string =>
+  texts.map((text) => `${styles.warning('!')} ${visible(text)}\n`).join('');
+
+const section = (title: string, text: string, styles: Styles): string =>
+  text === '' ? '' : `${styles.heading(title)}\n${text.replace(/^(?=.)/gm, '  ')}`;
