@@ -14,11 +14,12 @@ export function errorOf({ vm, error }: Failure, what = ''): unknown {
   const known = hostFailureOf(error);
   if (!(known instanceof QrunError)) return known;
   const { message } = known;
-  const prefix = `${vm.name}: `;
-  const said = message.startsWith(prefix) ? message.slice(prefix.length) : message;
-  const subject = said === message && message.startsWith(`${vm.name} `) ? '' : prefix;
   const place = vm.at === undefined ? '' : `${vm.at}: `;
-  return changed(known, { message: `${place}${subject}${what}${said}` });
+  // "web1 is running, pid 12" needs no other subject
+  if (what === '' && message.startsWith(`${vm.name} `)) return changed(known, { message: `${place}${message}` });
+  const [subject, ...words] = message.split(' ');
+  const said = subject === vm.name || subject === `${vm.name}:` ? words.join(' ') : message;
+  return changed(known, { message: `${place}${vm.name}: ${what}${said}` });
 }
 
 /** Several at once: the worst status counts, and all faults are shown. */

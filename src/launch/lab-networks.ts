@@ -22,7 +22,7 @@ export async function raiseNetworks(
   const { bringUp } = await import('../networks/bring-up.ts');
   const qemu = await readCapabilities(context.system, qemuOf(context));
   const prepared = [];
-  for (const { definition } of networks) prepared.push(await prepareNetwork(definition, qemu, context));
+  for (const { definition } of networks) prepared.push(await prepareNetwork(definition, { qemu }, context));
   for (const network of prepared) {
     context.tell(titleOf(network.name), 'waiting', 'comes up');
     const started = network.running?.pinned !== true;
