@@ -27,7 +27,7 @@ configure() {
     esac
   done
   : >"/run/asking.$link"
-  udhcpc -f -i "$link" -s /etc/udhcpc/script -t 3 -T 1 -A 2 -x "hostname:$(guest_name)" >/dev/null 2>&1 &
+  udhcpc -f -i "$link" -s /etc/udhcpc/script -O search -t 3 -T 1 -A 2 -x "hostname:$(guest_name)" >/dev/null 2>&1 &
 }
 
 # until every link that asks has an answer, at most so many seconds
