@@ -3,7 +3,7 @@
  * caller's environment, and ends with it.
  *
  *     --json          one JSON document on stdout; progress goes to stderr anyway
- *     --only NAME     start-up, detached, virsh, hundred or leases; may be repeated
+ *     --only NAME     start-up, detached, virsh, hundred, lab or leases; may be repeated
  *     --rounds N      turns that are taken, default 15
  *
  * Exit status: 0 everything was measured, whether or not the bounds are met; 1 something could not be; 2 wrong usage.
@@ -14,12 +14,13 @@ import { prepareClone } from '../setup/prepare.mjs';
 import { Bench } from './collect.mjs';
 import { detached, virsh } from './detached.mjs';
 import { hundred } from './hundred.mjs';
+import { lab } from './lab.mjs';
 import { leases } from './leases.mjs';
 import { createPlace } from './place.mjs';
 import { renderText } from './report.mjs';
 import { startUp } from './start-up.mjs';
 
-const measures = [startUp, detached, virsh, hundred, leases];
+const measures = [startUp, detached, virsh, hundred, lab, leases];
 /** All of it takes a third of that on two cores. */
 const limitMs = 45 * 60_000;
 
