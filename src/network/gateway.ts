@@ -21,19 +21,19 @@ export const gatewayNetdev = 'out';
 export interface GatewayInput {
   readonly network: Pick<Network, 'name' | 'forward' | 'addresses' | 'dhcp'>;
   readonly layout: NetworkLayout;
-  readonly files: Pick<NetworkFiles, 'gatewayMonitor'>;
+  readonly files: Pick<NetworkFiles, 'gatewayMonitor' | 'gatewayPort'>;
   readonly qemu: QemuCapabilities;
   readonly forwards: readonly NetworkForward[];
-  /** Its way onto the switch. */
-  readonly port: Netdev;
+  /** Two more back ends that it joins with one another. */
+  readonly bridge?: readonly [Netdev, Netdev];
 }
 
 /** @throws QrunError `missing-feature` */
 export function buildGatewayArgv(input: GatewayInput): string[] {
-  const { network, files, qemu, port } = input;
-  requireSupport(input);
-  const hubport = (id: string, netdev: string): Netdev => ({ type: 'hubport', id, hubid: 0, netdev });
-  const netdevs = [userNetdev(input), hubport('out-port', gatewayNetdev), port, hubport('lan-port', port.id)];
+  const { network, files, qemu, bridge } = input;
+  const port: Netdev = { type: 'stream', id: 'lan', server: true, addr: { type: 'unix', path: files.gatewayPort } };
+  const netdevs = [...joined(0, userNetdev(input), port), ...(bridge === undefined ? [] : joined(1, ...bridge))];
+  requireSupport(input, netdevs);
   return [
     qemu.file,
     '-nodefaults',
@@ -53,13 +53,19 @@ export function buildGatewayArgv(input: GatewayInput): string[] {
   ];
 }
 
-function requireSupport({ network, qemu, port }: GatewayInput): void {
-  const missing = ['user', 'hubport', port.type].filter((type) => !qemu.netdevTypes.includes(type));
+/** A hub of two: what comes in at one goes out at the other. */
+function joined(hubid: number, ...ends: readonly [Netdev, Netdev]): Netdev[] {
+  return ends.flatMap((netdev) => [netdev, { type: 'hubport', id: `${netdev.id}-port`, hubid, netdev: netdev.id }]);
+}
+
+function requireSupport({ network, qemu }: GatewayInput, netdevs: readonly Netdev[]): void {
+  const types = [...new Set(netdevs.map(({ type }) => type))];
+  const missing = types.filter((type) => !qemu.netdevTypes.includes(type));
   if (missing.length === 0) return;
   throw new QrunError(
     'missing-feature',
     `network ${network.name}: ${qemu.file} (${renderVersion(qemu.version)}) has no back end ${missing.join(' and ')}, which the gateway takes`,
-    { hint: 'use a QEMU from 7.2 on that is built with libslirp (QRUN_QEMU)' },
+    { hint: 'use a QEMU from 7.2 on that is built with what is missing (QRUN_QEMU)' },
   );
 }
 
