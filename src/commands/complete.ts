@@ -5,7 +5,7 @@
 import { listLabNames } from '../host/lab-files.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import { listRunning, listVmNames } from '../launch/vms.ts';
-import { listNetworkNames, listUpNetworkNames } from '../networks/list.ts';
+import { listNetworkNames, listUpNetworkNames } from '../networks/names.ts';
 import { visible } from '../report/visible.ts';
 import type { RawArguments } from './arguments.ts';
 import {

@@ -5,7 +5,7 @@ import { shellWords } from '../report/shell-word.ts';
 import { buildSshArgs } from '../ssh/ssh-command.ts';
 import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
 import { chooseWayIn, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
-import { listUpNetworkNames } from '../networks/list.ts';
+import { listUpNetworkNames } from '../networks/names.ts';
 import { listMembers, type Member } from '../networks/members.ts';
 import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
 import { networkFiles } from '../plan/network-files.ts';

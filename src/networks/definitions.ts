@@ -14,7 +14,7 @@ import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import type { NetworkContext } from './context.ts';
-import { requireKnownNetwork } from './list.ts';
+import { requireKnownNetwork } from './names.ts';
 import { withNetworkLock } from './lock.ts';
 import { readNetworkStatus } from './state.ts';
 import { endLocked, isHeld } from './take-down.ts';

@@ -7,7 +7,7 @@ import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
 import type { NetworkContext } from './context.ts';
 import type { NetworkHealth } from './health.ts';
 import { leasesOf } from './leases.ts';
-import { requireKnownNetwork } from './list.ts';
+import { requireKnownNetwork } from './names.ts';
 import { listMembers } from './members.ts';
 import { isLost } from './nic-state.ts';
 import { readDefinition } from './prepare-network.ts';

@@ -1,41 +1,14 @@
 /** The networks of this user: those that are defined, and those that run without a definition. Read only. */
-import { existsSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { listNetworks, type ListedNetwork } from '../host/network-definitions.ts';
 import type { Network, NetworkName } from '../network/network.ts';
-import type { Places } from '../places.ts';
 import { networkFiles } from '../plan/network-files.ts';
-import { closestOf } from '../profile/closest.ts';
 import type { NetworkContext } from './context.ts';
 import { asDefined } from './as-defined.ts';
 import { listMembers } from './members.ts';
+import { listNetworkNames } from './names.ts';
 import { readDefinition } from './prepare-network.ts';
-import { listNetworkState } from './state-names.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';
-
-/** Names of the networks that are up, pinned or broken, or whose end was not seen. Nothing is opened. */
-export const listUpNetworkNames = (places: Places): NetworkName[] =>
-  listNetworkState(places).filter((name) => existsSync(networkFiles(places, name).record));
-
-/** Names of all networks, sorted. Nothing is opened. */
-export function listNetworkNames(places: Places): NetworkName[] {
-  const names = [...listNetworks(places).map(({ name }) => name), ...listUpNetworkNames(places)];
-  return [...new Set(names)].toSorted();
-}
-
-/** @throws QrunError `unknown-name` when it is neither defined nor has any state */
-export function requireKnownNetwork(name: NetworkName, places: Places): void {
-  const names = listNetworkNames(places);
-  if (names.includes(name) || listNetworkState(places).includes(name)) return;
-  const near = closestOf(name, names);
-  throw new QrunError(
-    'unknown-name',
-    `there is no network ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`,
-    {
-      hint: 'qrun net ls',
-    },
-  );
-}
 
 export interface NetworkRow {
   readonly name: NetworkName;

@@ -3,7 +3,7 @@ import { QrunError } from '../errors.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
-import { requireKnownNetwork } from './list.ts';
+import { requireKnownNetwork } from './names.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 
 /** @throws QrunError `unknown-name` when there is no such network, or it is not up */

@@ -8,7 +8,7 @@ import { ensurePrivateDirectory } from '../system/directories.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import { bringUp } from './bring-up.ts';
 import type { NetworkContext } from './context.ts';
-import { requireKnownNetwork } from './list.ts';
+import { requireKnownNetwork } from './names.ts';
 import { prepareNetwork, type PreparedNetwork } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { takeDown } from './take-down.ts';
