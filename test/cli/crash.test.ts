@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, needsQemu, waitUntil, isAlive, type Home } from '../harness/harness.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** Everything that a launch can take: ports, disks of both sorts, an own directory, hooks on both ends. */
 const everything = (home: Home): string => `accel: tcg
@@ -108,14 +109,6 @@ async function everyFailpoint(
     });
     await home.dispose();
   });
-}
-
-async function sideBySide(names: readonly string[], act: (name: string) => Promise<void>): Promise<void> {
-  const left = [...names];
-  const work = async (): Promise<void> => {
-    for (let name = left.shift(); name !== undefined; name = left.shift()) await act(name);
-  };
-  await Promise.all([work(), work(), work()]);
 }
 
 describe('ABUSE 64: killed at each step', () => {
