@@ -11,7 +11,7 @@ import type { QmpClient } from '../qmp/client.ts';
 import { withMadeSocket } from '../resources/socket-path.ts';
 import { withMonitor } from '../supervise/monitor.ts';
 import { delay } from '../system/delay.ts';
-import { readListeningPorts } from '../system/ports.ts';
+import { hasWaitingConnection, readListeningPorts } from '../system/ports.ts';
 import { readDescriptors } from '../system/processes.ts';
 import { readUnixSockets } from '../system/unix-sockets.ts';
 import { throwIfInterrupted } from './interrupt.ts';
@@ -66,6 +66,7 @@ async function settle(link: PlannedLink, { plan, pid, client, context }: Settlin
   const end = performance.now() + (patient ? glanceMs : settleMs);
   for (;;) {
     const state = linkStateOf(await client.hmp('info network'), link.netdev.id);
+    if (state?.state === 'connected' && link.role === 'connects') return await waitUntilLetIn(link, { plan, context });
     if (state === undefined || state.state === 'connected') return;
     if (state.state === 'failed' && !patient) throw failed(plan, link, state.reason);
     if (link.role === 'listens' && isListening(link, pid)) return;
@@ -73,6 +74,27 @@ async function settle(link: PlannedLink, { plan, pid, client, context }: Settlin
     throwIfInterrupted(context);
     await delay(10);
   }
+}
+
+/** One end has one other end: whoever comes third is connected as far as the kernel and QEMU can see, and waits until another leaves. */
+async function waitUntilLetIn(
+  link: PlannedLink,
+  { plan, context }: { readonly plan: LaunchPlan; readonly context: Pick<LaunchContext, 'interrupted' | 'warn'> },
+): Promise<void> {
+  for (const end = performance.now() + glanceMs; isWaiting(link); await delay(10)) {
+    throwIfInterrupted(context);
+    if (performance.now() < end) continue;
+    context.warn(
+      `${plan.vm}: ${link.nic}: somebody else has ${placeOf(link)}: no frames until the other end lets this one in`,
+    );
+    return;
+  }
+}
+
+function isWaiting(link: PlannedLink): boolean {
+  const { path, host = '', port = 0 } = endOf(link);
+  if (path === undefined) return hasWaitingConnection(host, port);
+  return readUnixSockets().some((socket) => socket.waiting && socket.path === path);
 }
 
 const triesAgain = ({ netdev }: PlannedLink): boolean =>

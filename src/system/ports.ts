@@ -22,6 +22,8 @@ export interface SocketRow {
   readonly address: Buffer;
   readonly port: number;
   readonly listening: boolean;
+  /** Of a TCP socket that listens: connections that it has not accepted yet. */
+  readonly waiting: number;
   readonly uid: number;
   readonly inode: number;
 }
@@ -37,7 +39,8 @@ export function parseSocketRow(line: string): SocketRow | undefined {
   if (littleEndian) bytes.swap32();
   // 0A: a TCP socket that listens; 07: a UDP socket that is bound and not connected
   const listening = fields[3] === '0A' || fields[3] === '07';
-  return { address: bytes, port: Number.parseInt(hexPort, 16), listening, uid: Number(fields[7]), inode };
+  const waiting = fields[3] === '0A' ? Number.parseInt(fields[4]?.split(':')[1] ?? '0', 16) : 0;
+  return { address: bytes, port: Number.parseInt(hexPort, 16), listening, waiting, uid: Number(fields[7]), inode };
 }
 
 const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -69,6 +72,14 @@ export function readListeningPorts(pid: number): number[] {
     .flatMap(readRows)
     .filter((row) => row.listening && own.has(`socket:[${row.inode}]`))
     .map((row) => row.port);
+}
+
+/** Whether somebody is connected to that address of this host, by TCP, and was not let in yet. */
+export function hasWaitingConnection(address: string, port: number): boolean {
+  const wanted = parseAddress(address);
+  return ['tcp', 'tcp6']
+    .flatMap(readRows)
+    .some((row) => row.waiting > 0 && row.port === port && collides(row.address, wanted));
 }
 
 function findRow(query: PortQuery): SocketRow | undefined {

@@ -6,6 +6,8 @@ export interface UnixSocket {
   readonly path: string;
   readonly type: 'stream' | 'dgram' | 'seqpacket';
   readonly listening: boolean;
+  /** The server's end of a connection that the server has not accepted yet. */
+  readonly waiting: boolean;
   /** As in `socket:[INODE]` of /proc/PID/fd; not that of the file. */
   readonly inode: number;
 }
@@ -15,14 +17,18 @@ const types: Readonly<Record<string, UnixSocket['type']>> = { '0001': 'stream', 
 /** __SO_ACCEPTCON of the kernel's: the socket listens. */
 const acceptsConnections = 0x10000;
 
+/** SS_CONNECTING of the kernel's. */
+const connecting = '02';
+
 /** Rows `ffff…: 00000002 00000000 00010000 0001 01 12345 /path`; those without a name are left out. A path is as whoever bound it wrote it. */
 export function parseUnixSockets(text: string): UnixSocket[] {
   return text.split('\n').flatMap((line) => {
-    const [, flags = '', code = '', inode, path] =
-      /^\S+ +\S+ +\S+ +(\S+) +(\S+) +\S+ +(\d+) (.+)$/.exec(line.trimStart()) ?? [];
+    const [, flags = '', code = '', state, inode, path] =
+      /^\S+ +\S+ +\S+ +(\S+) +(\S+) +(\S+) +(\d+) (.+)$/.exec(line.trimStart()) ?? [];
     const type = types[code];
     if (path === undefined || type === undefined) return [];
-    return [{ path, type, listening: (Number.parseInt(flags, 16) & acceptsConnections) !== 0, inode: Number(inode) }];
+    const listening = (Number.parseInt(flags, 16) & acceptsConnections) !== 0;
+    return [{ path, type, listening, waiting: state === connecting && inode === '0', inode: Number(inode) }];
   });
 }
 

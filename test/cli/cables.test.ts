@@ -207,6 +207,22 @@ describe.for(bothQemus)('a stream with the %s QEMU', (which) => {
     }
   });
 
+  test.for(['path', 'port'] as const)('that comes third to a %s is told so', async (what, context) => {
+    const home = createHome({ qemu: needsEitherQemu(context, which) });
+    const at = what === 'path' ? `${home.dir}/cable.sock` : `127.0.0.1:${await freePort()}`;
+    expect((await start(home, 'web1', `kind: stream, listen: "${at}"`)).status).toBe(0);
+    const connect = `kind: stream, connect: "${at}"`;
+    expect(await start(home, 'web2', connect)).toMatchObject({
+      status: 0,
+      stderr: expect.not.stringContaining('net0: '),
+    });
+    expect(await start(home, 'web3', connect)).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining(`web3: net0: somebody else has ${at}`),
+    });
+    await end(home, 'web1', 'web2', 'web3');
+  });
+
   test('that cannot listen, though it could when it was looked at, fails with exit 1 and is undone', async (context) => {
     const home = createHome({ qemu: needsEitherQemu(context, which) });
     const directory = home.mkdir('gone');

@@ -11,6 +11,7 @@ test('a row of /proc/net/tcp', () => {
     address: Buffer.from([127, 0, 0, 1]),
     port: 8080,
     listening: true,
+    waiting: 0,
     uid: 1001,
     inode: 12_345,
   });

@@ -8,6 +8,7 @@ import { findUnixSocket, parseUnixSockets, probeUnixSocket } from '../../../src/
 const table = `Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 4242 /run/a b.sock
 0000000000000000: 00000003 00000000 00000000 0001 03    77 /run/a b.sock
+0000000000000000: 00000002 00000000 00000000 0001 02     0 /run/a b.sock
 0000000000000000: 00000002 00000000 00000000 0002 01 43 /run/d
 0000000000000000: 00000003 00000000 00000000 0001 03 44
 0000000000000000: 00000002 00000000 00010000 0005 01 45 @abstract
@@ -15,10 +16,11 @@ const table = `Num       RefCount Protocol Flags    Type St Inode Path
 
 test('rows of /proc/net/unix, those with a name', () => {
   expect(parseUnixSockets(table)).toEqual([
-    { path: '/run/a b.sock', type: 'stream', listening: true, inode: 4242 },
-    { path: '/run/a b.sock', type: 'stream', listening: false, inode: 77 },
-    { path: '/run/d', type: 'dgram', listening: false, inode: 43 },
-    { path: '@abstract', type: 'seqpacket', listening: true, inode: 45 },
+    { path: '/run/a b.sock', type: 'stream', listening: true, waiting: false, inode: 4242 },
+    { path: '/run/a b.sock', type: 'stream', listening: false, waiting: false, inode: 77 },
+    { path: '/run/a b.sock', type: 'stream', listening: false, waiting: true, inode: 0 },
+    { path: '/run/d', type: 'dgram', listening: false, waiting: false, inode: 43 },
+    { path: '@abstract', type: 'seqpacket', listening: true, waiting: false, inode: 45 },
   ]);
 });
 
