@@ -49,6 +49,18 @@ export interface LinkFact {
   readonly kind?: string;
 }
 
+/** What is known of passt before it is started. */
+export interface PasstFact {
+  /** Absolute. */
+  readonly file: string;
+  /** Of August 2024 or later: it forwards one port on several addresses, and answers for name servers on the host's loopback. */
+  readonly recent: boolean;
+  /** All of the host's name servers are on its loopback, out of a guest's reach. */
+  readonly loopbackDns: boolean;
+  /** AppArmor's profile of passt lets it write below home directories and /tmp alone. */
+  readonly confined: boolean;
+}
+
 export interface HostFacts {
   readonly places: Places;
   readonly user: Identity;
@@ -70,6 +82,8 @@ export interface HostFacts {
   readonly links: readonly LinkFact[];
   /** By name: the managed networks that this profile's NICs name, planned. */
   readonly networks: Readonly<Record<string, NetworkPlan>>;
+  /** Only looked for when a NIC is of kind `passt`; absent: there is none. */
+  readonly passt?: PasstFact;
   /** UEFI firmware that was found. */
   readonly uefi?: { readonly code: string; readonly vars: string };
   /** The MAC of each NIC id of this VM, allocated or explicit. */

@@ -33,6 +33,9 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
   const { system, places, profile, qemu, leases } = options;
   const runAs = system.uid === 0 ? readRunAs(system, profile.runAs) : undefined;
   const uefi = profile.firmware === 'uefi' ? findUefi(qemu.file) : undefined;
+  const passt = profile.nics.some(({ kind }) => kind === 'passt')
+    ? (await import('./passt.ts')).readPasst(system)
+    : undefined;
   const readImageHeader = options.readImageHeader ?? (await import('../qemu/image.ts')).readImageHeader;
   return {
     places,
@@ -46,6 +49,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     disks: readDiskFacts(profile, { places, access: accessOf(runAs), readImageHeader }),
     networks: options.networks ?? {},
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
+    ...(passt !== undefined && { passt }),
     ...(uefi !== undefined && { uefi }),
     macs: leases.macs,
     slots: leases.slots,

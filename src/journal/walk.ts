@@ -21,6 +21,7 @@ export async function acquireAll(
     failpoint(`acquire:${step.id}`);
     const record = await options.registry(step).acquire(step, {
       ...options.context,
+      taken: records,
       record: (value) => options.journal.record(step, value),
     });
     failpoint(`acquired:${step.id}`);

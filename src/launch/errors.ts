@@ -3,14 +3,13 @@ import { QrunError } from '../errors.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
 import { parseQemuFailure } from '../qemu/failure.ts';
-import { portInUse } from '../resources/port.ts';
+import { AutoPortTaken, portInUse } from '../resources/port.ts';
 import { readTail } from '../system/files.ts';
 import { holderOfPort } from '../system/ports.ts';
 import { findRunningPid } from './liveness.ts';
 import { readRun } from './run-record.ts';
 
-/** Somebody took the free port that an `auto` forward was given, between our look and QEMU's bind: the start is tried again with another. */
-export class AutoPortTaken extends QrunError {}
+export { AutoPortTaken } from '../resources/port.ts';
 
 /** The VM lock is held: by a running QEMU, or for a moment by a start or a release. */
 export function alreadyRunning(vm: string, files: VmFiles): QrunError {

@@ -30,6 +30,10 @@ export interface NicPlan {
   readonly network?: string;
   /** QEMU must start a program for it: the sandbox cannot deny that. Says which. */
   readonly spawns?: string;
+  /** What QEMU starts for it does not work under any sandbox of QEMU's. Says what and why. */
+  readonly sandboxOff?: string;
+  /** Variables of QEMU's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly notes?: readonly string[];
   /** Descriptors that QEMU inherits for it, by `nextFd`, and what stands behind each. */
   readonly fds?: readonly { readonly fd: number; readonly path: string }[];

@@ -6,6 +6,7 @@ import { l2tpv3Nic } from './l2tpv3.ts';
 import { mcastNic } from './mcast.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { networkNic } from './network.ts';
+import { passtNic } from './passt.ts';
 import { streamNic } from './stream.ts';
 import { userNic } from './user.ts';
 import { vdeNic } from './vde.ts';
@@ -19,6 +20,7 @@ export interface AnyNicKind {
 
 const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> } = {
   user: userNic,
+  passt: passtNic,
   mcast: mcastNic,
   stream: streamNic,
   dgram: dgramNic,

@@ -5,8 +5,8 @@
 import { isIP, isIPv4 } from 'node:net';
 import { QrunError } from '../errors.ts';
 import type { PlannedForward } from '../plan/launch-plan.ts';
-import type { PortStep } from '../plan/step.ts';
 import type { Forward, UserNic } from '../profile/profile.ts';
+import { addressesOfInterface, planPorts, refuseDuplicates, type PlannedPort } from './host-ports.ts';
 import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { parseSubnet, type Subnet } from './subnet.ts';
 import { defaultSubnet, userSubnetOf } from './user-subnets.ts';
@@ -18,16 +18,17 @@ function plan(nic: UserNic, context: NicContext): NicPlan {
   requireSupport(nic, at, context);
   const { cidr, position } = userSubnetOf(nic, context.profile.nics, context.facts.networks);
   const network = networkOf(nic, cidr, at);
-  const planned = nic.forwards.flatMap((forward, index) =>
+  const forwards = nic.forwards.map((forward, index) =>
     planForward({ nic, forward, index, at: `${at}.forwards[${index}]`, network, context }),
   );
+  const planned = forwards.flatMap(({ ports }) => ports);
   refuseDuplicates(planned, at);
   return {
     netdev: netdevOf({ nic, context, network, position, forwards: planned.map(({ forward }) => forward) }),
     steps: planned.map(({ step }) => step),
     forwards: planned.map(({ forward }) => forward),
     source: network.subnet.cidr === defaultSubnet ? 'user' : `user ${network.subnet.cidr}`,
-    notes: planned.flatMap(({ note }) => (note === undefined ? [] : [note])),
+    notes: forwards.flatMap(({ note }) => (note === undefined ? [] : [note])),
   };
 }
 
@@ -124,46 +125,14 @@ interface ForwardContext {
   readonly context: NicContext;
 }
 
-interface PlannedPort {
-  readonly forward: PlannedForward;
-  readonly step: PortStep;
-  readonly note?: string;
-}
-
-/** One forward is one port on each address that it names. */
-function planForward(options: ForwardContext): PlannedPort[] {
+function planForward(options: ForwardContext): { readonly ports: readonly PlannedPort[]; readonly note?: string } {
   const { nic, forward, index, at, network, context } = options;
   if (forward.guest !== undefined && !network.subnet.contains(forward.guest)) {
     throw invalid(at, `the guest's address ${forward.guest} is not in ${network.subnet.cidr}`);
   }
   const { addresses, note } = hostAddresses(forward.hostAddress, at, context);
-  return addresses.map((address, position) => {
-    const key = `${nic.id}:${index}${position === 0 ? '' : `.${position}`}`;
-    const last = forward.hostPort === 'auto' ? context.facts.lastPorts[key] : undefined;
-    const { protocol, hostPort } = forward;
-    const step = `port:${key}`;
-    return {
-      step: {
-        kind: 'port',
-        id: step,
-        needsRoot: false,
-        protocol,
-        address,
-        port: hostPort,
-        ...(last !== undefined && { last }),
-      },
-      forward: {
-        protocol,
-        hostAddress: address,
-        hostPort,
-        ...(forward.guest !== undefined && { guest: forward.guest }),
-        guestPort: forward.guestPort,
-        step,
-        written: forward,
-      },
-      ...(note !== undefined && position === 0 && { note }),
-    };
-  });
+  const ports = planPorts({ nic: nic.id, forward, index, addresses, facts: context.facts });
+  return { ports, ...(note !== undefined && { note }) };
 }
 
 /** QEMU's forwards take a literal IPv4 address and nothing else (seen up to 10.0). */
@@ -174,17 +143,9 @@ function hostAddresses(text: string, at: string, { facts }: NicContext): { addre
     throw noIpv6(at, text);
   }
   const name = text.slice(1);
-  const link = facts.links.find((candidate) => candidate.name === name);
-  if (link === undefined)
-    throw new QrunError('host-failed', `${at}: there is no interface ${name}`, { hint: 'ip -br address' });
-  const bare = link.addresses.map((address) => address.split('/')[0] ?? address);
+  const bare = addressesOfInterface(name, at, facts);
   const addresses = bare.filter((address) => isIPv4(address));
-  if (addresses.length === 0) {
-    if (bare.length > 0) throw noIpv6(at, `${name} (${bare.join(', ')})`);
-    throw new QrunError('host-failed', `${at}: the interface ${name} has no address`, {
-      hint: `ip address show dev ${name}`,
-    });
-  }
+  if (addresses.length === 0) throw noIpv6(at, `${name} (${bare.join(', ')})`);
   if (addresses.length === bare.length) return { addresses };
   return { addresses, note: `${at}: QEMU forwards IPv4 alone: not the IPv6 addresses of ${name}` };
 }
@@ -192,24 +153,6 @@ function hostAddresses(text: string, at: string, { facts }: NicContext): { addre
 function noIpv6(at: string, address: string): QrunError {
   return new QrunError('missing-feature', `${at}: QEMU's user networking cannot listen on IPv6: ${address}`, {
     hint: 'use an IPv4 address such as 127.0.0.1, or kind: passt',
-  });
-}
-
-/** QEMU would refuse the second, and name the first. */
-function refuseDuplicates(planned: readonly PlannedPort[], at: string): void {
-  const any = '0.0.0.0';
-  planned.forEach(({ forward }, index) => {
-    const { hostPort, hostAddress, protocol } = forward;
-    if (hostPort === 'auto') return;
-    const twin = planned
-      .slice(0, index)
-      .find(
-        ({ forward: other }) =>
-          other.hostPort === hostPort &&
-          other.protocol === protocol &&
-          (other.hostAddress === hostAddress || other.hostAddress === any || hostAddress === any),
-      );
-    if (twin !== undefined) throw invalid(`${at}.forwards`, `two forwards want ${hostAddress}:${hostPort}/${protocol}`);
   });
 }
 

@@ -57,6 +57,8 @@ export interface LaunchPlan {
     readonly fds: readonly { readonly fd: number; readonly path: string }[];
     /** Put in front of QEMU: setpriv with the user that root's QEMU runs as. Empty for ordinary users. */
     readonly prefix: readonly string[];
+    /** Variables that are set for QEMU alone. */
+    readonly env?: Readonly<Record<string, string>>;
   };
   readonly nics: readonly PlannedNic[];
   /** The managed networks that it joins, and how each is taken up when it is not. */

@@ -13,6 +13,7 @@ import { validateArgs } from '../qemu/args-clash.ts';
 import { renderVersion } from '../qemu/capabilities.ts';
 import { planAccel } from './accel.ts';
 import { nicDescriptors } from './descriptors.ts';
+import { dropTo } from './drop-to.ts';
 import { planDisks, requireFile, type DisksPlan } from './disks.ts';
 import type { LaunchPlan, PlannedNic } from './launch-plan.ts';
 import type { CopyStep, DirectoryStep, HookStep, OpenFileStep, Step, VmLockStep } from './step.ts';
@@ -26,10 +27,7 @@ export interface LaunchInput {
 
 /** @throws QrunError for what this host or this QEMU cannot do */
 export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }: LaunchInput): LaunchPlan {
-  checkSocketPaths(files);
-  checkArgs(profile);
-  checkFiles(profile, facts);
-  checkSubnets(profile, facts);
+  check(profile, facts, files);
   const { accel, notes: accelNotes } = planAccel(profile, facts);
   const disks = planDisks(profile, facts, profile.ephemeral);
   const nics = planNics(profile, facts, { files, ports });
@@ -58,6 +56,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       argv: buildArgv(argvInput),
       fds: [...fdsOf(files), ...nics.flatMap(({ plan }) => plan.fds ?? [])],
       prefix: dropTo(facts),
+      ...envOf(nics),
     },
     nics: nics.map(({ planned }) => planned),
     links: nics.flatMap(({ plan: { link: role, netdev }, planned: { id: nic, kind } }) =>
@@ -84,6 +83,13 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       ...(sandbox === undefined ? [] : [sandbox]),
     ],
   };
+}
+
+function check(profile: Profile, facts: HostFacts, files: VmFiles): void {
+  checkSocketPaths(files);
+  checkArgs(profile);
+  checkFiles(profile, facts);
+  checkSubnets(profile, facts);
 }
 
 function checkSocketPaths(files: VmFiles): void {
@@ -143,6 +149,11 @@ function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchIn
   });
 }
 
+function envOf(nics: readonly NicOfPlan[]): Pick<LaunchPlan['qemu'], 'env'> {
+  const env: Record<string, string> = Object.assign({}, ...nics.map(({ plan }) => plan.env));
+  return Object.keys(env).length > 0 ? { env } : {};
+}
+
 interface PlannedFrom {
   readonly nic: Nic;
   readonly plan: NicPlan;
@@ -177,21 +188,6 @@ function planUefi(facts: HostFacts, files: VmFiles): { code: string; steps: Copy
     code: facts.uefi.code,
     steps: [{ kind: 'copy', id: 'uefi-vars', needsRoot: false, from: facts.uefi.vars, to: files.uefiVars, ...owner }],
   };
-}
-
-/** Root's QEMU never runs as root: setpriv drops everything before exec. */
-function dropTo({ runAs, tools }: HostFacts): string[] {
-  if (runAs === undefined) return [];
-  const groups = runAs.name === 'nobody' ? '--clear-groups' : '--init-groups';
-  return [
-    tools['setpriv'] ?? 'setpriv',
-    `--reuid=${runAs.uid}`,
-    `--regid=${runAs.gid}`,
-    groups,
-    '--inh-caps=-all',
-    '--bounding-set=-all',
-    '--',
-  ];
 }
 
 function fdsOf(files: VmFiles): LaunchPlan['qemu']['fds'] {

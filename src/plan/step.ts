@@ -159,13 +159,31 @@ export interface ServiceStep extends StepCommon {
   readonly watch?: { readonly users: string; readonly release: readonly string[] };
 }
 
-/** passt, started with the VM and ended with it. */
+/** A port of the host's that passt itself binds. */
+export interface PasstForward {
+  readonly protocol: 'tcp' | 'udp';
+  /** Literal IPv4 or IPv6 address. */
+  readonly address: string;
+  readonly port: number | 'auto';
+  readonly guestPort: number;
+  /** The port step whose record has the real port. */
+  readonly step: string;
+}
+
+/**
+ * passt, started before QEMU and ended after it. It goes into the background when it listens on `socket`, and ends by itself when QEMU has gone. Its
+ * own arguments prove that it is this VM's: they have the path of the socket.
+ */
 export interface PasstStep extends StepCommon {
   readonly kind: 'passt';
+  /** The program and its options, forwards left out: plan/passt-command adds them when their ports are known. */
   readonly argv: readonly string[];
+  readonly forwards: readonly PasstForward[];
   readonly socket: string;
   readonly pidFile: string;
   readonly log: string;
+  /** Whom it runs as, when root starts it. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 export type Step =

@@ -13,6 +13,7 @@ export interface PlanDocument {
     readonly argv: readonly string[];
     readonly fds: readonly { readonly fd: number; readonly path: string }[];
     readonly prefix: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
   };
   readonly nics: readonly NicDocument[];
   /** Those of networks that are not up come first. */
@@ -53,12 +54,12 @@ export interface ForwardDocument extends Omit<PlannedForward, 'step' | 'written'
 
 export function planDocument(plan: LaunchPlan, describe: (step: Step) => Description): PlanDocument {
   const { vm, profile, accel, qemu, sockets, logs, console, shutdownTimeoutS, notes } = plan;
-  const { file, version, argv, fds, prefix } = qemu;
+  const { file, version, argv, fds, prefix, env } = qemu;
   return {
     vm,
     profile,
     accel,
-    qemu: { file, version, argv, fds, prefix },
+    qemu: { file, version, argv, fds, prefix, ...(env !== undefined && { env }) },
     nics: plan.nics.map(nicDocument),
     steps: [...plan.networks.flatMap((network) => (network.running === true ? [] : network.steps)), ...plan.steps].map(
       (step) => stepDocument(step, describe),

@@ -1,5 +1,6 @@
 /** The plan for people: what is done in which order, what the guest's network looks like, and QEMU's command line. */
 import type { NetworkPlan } from '../network/network-plan.ts';
+import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan, PlannedNic } from '../plan/launch-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
 import { renderAction } from './action.ts';
@@ -92,8 +93,9 @@ function renderReleases({ steps }: LaunchPlan, describe: (step: Step) => Descrip
 }
 
 /** One option a line, as a shell would take it. */
-export function renderCommandLine({ prefix, file, argv }: LaunchPlan['qemu']): string {
-  const lines = [...(prefix.length > 0 ? [shellWords(prefix)] : []), shellWord(file), ...optionLines(argv)];
+export function renderCommandLine(qemu: LaunchPlan['qemu']): string {
+  const front = frontOf(qemu);
+  const lines = [...(front.length > 0 ? [shellWords(front)] : []), shellWord(qemu.file), ...optionLines(qemu.argv)];
   return `${lines.map(visible).join(' \\\n  ')}\n`;
 }
 

@@ -36,16 +36,28 @@ export class AutoPorts {
     return [...definition, `${variable}=$(free_port ${step.protocol}${last}) || fail 4 'no port is free'`];
   }
 
-  /** Puts a mark (a NUL can be in no argument) where the number of the port belongs. */
+  /** Puts a mark (a NUL can be in no argument) where the number of the port belongs, in the words of user networking or of passt. */
   mark(argv: readonly string[]): readonly string[] {
     const marked = [...argv];
     for (const { variable, forward } of this.#ports) {
-      const rule = `${forward.protocol}:${forward.hostAddress}:`;
-      const index = marked.findIndex((word) => word.includes(`${rule}0-`));
-      const word = marked[index];
-      if (word !== undefined) marked[index] = word.replace(`${rule}0-`, () => `${rule}\0${variable}\0-`);
+      const { protocol, hostAddress, guestPort } = forward;
+      for (const [front, back] of [
+        [`${protocol}:${hostAddress}:`, '-'],
+        [`${hostAddress}/`, `:${guestPort}`],
+      ] as const) {
+        const index = marked.findIndex((word) => word.includes(`${front}0${back}`));
+        const word = marked[index];
+        if (word !== undefined)
+          marked[index] = word.replace(`${front}0${back}`, () => `${front}\0${variable}\0${back}`);
+      }
     }
     return marked;
+  }
+
+  /** The mark of one port, for whoever puts his words together himself. */
+  marked(step: string): string {
+    const variable = this.#ports.find(({ forward }) => forward.step === step)?.variable;
+    return variable === undefined ? '0' : `\0${variable}\0`;
   }
 
   /** A word of the script from a marked one. */

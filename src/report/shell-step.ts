@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { Action, Description, SocketPathStep, Step } from '../plan/step.ts';
 import { renderAction } from './action.ts';
+import { passtLines, releasePasst } from './shell-passt.ts';
 import type { AutoPorts } from './shell-ports.ts';
 import { joinLines } from './shell-network.ts';
 import { shellWord, shellWords } from './shell-word.ts';
@@ -72,8 +73,9 @@ function linesOf({ step, number, acquire, plan, ports, describe }: StepContext):
       return [privateDirectory(step.path), ...acquire.map(lineOf)];
     case 'member':
       return joinLines(step, { plan, describe, lineOf });
-    case 'service':
     case 'passt':
+      return passtLines(step, ports);
+    case 'service':
       return acquire.map(lineOf);
   }
 }
@@ -160,6 +162,7 @@ function lineOf(action: Action): string {
 /** Lines of the release function. */
 export function renderRelease({ step, number, release }: StepContext): readonly string[] {
   if (step.kind === 'socket-path') return releaseSocket(step, number);
+  if (step.kind === 'passt') return releasePasst(step, number);
   const lines = release.map((action) => `[ "$taken" -lt ${number} ] || ${lineOf(action)}${hookFds(step)} || left=1`);
   const made = madeFile(step);
   if (made === undefined) return lines;

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { Description, Step } from '../plan/step.ts';
 import { optionLines } from './plan.ts';
@@ -116,7 +117,8 @@ function renderNeeds({ steps, qemu, profile }: LaunchPlan): string {
 /** stdin, the event journal, the log, the lock and the console's log stand behind the numbers that the plan says. */
 function renderSpawn({ qemu, logs, console }: LaunchPlan, steps: readonly StepContext[], ports: AutoPorts): string {
   const words = ports.mark(qemu.argv);
-  const prefix = qemu.prefix.length > 0 ? [shellWords(qemu.prefix)] : [];
+  const front = frontOf(qemu);
+  const prefix = front.length > 0 ? [shellWords(front)] : [];
   const command = [...prefix, shellWord(qemu.file), ...optionLines(words, ports.word), redirections(steps)];
   const follow = `tail -c +1 -f -s 0.1 --pid="$qemu" -- ${shellWord(logs.console)} 3>&- &\nfollower=$!\n`;
   return `

@@ -108,6 +108,9 @@ function firstUnprivilegedPort(): number {
   }
 }
 
+/** Somebody took the free port that an `auto` forward was given, between our look and the bind: the start is tried again with another. */
+export class AutoPortTaken extends QrunError {}
+
 export function portInUse(step: Bound, wanted: number): QrunError {
   const holder = holderOfPort({ protocol: step.protocol, address: step.address, port: wanted });
   const by = holder === undefined ? '' : ` by ${holder.description}`;

@@ -19,6 +19,8 @@ export interface AcquireContext {
   /** Descriptors opened so far, by the number that QEMU is to see them under. Resources that open files add to it. */
   readonly descriptors: Map<number, number>;
   readonly warn: (message: string) => void;
+  /** The records of the steps before this one, by id: the real ports of `auto` forwards. */
+  readonly taken?: ReadonlyMap<string, StepRecord>;
   readonly networks?: NetworkDoor;
   /** Writes the record already now: for what must be provable before it is there. What acquire returns replaces it. */
   readonly record: (value: StepRecord) => void;

@@ -104,6 +104,16 @@ export function readArguments(pid: number): string[] {
   }
 }
 
+/** Whose process it is. /proc/PID itself is root's for a process that hides its memory; undefined: there is no such process. */
+export function readRealUser(pid: number): number | undefined {
+  try {
+    const line = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return line === null ? undefined : Number(line[1]);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The pids that have this very file open, by device and inode, this process left out. Other users' processes are seen by root alone.
  * `among` narrows the search, for a caller that knows where to look.

@@ -12,7 +12,8 @@ export interface SandboxPlan {
 export function planSandbox(
   input: Pick<ArgvInput, 'capabilities' | 'nics' | 'display' | 'hasSessionBus' | 'sandboxOff'>,
 ): SandboxPlan {
-  if (input.sandboxOff !== undefined) return { args: [], note: `QEMU runs without its sandbox: ${input.sandboxOff}` };
+  const off = input.sandboxOff ?? nicWithout(input.nics);
+  if (off !== undefined) return { args: [], note: `QEMU runs without its sandbox: ${off}` };
   if (!input.capabilities.options.includes('sandbox')) {
     return { args: [], note: 'QEMU runs without its sandbox: this QEMU is built without it' };
   }
@@ -21,6 +22,11 @@ export function planSandbox(
   const args = ['-sandbox', [...strict, spawn, 'resourcecontrol=deny'].join(',')];
   if (reasons.length === 0) return { args };
   return { args, note: `the sandbox lets QEMU start programs: ${reasons.join(', ')}` };
+}
+
+function nicWithout(nics: ArgvInput['nics']): string | undefined {
+  const found = nics.find(({ plan }) => plan.sandboxOff !== undefined);
+  return found === undefined ? undefined : `${found.nic.id}: ${found.plan.sandboxOff ?? ''}`;
 }
 
 type SpawnInput = Pick<ArgvInput, 'nics' | 'display' | 'hasSessionBus'>;
