@@ -6,6 +6,7 @@ import { commands } from '../../../src/commands/list.ts';
 import { QrunError } from '../../../src/errors.ts';
 import { isLab, parseLab } from '../../../src/lab/parse.ts';
 import { parseVmName } from '../../../src/names.ts';
+import { parseNetwork } from '../../../src/network/parse.ts';
 import { parseProfile } from '../../../src/profile/parse.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -166,9 +167,12 @@ function profilesOf(file: string): string[] {
     .filter((text) => /^[a-z]\w*:/i.test(text.replace(/^(#.*)?\n/gm, '')));
 }
 
+const isNetwork = (text: string): boolean => /^forward:/m.test(text);
+
 function faultOf(text: string): string | undefined {
   try {
     if (isLab(text)) parseLab(text, { file: '/labs/example.yaml' });
+    else if (isNetwork(text)) parseNetwork(text, { file: '/networks/example.yaml', name: parseVmName('example') });
     else parseProfile(text, { file: '/profiles/example.yaml', name: parseVmName('example') });
     return undefined;
   } catch (error) {
