@@ -9,7 +9,7 @@ async function homeWith(shell: string): Promise<{ home: Home; script: string; en
   const home = createHome();
   home.profile('web1', 'memory: 64M\n');
   home.profile('web2', 'memory: 64M\n');
-  for (const directory of ['c/networks', 's/networks/adhoc', 's/networks/over']) home.mkdir(directory);
+  for (const directory of ['c/networks', 's/networks', 's/networks/adhoc', 's/networks/over']) home.mkdir(directory);
   for (const name of ['lab', 'lab2']) home.write(`c/networks/${name}.yaml`, 'forward: nat\nscope: user\n');
   home.write('s/networks/adhoc/network.json', '{"v":1}');
   home.write('s/networks/over/addresses.json', '{"v":1}');
