@@ -11,8 +11,8 @@ import type { QmpClient } from '../qmp/client.ts';
 import { withMadeSocket } from '../resources/socket-path.ts';
 import { withMonitor } from '../supervise/monitor.ts';
 import { delay } from '../system/delay.ts';
-import { hasWaitingConnection, readListeningPorts } from '../system/ports.ts';
-import { readDescriptors } from '../system/processes.ts';
+import { hasWaitingConnection, processOfSocket, readListeningPorts } from '../system/ports.ts';
+import { readDescriptors, readMountNamespace } from '../system/processes.ts';
 import { readUnixSockets } from '../system/unix-sockets.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LaunchContext } from './prepare.ts';
@@ -50,10 +50,23 @@ export async function settleLinks(
   noteSockets(input);
 }
 
-function noteSockets({ steps, records, journal }: LinksInput): void {
-  for (const step of steps)
-    if (step.kind === 'socket-path' && step.use === 'bind')
-      journal.record(step, withMadeSocket(step, records.get(step.id) ?? {}));
+/** @throws QrunError `in-use` when another VM was started on the same path at the same time: QEMU takes it from whoever has it */
+function noteSockets({ plan, pid, steps, records, journal }: LinksInput): void {
+  const bound = steps.filter((step) => step.kind === 'socket-path' && step.use === 'bind');
+  if (bound.length === 0) return;
+  const sockets = readUnixSockets().filter(({ listening, type }) => listening || type === 'dgram');
+  const own = readDescriptors(pid);
+  for (const step of bound) {
+    if (step.kind !== 'socket-path') continue;
+    journal.record(step, withMadeSocket(step, records.get(step.id) ?? {}));
+    const others = sockets.filter(({ path, inode }) => path === step.path && !own.includes(`socket:[${inode}]`));
+    const other = others.map(({ inode }) => processOfSocket(inode)).find((found) => found !== undefined);
+    // in another mount namespace the same path is another socket
+    if (other === undefined || readMountNamespace(other.pid) !== readMountNamespace(pid)) continue;
+    throw new QrunError('in-use', `${plan.vm}: the socket ${step.path} is in use by ${other.description}`, {
+      hint: 'choose another path',
+    });
+  }
 }
 
 interface Settling extends LinksInput {

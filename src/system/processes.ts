@@ -145,6 +145,11 @@ export function readDescriptors(pid: number): string[] {
     .filter((target) => target !== undefined);
 }
 
+/** Such as `mnt:[4026531841]`; undefined if that is not ours to see. */
+export function readMountNamespace(pid: number): string | undefined {
+  return readLink(`/proc/${pid}/ns/mnt`);
+}
+
 function readNames(directory: string): string[] {
   try {
     return readdirSync(directory);

@@ -338,6 +338,42 @@ describe.for(bothQemus)('dgram with the %s QEMU', (which) => {
   });
 });
 
+test('of two VMs that are started on one path at one time one is refused', async (context) => {
+  needsQemu(context);
+  const home = createHome();
+  const keys = `kind: dgram, local: ${home.dir}/a.sock, remote: ${home.dir}/b.sock`;
+  const wait = `until [ -e ${home.dir}/go ]; do sleep 0.05; done`;
+  home.profile('web1', `${nic(keys)}hooks: { beforeStart: [/bin/sh, -c, "touch ${home.dir}/there; ${wait}"] }\n`);
+  // its look at the path is over when its hook runs
+  const first = home.start(['run', 'web1', '-d']);
+  expect(await waitUntil(() => existsSync(`${home.dir}/there`), 20_000)).toBe(true);
+  expect((await start(home, 'web2', keys)).status).toBe(0);
+  const { pid } = await rowOf(home, 'web2');
+  home.write('go', '');
+  expect(await first.end).toMatchObject({ status: 4, stderr: expect.stringContaining(`(pid ${pid}, VM web2)`) });
+  expect(leftOf(home, 'web1').filter((name) => name !== 'web2')).toEqual([]);
+  await end(home, 'web2');
+});
+
+test.each(['acquire', 'acquired', 'spawned', 'running', 'release', 'released'])(
+  'ABUSE 64: qrun is killed at "%s" of a socket: gc, twice, leaves none, and the next run works',
+  async (place) => {
+    const home = createHome();
+    const path = `${home.dir}/a.sock`;
+    const keys = `kind: dgram, local: ${path}, remote: ${home.dir}/b.sock`;
+    home.profile('web1', nic(keys));
+    const name = ['spawned', 'running'].includes(place) ? place : `${place}:local:net0`;
+    await home.qrun(['run', 'web1', '-d'], { env: { QRUN_FAILPOINT: `${name}:kill` } });
+    await eventually(async () => (await home.qrun(['kill', 'web1'])).status === 0);
+    expect((await home.qrun(['gc'])).status).toBe(0);
+    expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
+    expect({ left: leftOf(home, 'web1'), socket: existsSync(path) }).toEqual({ left: [], socket: false });
+    expect((await start(home, 'web1', keys)).status).toBe(0);
+    await end(home, 'web1');
+    expect(existsSync(path)).toBe(false);
+  },
+);
+
 test('root’s QEMU makes its socket where its user may, and root removes it', async (context) => {
   needsRoot(context);
   needsQemu(context);
