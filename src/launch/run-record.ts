@@ -4,6 +4,7 @@ import { QrunError } from '../errors.ts';
 import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
+import type { Nic } from '../profile/profile.ts';
 import { writeDurable, writeQuick } from '../system/files.ts';
 import { readStateFile } from '../system/state-files.ts';
 
@@ -22,6 +23,8 @@ export interface RunRecord {
   readonly startTime?: number;
   readonly sockets: { readonly qmp: string; readonly console: string; readonly vnc?: string };
   readonly nics: readonly PlannedNic[];
+  /** The same as its profile said them, which may have been edited since. */
+  readonly written?: readonly Nic[];
   readonly console: 'stdio' | 'none';
   /** QEMU was told to wait (`-S`): it stands still until its first RESUME. */
   readonly startsPaused: boolean;

@@ -4,7 +4,9 @@ import { QrunError } from '../errors.ts';
 import { shellWords } from '../report/shell-word.ts';
 import { buildSshArgs } from '../ssh/ssh-command.ts';
 import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
-import { chooseWayIn, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
+import { chooseWayIn, sshPort, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
+import type { NetworkName } from '../network/network.ts';
+import { addForwards } from '../networks/forwards.ts';
 import { listUpNetworkNames } from '../networks/names.ts';
 import { listMembers, type Member } from '../networks/members.ts';
 import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
@@ -56,7 +58,18 @@ function requireSsh({ system }: Where): string {
 async function findWayIn(vm: RunningVm, context: SshContext): Promise<WayIn> {
   const choice = chooseWayIn({ nics: vm.record.nics, networks: networksOf(vm, context) });
   if (choice.way !== undefined) return choice.way;
-  throw noWayIn(vm);
+  if (choice.forwardOn === undefined) throw noWayIn(vm);
+  return await makeWayIn(vm, choice.forwardOn as NetworkName, context);
+}
+
+/** A forward from a free port of loopback, which stays for as long as the network is up: the next time finds it. */
+async function makeWayIn({ vm }: RunningVm, network: NetworkName, context: SshContext): Promise<WayIn> {
+  const [added] = await addForwards(network, [`auto:${vm}:${sshPort}`], context);
+  if (added === undefined || added.hostPort === 'auto')
+    throw new QrunError('host-failed', `${network}: no forward to ${vm}:${sshPort} could be added`, {
+      hint: `qrun net forward ${network} auto:${vm}:${sshPort}`,
+    });
+  return { address: added.hostAddress, port: added.hostPort, by: `a new forward of the network ${network}` };
 }
 
 /** The managed networks that it is on, in the order of its NICs. */
