@@ -1,0 +1,177 @@
+/** `net up` and `net down`: a network that stays, what mends it, and what becomes of VMs on one that goes. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { hub, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { detach } from './a-vm.ts';
+
+function aHome(definition = hub): Home {
+  const home = createHome();
+  home.network('lab', definition);
+  home.profile('web1', onLab);
+  return home;
+}
+
+async function stateOf(home: Home, name = 'lab'): Promise<string | undefined> {
+  const rows = JSON.parse((await home.qrun(['net', 'ls', '--json'])).stdout) as { name: string; state: string }[];
+  return rows.find((row) => row.name === name)?.state;
+}
+
+const pidsOf = (home: Home): number[] => networkProcesses(home).map(({ pid }) => pid);
+
+async function killAll(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // gone already
+    }
+  }
+  await waitUntil(() => pids.every((pid) => !isAlive(pid)), 5000);
+}
+
+describe('a pinned network', () => {
+  test('stays when VMs come and go, until it is taken down', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    expect(await stateOf(home)).toBe('defined');
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    expect(await stateOf(home)).toBe('pinned');
+    const pids = pidsOf(home);
+    await detach(home, 'web1');
+    await home.qrun(['kill', 'web1']);
+    expect(await stateOf(home)).toBe('pinned');
+    expect(pidsOf(home)).toEqual(pids);
+    expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    expect(pidsOf(home)).toEqual(pids);
+    expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
+    expect(await stateOf(home)).toBe('defined');
+    expect(await noNetworkLeft(home)).toBe(true);
+    expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
+  });
+
+  test('may have been up for a VM before: it stays when that VM ends', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await detach(home, 'web1');
+    expect(await stateOf(home)).toBe('up');
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    await home.qrun(['kill', 'web1']);
+    await waitUntil(() => networkProcesses(home).every(({ watcher }) => !watcher), 5000);
+    expect(await stateOf(home)).toBe('pinned');
+    expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test('two ups at once are one', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    const ups = await Promise.all([1, 2, 3].map(() => home.qrun(['net', 'up', 'lab'])));
+    expect(ups.map(({ status }) => status)).toEqual([0, 0, 0]);
+    expect(networkProcesses(home).filter(({ keeper }) => !keeper)).toHaveLength(2);
+    expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test('is broken when its programs are gone for good, and mended by net up', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await home.qrun(['net', 'up', 'lab']);
+    await killAll(pidsOf(home));
+    expect(await stateOf(home)).toBe('broken');
+    expect((await home.qrun(['net', 'info', 'lab'])).stdout).toContain('qrun net up lab');
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    expect(await stateOf(home)).toBe('pinned');
+    await home.qrun(['net', 'down', 'lab']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test('ABUSE 49: of an earlier boot it is not up, and comes up again', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await home.qrun(['net', 'up', 'lab']);
+    await killAll(pidsOf(home));
+    for (const name of ['network.json', 'journal']) {
+      const file = path.join(home.state, 'networks/lab', name);
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/"bootId":"[^"]*"/, '"bootId":"another"'));
+    }
+    expect(await stateOf(home)).toBe('defined');
+    await detach(home, 'web1');
+    expect(await stateOf(home)).toBe('up');
+    await home.qrun(['kill', 'web1']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test('a definition that is not kept is run by its path', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    const file = home.write('other.yaml', hub);
+    home.profile('web1', onLab.replace('network:lab', 'network:other'));
+    expect((await home.qrun(['net', 'up', file])).status).toBe(0);
+    expect(await stateOf(home, 'other')).toBe('pinned');
+    await detach(home, 'web1');
+    await home.qrun(['kill', 'web1']);
+    expect((await home.qrun(['net', 'down', 'other'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
+
+describe('net down with a VM on it', () => {
+  test('is refused, and with --force the VM is unplugged and lives', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    const { pid } = await detach(home, 'web1');
+    expect(await home.qrun(['net', 'down', 'lab'])).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining('web1 is on it'),
+    });
+    expect((await home.qrun(['net', 'down', 'lab', '--force'])).status).toBe(0);
+    expect(isAlive(pid)).toBe(true);
+    expect(networkProcesses(home)).toEqual([]);
+    expect((await home.qrun(['ps'])).stdout).toContain('lost');
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
+
+describe('what is in the way', () => {
+  test('a forward whose port is taken: exit 4, nothing is left', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const one = aHome(`${hub}forwards: ["auto:web1:80"]\n`);
+    await one.qrun(['net', 'up', 'lab']);
+    const { forwards } = JSON.parse((await one.qrun(['net', 'info', 'lab', '--json'])).stdout) as {
+      forwards: { hostPort: number }[];
+    };
+    const port = forwards[0]?.hostPort ?? 0;
+    const other = aHome(`${hub}forwards: ["${port}:web1:80"]\n`);
+    expect(await other.qrun(['net', 'up', 'lab'])).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining(String(port)),
+    });
+    expect(await noNetworkLeft(other)).toBe(true);
+    expect(await other.qrun(['web1', '-d'])).toMatchObject({ status: 4 });
+    expect(await noNetworkLeft(other)).toBe(true);
+    await one.qrun(['net', 'down', 'lab']);
+  });
+
+  test('a network that nobody defined: exit 2', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.profile('web1', onLab);
+    expect(await home.qrun(['web1', '-d'])).toMatchObject({ status: 2, stderr: expect.stringContaining('lab') });
+  });
+
+  test('ABUSE 42: a link in the place of its lock', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await home.qrun(['ls']);
+    home.mkdir('s/locks');
+    const victim = home.write('victim', 'precious');
+    await home.run(['ln', '-s', victim, path.join(home.state, 'locks/users.lab')]);
+    expect((await home.qrun(['web1', '-d'])).status).toBe(3);
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
