@@ -98,6 +98,8 @@ function ipv6Of({ addresses }: Pick<Network, 'addresses'>): Record<string, strin
     'ipv6-prefix': own.subnet.at(0),
     'ipv6-prefixlen': own.subnet.prefix,
     'ipv6-host': renderAddress(own.address),
+    // its own default, unless the gateway has that place
+    'ipv6-dns': own.subnet.at(own.address.value === own.subnet.first + 3n ? 2 : 3),
   };
 }
 

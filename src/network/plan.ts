@@ -24,7 +24,7 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
     );
   }
   const layout = layoutOf(network);
-  const notes = [...defaultNotes(network, layout), ...overlapNotes(network, layout, input)];
+  const notes = overlapNotes(network, layout, input);
   const plan = kind.plan({ network, layout, input });
   return {
     v: 1,
@@ -48,15 +48,6 @@ function systemScope({ name, forward, file }: Network, uid: number): QrunError {
     `network ${name}: networks of the host's own (scope system) are not implemented yet`,
     { hint },
   );
-}
-
-function defaultNotes({ name, transport }: Network, { subnet, derived }: NetworkLayout): string[] {
-  return [
-    ...(transport === undefined
-      ? [`network ${name}: no transport is written: qrun's own switch (hub), which needs nothing of the host`]
-      : []),
-    ...(derived ? [`network ${name}: no addresses are written: ${subnet.cidr} follows from its name`] : []),
-  ];
 }
 
 /**

@@ -149,6 +149,8 @@ export interface ServiceStep extends StepCommon {
     readonly argv: readonly string[];
     /** Started again when it ends. False: its end is for good (a VDE switch, whose guests could not join again). */
     readonly restart: boolean;
+    /** The program that it must be started again with: it would not find a new one by itself. */
+    readonly follows?: string;
   }[];
   readonly log: string;
   /** These are there when it is ready. */

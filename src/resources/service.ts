@@ -11,6 +11,7 @@ import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { readTail } from '../system/files.ts';
 import { endMarked, findMarked, type Marked } from '../system/marked.ts';
+import { killProcess } from '../system/processes.ts';
 import { spawnDetached } from '../system/spawn.ts';
 import type { Resource } from './resource.ts';
 
@@ -108,7 +109,7 @@ export function readService(step: ServiceStep): ServiceState {
   return { running: of(false), keepers: of(true), watched: found.some(isWatcher) };
 }
 
-/** Starts what is missing of a service, and nothing else. @returns the programs that were started */
+/** Starts what is missing of a service, and anew what follows it. @returns the programs that were started */
 export async function mendService(
   step: ServiceStep,
   env: Readonly<Record<string, string | undefined>>,
@@ -118,6 +119,9 @@ export async function mendService(
     ({ name, restart }) => running[name]?.length === 0 && !(restart && (keepers[name]?.length ?? 0) > 0),
   );
   startPrograms(step, missing, env);
+  for (const { name, follows } of step.programs) {
+    if (missing.some((program) => program.name === follows)) for (const pid of running[name] ?? []) killProcess(pid);
+  }
   if (step.watch !== undefined && !watched) startWatcher(step, env);
   await waitUntilReady(step);
   return missing.map(({ name }) => name);

@@ -13,7 +13,7 @@ import { buildGatewayArgv, renderGatewayScript } from '../gateway.ts';
 import type { Transport } from '../network.ts';
 import { buildSwitchConfig } from '../switch-config.ts';
 import { valueAt } from '../written.ts';
-import { foreignVmFaults, placeFaults } from './ipv4-only.ts';
+import { foreignVmFaults, placeFaults } from './slirp-limits.ts';
 import { refusalFaults, withoutRoot, type Refusal } from './refusal.ts';
 import type { TransportContext, TransportLook, TransportPlan } from './transport-kind.ts';
 
@@ -48,6 +48,8 @@ export interface Carrier {
   readonly awaits: readonly string[];
   /** Two back ends that the gateway's QEMU joins with one another: a port of the switch's, and what else carries frames. */
   readonly bridge?: readonly [Netdev, Netdev];
+  /** The program that the gateway is a client of. */
+  readonly gatewayFollows?: string;
 }
 
 export function planSwitched(context: TransportContext, carrier: Carrier): TransportPlan {
@@ -110,7 +112,12 @@ function service({ network, input }: TransportContext, carrier: Carrier): Servic
     programs: [
       ...carrier.programs,
       { name: 'switch', argv: [facts.node, facts.switchBundle, files.switchConfig], restart: true },
-      { name: 'gateway', argv: ['/bin/sh', files.gatewayScript], restart: true },
+      {
+        name: 'gateway',
+        argv: ['/bin/sh', files.gatewayScript],
+        restart: true,
+        ...(carrier.gatewayFollows !== undefined && { follows: carrier.gatewayFollows }),
+      },
     ],
     log: files.log,
     awaits: [...carrier.awaits, files.gatewayPort, files.gatewayMonitor],

@@ -31,6 +31,7 @@ function plan(context: TransportContext): TransportPlan {
   return planSwitched(context, {
     attach: { by: 'vde', directory: files.vdeDirectory },
     programs: [vdeSwitch(context)],
+    gatewayFollows: switchName,
     awaits: [path.join(files.vdeDirectory, 'ctl'), port],
     bridge: [
       { type: 'vde', id: 'vde', sock: files.vdeDirectory },
@@ -43,6 +44,7 @@ function plan(context: TransportContext): TransportPlan {
 const withInput = 'mkfifo -m 600 "$1" && exec 0<>"$1" && rm -f "$1" && shift && exec "$@"';
 
 const mostPorts = 256;
+const switchName = 'vde_switch';
 
 function vdeSwitch({ network, input }: TransportContext): ServiceStep['programs'][number] {
   const { files, facts } = input;
@@ -69,8 +71,8 @@ function vdeSwitch({ network, input }: TransportContext): ServiceStep['programs'
   ];
   const modes = ['-m', '0600', '--dirmode', '0700', '--mgmtmode', '0600'];
   return {
-    name: 'vde_switch',
-    argv: ['/bin/sh', '-c', withInput, 'vde_switch', path.join(files.runtimeDir, 'vde.in'), ...own, ...modes],
+    name: switchName,
+    argv: ['/bin/sh', '-c', withInput, switchName, path.join(files.runtimeDir, 'vde.in'), ...own, ...modes],
     // guests do not join again: a new one would be a switch without them
     restart: false,
   };

@@ -1,18 +1,19 @@
-/** Limits of what stands behind slirp, QEMU's user networking: one IPv4 network, and the host's side of forwards in IPv4. */
+/** Limits of slirp, QEMU's user networking: one network of each family, and the host's side of forwards in IPv4. */
 import { isIpv6Literal } from '../../profile/address.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
 import type { Transport } from '../network.ts';
-import { writtenAddresses, writtenForwards, writtenHosts, writtenRanges } from '../written.ts';
+import { writtenAddresses, writtenForwards, writtenHosts, writtenRanges, type WrittenAddress } from '../written.ts';
 import type { TransportLook } from './transport-kind.ts';
 
 /** The gateway, the name server and a guest or two need a place each. */
 const longestPrefix = 29;
 
-export function placeFaults(transport: Transport, { written }: TransportLook): PathFault[] {
+export function placeFaults(transport: Transport, { written, forward: mode }: TransportLook): PathFault[] {
   const at = (path: PathFault['path'], message: string): PathFault => ({ path, at: 'value', message });
   const addresses = writtenAddresses(written);
   const [first, ...more] = addresses.filter(({ subnet }) => subnet.family === 4);
   const six = addresses.filter(({ subnet }) => subnet.family === 6);
+  const isIsolated = mode === 'isolated';
   return [
     ...(first === undefined && six.length > 0
       ? [at(['addresses'], `transport ${transport} needs an IPv4 address`)]
@@ -26,6 +27,13 @@ export function placeFaults(transport: Transport, { written }: TransportLook): P
           ),
         ]
       : []),
+    ...six.flatMap((one, index) => {
+      const fault = faultOfIpv6(one, { transport, index, isIsolated });
+      return fault === undefined ? [] : [at(one.path, fault)];
+    }),
+    ...(isIsolated ? writtenForwards(written) : []).flatMap(({ forward, path }) =>
+      forward.hostAddress.startsWith('127.') ? [] : [at(path, onLoopbackAlone)],
+    ),
     ...writtenForwards(written).flatMap(({ forward, path }) =>
       isIpv6Literal(forward.hostAddress) || isIpv6Literal(forward.guest ?? '')
         ? [at(path, `transport ${transport} forwards IPv4 alone`)]
@@ -40,6 +48,26 @@ export function placeFaults(transport: Transport, { written }: TransportLook): P
         : [],
     ),
   ];
+}
+
+const onLoopbackAlone =
+  'guests of an isolated network have no route to answer by: a forward into it is on 127.0.0.1, for this host alone';
+
+interface Ipv6Look {
+  readonly transport: Transport;
+  readonly index: number;
+  readonly isIsolated: boolean;
+}
+
+/** Guests give themselves their addresses, by what slirp announces as a router. */
+function faultOfIpv6(
+  { written, subnet }: WrittenAddress,
+  { transport, index, isIsolated }: Ipv6Look,
+): string | undefined {
+  if (index > 0) return `transport ${transport} has one IPv6 network, and ${written} is another`;
+  if (subnet.prefix !== 64) return `${written}: guests give themselves IPv6 addresses in a network of /64 alone`;
+  if (!isIsolated) return undefined;
+  return 'an isolated network has no router, and so nobody tells its guests of IPv6: they have link-local addresses';
 }
 
 /** `alice/web1` is for networks of the host's. */
