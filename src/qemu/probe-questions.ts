@@ -8,15 +8,16 @@ import { parseQemuFailure } from './failure.ts';
 /** Option groups whose members somebody asks for. */
 const interestingGroups = ['run-with', 'sandbox', 'chardev', 'smp-opts', 'action', 'boot-opts'];
 
-const questions = [
+const quick = [
   { execute: 'qmp_capabilities' },
   { execute: 'query-qmp-schema', id: 'schema' },
   { execute: 'query-command-line-options', id: 'options' },
   { execute: 'query-machines', id: 'machines' },
-  // last: it makes QEMU load all its modules, and a module that does not fit ends it
-  { execute: 'qom-list-types', id: 'devices', arguments: { implements: 'device', abstract: false } },
-  { execute: 'quit' },
 ];
+// last: it makes QEMU load all its modules, and a module that does not fit ends it
+const listDevices = { execute: 'qom-list-types', id: 'devices', arguments: { implements: 'device', abstract: false } };
+const textOf = (questions: readonly object[]): string =>
+  [...questions, { execute: 'quit' }].map((question) => `${JSON.stringify(question)}\n`).join('');
 
 const bare = ['-M', 'none', '-nodefaults', '-no-user-config', '-display', 'none'];
 
@@ -29,12 +30,13 @@ export async function askCapabilities(
   { file, realFile }: { readonly file: string; readonly realFile: string },
 ): Promise<QemuCapabilities> {
   const [qmp, netdevs, accelerators, help] = await Promise.all([
-    ask([...bare, '-S', '-qmp', 'stdio'], questions.map((question) => `${JSON.stringify(question)}\n`).join('')),
+    askMonitor(ask, textOf([...quick, listDevices])),
     ask(['-M', 'none', '-netdev', 'help']),
     ask(['-accel', 'help']),
     ask(['-help']),
   ]);
-  const answers = parseAnswers(qmp.stdout);
+  // one that was ended by a module takes answers along that nobody had read yet
+  const answers = parseAnswers(qmp.stdout) ?? parseAnswers((await askMonitor(ask, textOf(quick))).stdout);
   if (answers === undefined) throw noAnswer(file, qmp);
   const bridgeHelper = parseBridgeHelper(help.stdout);
   return {
@@ -47,6 +49,9 @@ export async function askCapabilities(
     ...(bridgeHelper !== undefined && { bridgeHelper }),
   };
 }
+
+const askMonitor = (ask: Asker, questions: string): Promise<RunResult> =>
+  ask([...bare, '-S', '-qmp', 'stdio'], questions);
 
 function noAnswer(
   file: string,
@@ -72,11 +77,9 @@ export function parseAnswers(stdout: string): Answers | undefined {
   const greeting = messages.find((message) => message.kind === 'greeting');
   const schema = answerTo(messages, 'schema');
   const options = answerTo(messages, 'options');
-  if (greeting === undefined || schema.length === 0 || options.length === 0) return undefined;
-  const machines = answerTo(messages, 'machines').flatMap((machine) => [
-    ...text(machine, 'name'),
-    ...text(machine, 'alias'),
-  ]);
+  const listed = answerTo(messages, 'machines');
+  if (greeting === undefined || [schema, options, listed].some(({ length }) => length === 0)) return undefined;
+  const machines = listed.flatMap((machine) => [...text(machine, 'name'), ...text(machine, 'alias')]);
   return {
     version: greeting.version,
     package: greeting.package,

@@ -113,6 +113,24 @@ describe('the answers', () => {
     expect(parseAnswers(goodAnswer.split('\r\n').slice(0, 3).join('\n'))).toBeUndefined();
   });
 
+  test('that a QEMU took along when a module ended it are asked for again, without what ends it', async () => {
+    const { system } = aSystem();
+    const inputs: string[] = [];
+    const dying: System = {
+      ...system,
+      run: async (file, args, runOptions) => {
+        if (!args.includes('-qmp')) return await system.run(file, args, runOptions);
+        inputs.push(runOptions?.stdin ?? '');
+        const lost = inputs.length === 1;
+        const stdout = goodAnswer.split('\r\n').slice(0, lost ? 2 : 5);
+        return { status: lost ? 134 : 0, stdout: stdout.join('\n'), stderr: '' };
+      },
+    };
+    const found = await readCapabilities(dying, { file: binary, cacheDir });
+    expect(found).toMatchObject({ devices: [], machines: ['pc-q35-8.2', 'q35'], netdevTypes: ['tap', 'user'] });
+    expect(inputs.map((text) => text.includes('qom-list-types'))).toEqual([true, false]);
+  });
+
   test('hold the helper that is compiled in, and the back ends that are really there', () => {
     expect(parseBridgeHelper("use network helper 'helper' (default=/usr/lib/qemu/qemu-bridge-helper) to")).toBe(
       '/usr/lib/qemu/qemu-bridge-helper',
