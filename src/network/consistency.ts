@@ -142,7 +142,7 @@ function faultOfPlace(ip: string, look: Look): string | undefined {
 /** Literal guests of forwards, and those that nobody could find. */
 function guestFaults(look: Look): PathFault[] {
   const { written } = look.options;
-  return writtenForwards(written).flatMap(({ forward: { guest = '' }, path }) => {
+  return writtenForwards(written).flatMap(({ forward: { guest }, path }) => {
     if (isIpLiteral(guest)) {
       const fault = faultOfPlace(guest, look);
       return fault === undefined ? [] : [at(path, fault)];

@@ -1,11 +1,11 @@
 /** Forwards of a network: the guest resolved to its address, the host's side to literal addresses, and the ports that are taken for them. */
 import { QrunError } from '../errors.ts';
-import { isIpLiteral, isIpv4Literal } from '../profile/address.ts';
+import { isIpLiteral, isIpv4Literal, isIpv6Literal } from '../profile/address.ts';
 import { renderForward } from '../profile/forward.ts';
 import type { PortStep } from '../plan/step.ts';
 import type { GuestForward } from './guest-forward.ts';
 import type { NetworkForward } from './network-plan.ts';
-import type { Network } from './network.ts';
+import type { ForwardMode, Network } from './network.ts';
 import type { NetworkFacts, NetworkPlanInput } from './plan-input.ts';
 
 /** The VMs that forwards name: their addresses must be known before the plan is made. */
@@ -19,6 +19,13 @@ export function interfacesOf({ forwards }: Pick<Network, 'forwards'>): string[] 
   return [...new Set(named.map((address) => address.slice(1)))];
 }
 
+/** Why slirp, which listens for them, cannot honour a forward into a network of that mode; undefined: it can. */
+export function faultOfForward({ hostAddress, guest }: GuestForward, mode: ForwardMode): string | undefined {
+  if (isIpv6Literal(hostAddress) || isIpv6Literal(guest)) return 'networks without root have forwards in IPv4 alone';
+  if (mode !== 'isolated' || hostAddress.startsWith('127.')) return undefined;
+  return 'guests of an isolated network have no route to answer by: a forward into it is on 127.0.0.1, for this host alone';
+}
+
 export interface PlannedForwards {
   readonly forwards: readonly NetworkForward[];
   readonly steps: readonly PortStep[];
@@ -28,13 +35,15 @@ type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'ports' | 'lastPorts'>
   readonly facts: Pick<NetworkFacts, 'links'>;
 };
 
-/** @throws QrunError `host-failed`, `missing-feature` */
+/** @throws QrunError `usage`, `host-failed` */
 export function planForwards(
-  { name, forwards }: Pick<Network, 'name' | 'forwards'>,
+  { name, forward: mode, forwards }: Pick<Network, 'name' | 'forward' | 'forwards'>,
   input: ForwardsInput,
 ): PlannedForwards {
   const planned = forwards.flatMap((forward, index) => {
     const at = `network ${name}: forwards[${index}]`;
+    const fault = faultOfForward(forward, mode);
+    if (fault !== undefined) throw new QrunError('usage', `network ${name}: ${renderForward(forward)}: ${fault}`);
     const guestAddress = isIpLiteral(forward.guest) ? forward.guest : input.addresses[forward.guest];
     if (guestAddress === undefined)
       throw new QrunError('bug', `${at}: nobody reserved an address for ${forward.guest}`);

@@ -5,7 +5,7 @@ import type { PlacedForward } from '../profile/forward-faults.ts';
 import type { DocumentPath } from '../profile/yaml-document.ts';
 import { canonicalAddress, parseInterfaceAddress, type Address, type Subnet } from '../subnet.ts';
 import { parseCidr, parseRange, type AddressRange } from './address-fields.ts';
-import { parseGuestForward } from './guest-forward.ts';
+import { parseGuestForward, type GuestForward } from './guest-forward.ts';
 
 interface Placed {
   readonly path: DocumentPath;
@@ -25,6 +25,10 @@ export interface WrittenHost extends Placed {
   readonly ip?: string;
   /** It says who it is, be it well or badly. */
   readonly named: boolean;
+}
+
+export interface WrittenForward extends PlacedForward {
+  readonly forward: GuestForward;
 }
 
 export const isMap = (value: unknown): value is WrittenMap =>
@@ -78,7 +82,7 @@ export const writtenHosts = (written: WrittenMap): WrittenHost[] =>
     };
   });
 
-export const writtenForwards = (written: WrittenMap): PlacedForward[] =>
+export const writtenForwards = (written: WrittenMap): WrittenForward[] =>
   listAt(written, ['forwards'], (one, path) => {
     const parsed = typeof one === 'string' ? parseGuestForward(one) : undefined;
     return parsed === undefined || 'fault' in parsed ? undefined : { forward: parsed.value, path };

@@ -29,7 +29,7 @@ export async function resolveForwards(
 ): Promise<readonly NetworkForward[]> {
   const book = bookOf(record, context);
   const addresses = Object.fromEntries(wanted.map(({ guest }) => [guest, addressOf(guest, { record, book, context })]));
-  const named = { name: record.network, forwards: wanted };
+  const named = { name: record.network, forward: record.plan.forward, forwards: wanted };
   const links = interfacesOf(named).length > 0 ? await readLinks(context.system) : [];
   const input = { addresses, facts: { links } };
   const { forwards, steps } = planForwards(named, input);

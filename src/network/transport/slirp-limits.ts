@@ -1,6 +1,7 @@
 /** Limits of slirp, QEMU's user networking: one network of each family, and the host's side of forwards in IPv4. */
 import { isIpv6Literal } from '../../profile/address.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
+import { faultOfForward } from '../forwards.ts';
 import type { Transport } from '../network.ts';
 import { writtenAddresses, writtenForwards, writtenHosts, writtenRanges, type WrittenAddress } from '../written.ts';
 import type { TransportLook } from './transport-kind.ts';
@@ -31,14 +32,10 @@ export function placeFaults(transport: Transport, { written, forward: mode }: Tr
       const fault = faultOfIpv6(one, { transport, index, isIsolated });
       return fault === undefined ? [] : [at(one.path, fault)];
     }),
-    ...(isIsolated ? writtenForwards(written) : []).flatMap(({ forward, path }) =>
-      forward.hostAddress.startsWith('127.') ? [] : [at(path, onLoopbackAlone)],
-    ),
-    ...writtenForwards(written).flatMap(({ forward, path }) =>
-      isIpv6Literal(forward.hostAddress) || isIpv6Literal(forward.guest ?? '')
-        ? [at(path, `transport ${transport} forwards IPv4 alone`)]
-        : [],
-    ),
+    ...writtenForwards(written).flatMap(({ forward, path }) => {
+      const fault = faultOfForward(forward, mode);
+      return fault === undefined ? [] : [at(path, fault)];
+    }),
     ...writtenRanges(written).flatMap(({ from, path }) =>
       isIpv6Literal(from) ? [at(path, `transport ${transport} gives IPv4 addresses by DHCP, and no others`)] : [],
     ),
@@ -49,9 +46,6 @@ export function placeFaults(transport: Transport, { written, forward: mode }: Tr
     ),
   ];
 }
-
-const onLoopbackAlone =
-  'guests of an isolated network have no route to answer by: a forward into it is on 127.0.0.1, for this host alone';
 
 interface Ipv6Look {
   readonly transport: Transport;
