@@ -46,7 +46,9 @@ export const run: Run<NoArguments> = async (_args, context) => {
   );
   for (const { vm, nics } of vms) {
     for (const { id, network } of nics.filter(({ link }) => link === 'lost')) {
-      report.note(`${vm}: ${id} has lost the network ${network}: qrun net up ${network}, then stop and start ${vm}`);
+      const cause =
+        network === undefined ? 'passt has ended' : `it has lost the network ${network}: qrun net up ${network}`;
+      report.note(`${vm}: ${id}: ${cause}; to have it back, stop and start ${vm}`);
     }
   }
   return 0;

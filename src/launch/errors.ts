@@ -49,10 +49,10 @@ export function failedStart(plan: LaunchPlan, files: VmFiles, status: number | u
 }
 
 /** QEMU says the same for every reason why it could not bind a port, and may name another forward: a look at who has them tells. */
-function takenPort(plan: LaunchPlan): QrunError | undefined {
-  for (const { protocol, hostAddress: address, hostPort, step, written } of plan.nics.flatMap(
-    ({ forwards }) => forwards ?? [],
-  )) {
+function takenPort({ nics, links = [] }: LaunchPlan): QrunError | undefined {
+  // those of a passt that was started before QEMU are taken by that
+  const forwards = nics.flatMap((nic) => (links.some((link) => link.nic === nic.id) ? [] : (nic.forwards ?? [])));
+  for (const { protocol, hostAddress: address, hostPort, step, written } of forwards) {
     if (hostPort === 'auto' || holderOfPort({ protocol, address, port: hostPort }) === undefined) continue;
     const error = portInUse({ protocol, address }, hostPort);
     if (written.hostPort !== 'auto') return error;

@@ -1,5 +1,9 @@
 /** The NICs of a running VM with what the managed networks know of them. No monitor is asked. */
+import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
+import { vmFiles } from '../plan/vm-files.ts';
+import { parseJournal } from '../qmp/journal.ts';
+import { readTail } from '../system/files.ts';
 import { describeNic, type NicDocument, type Where } from './vms.ts';
 
 /** @param ipsOf what is known of NICs on no managed network */
@@ -8,13 +12,37 @@ export async function describeNicsNow(
   nics: readonly PlannedNic[],
   options: Where & { readonly ipsOf?: (nic: PlannedNic) => readonly string[] },
 ): Promise<NicDocument[]> {
-  if (nics.every(({ network }) => network === undefined))
-    return nics.map((nic) => describeNic(nic, options.ipsOf?.(nic) ?? []));
+  const plain = plainNics(vm, nics, options);
+  if (nics.every(({ network }) => network === undefined)) return nics.map(plain);
   const { readNicOnNetwork } = await import('../networks/nic-state.ts');
   return nics.map((nic) => {
     const { network, id, mac } = nic;
-    if (network === undefined) return describeNic(nic, options.ipsOf?.(nic) ?? []);
+    if (network === undefined) return plain(nic);
     const { ips, lost } = readNicOnNetwork({ network, vm, nic: id, mac }, options);
     return { ...describeNic(nic, ips), ...(lost && { link: 'lost' as const }) };
   });
+}
+
+/** Those on no managed network. A passt that has ended is not joined again. */
+function plainNics(
+  vm: string,
+  nics: readonly PlannedNic[],
+  { places, ipsOf }: Where & { readonly ipsOf?: (nic: PlannedNic) => readonly string[] },
+): (nic: PlannedNic) => NicDocument {
+  const cut = nics.some(({ kind }) => kind === 'passt') ? readCutStreams(vmFiles(places, vm as VmName).events) : [];
+  return (nic) => ({
+    ...describeNic(nic, ipsOf?.(nic) ?? []),
+    ...(nic.kind === 'passt' && cut.includes(nic.netdev) && { link: 'lost' as const }),
+  });
+}
+
+/** Back ends whose other end has gone and did not come again, by QEMU's own events. */
+function readCutStreams(events: string): string[] {
+  const connected = new Map<string, boolean>();
+  for (const message of parseJournal(readTail(events, 65_536))) {
+    const netdev = message.kind === 'event' ? message.data['netdev-id'] : undefined;
+    if (message.kind === 'event' && typeof netdev === 'string')
+      connected.set(netdev, message.event !== 'NETDEV_STREAM_DISCONNECTED');
+  }
+  return [...connected].filter(([, isConnected]) => !isConnected).map(([netdev]) => netdev);
 }

@@ -1,5 +1,6 @@
 /** What QEMU's own words about a failed start mean, and what mends it. Its exit status says nothing. */
 import type { ErrorCode } from '../errors.ts';
+import { parsePasstFailure } from './passt-failure.ts';
 
 export interface QemuFailure {
   readonly code: Extract<
@@ -16,6 +17,8 @@ export interface QemuFailure {
 
 /** Undefined when the text holds nothing but noise. */
 export function parseQemuFailure(stderr: string): QemuFailure | undefined {
+  const passt = / Passt (?:exited|killed) /.test(stderr) ? parsePasstFailure(stderr) : undefined;
+  if (passt !== undefined) return { ...passt, line: passt.words };
   const lines = stderr
     .slice(-64 * 1024)
     .split('\n')

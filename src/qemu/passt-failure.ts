@@ -40,8 +40,6 @@ interface Rule {
   readonly read: (match: RegExpExecArray, lines: readonly string[]) => Omit<PasstFailure, 'words'>;
 }
 
-const noRoute = /No external routable interface for IPv6/;
-
 const rules: readonly Rule[] = [
   {
     pattern: /External interface not usable/,
@@ -52,15 +50,17 @@ const rules: readonly Rule[] = [
     }),
   },
   {
-    pattern: /IPv6 forward, but IPv6 not enabled/,
-    read: () => noIpv6,
+    pattern: /IPv([46]) forward, but IPv\1 not enabled/,
+    read: ([, family = '']) => withoutRoute(family),
   },
   {
     // in the words of 2023, 2025 and 2026
     pattern: /Failed to bind (?:any )?port .*'-[tu] ([^']*)'|Listen failed for HOST \S+ port (\S+?):? /,
-    read: ([line, first, second], lines) => {
+    read: ({ input: line, 1: first, 2: second }, lines) => {
       const forward = first ?? second ?? '';
-      if (isIpv6(forward) && (lines.some((one) => noRoute.test(one)) || line.includes('(null)'))) return noIpv6;
+      const family = isIpv6(forward) ? '6' : '4';
+      const noRoute = `No external routable interface for IPv${family}`;
+      if (line.includes('(null)') || lines.some((one) => one.includes(noRoute))) return withoutRoute(family);
       const denied = line.includes('denied');
       return {
         code: denied ? 'permission' : 'in-use',
@@ -80,11 +80,11 @@ const rules: readonly Rule[] = [
   },
 ];
 
-const noIpv6 = {
+const withoutRoute = (family: string): Omit<PasstFailure, 'words'> => ({
   code: 'host-failed',
-  message: 'passt forwards IPv6 only where this host has an IPv6 default route',
-  hint: 'ip -6 route; or forward on an IPv4 address such as 127.0.0.1',
-} as const;
+  message: `passt forwards IPv${family} only where this host has an IPv${family} default route`,
+  hint: `ip -${family} route; or forward on an address of the other family`,
+});
 
 const isIpv6 = (forward: string): boolean =>
   /^\[?[0-9a-f]*:[0-9a-f:.]*\]?[/%]/i.test(forward) || forward.startsWith('[');
