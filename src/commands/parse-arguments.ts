@@ -188,7 +188,7 @@ async function parseWords(command: AnyCommand, words: readonly string[]): Promis
   const { Parser } = await import('yargs/helpers');
   const options = optionsOf(command).map(([name, spec]) => ({ ...spec, flag: flagOf(name) }));
   const flagsOf = (type: string): string[] => options.filter((spec) => spec.type === type).map(({ flag }) => flag);
-  const parsed = Parser.detailed([...words], {
+  const parsed = Parser.detailed(joinDashes(words, command), {
     configuration: parserConfiguration,
     boolean: flagsOf('boolean').filter((flag) => flag !== 'verbose'),
     string: flagsOf('string'),
@@ -200,6 +200,14 @@ async function parseWords(command: AnyCommand, words: readonly string[]): Promis
   if (parsed.error !== null) throw usage(command, parsed.error.message);
   const { _: positionals, ...given } = parsed.argv;
   return { positionals: positionals.map(String), options: given };
+}
+
+/** A value that is `-` alone would be taken for the next option. */
+function joinDashes(words: readonly string[], command: AnyCommand): string[] {
+  return words.flatMap((word, index) => {
+    if (word === '-' && takesNextWord(words[index - 1] ?? '', command)) return [];
+    return words[index + 1] === '-' && takesNextWord(word, command) ? [`${word}=-`] : [word];
+  });
 }
 
 type OptionSpec = Extract<ArgumentSpec, { readonly as: 'option' }>;
