@@ -9,6 +9,7 @@ import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll, releaseAll, type Leftover } from '../journal/walk.ts';
+import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import { startsPaused } from '../qemu/args-clash.ts';
 import { rememberPorts } from '../resources/mac-lease.ts';
@@ -83,12 +84,12 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     throwIfInterrupted(context);
     const ports = portsOf(records);
     const plan = prepared.replan(ports);
-    const record = runRecord(plan, { runId, startedAt, bootId: system.bootId() });
+    const record = { ...runRecord(plan, { runId, startedAt, bootId: system.bootId() }), written: profile.nics };
     writeRun(files, record);
     failpoint('spawn');
     waiter = startWaiter({
       shell: shellFor(descriptors, system),
-      command: [...plan.qemu.prefix, plan.qemu.file, ...plan.qemu.argv],
+      command: [...frontOf(plan.qemu), plan.qemu.file, ...plan.qemu.argv],
       release: releaseCommand(profile.name, runId),
       descriptors,
       cwd: path.dirname(profile.file),
