@@ -9,10 +9,10 @@ import type { Forward } from '../../profile/profile.ts';
 
 const maxForwards = 1024;
 
-export function forwardList() {
+export function forwardList(parse: (text: string) => Parsed<Forward> = parseGuestForward) {
   const one = parsedText(
     '[HOSTADDR:]HOSTPORT:[GUEST:]GUESTPORT[/tcp|/udp]. Without HOSTADDR only this host reaches it (127.0.0.1); HOSTPORT auto is a free port.',
-    parseGuestForward,
+    parse,
     {
       pattern: forwardPattern,
       examples: ['8080:80', '127.0.0.1:10022:22', 'auto:22', '5353:53/udp', '0.0.0.0:8080:80'],
@@ -30,5 +30,15 @@ function parseGuestForward(text: string): Parsed<Forward> {
   if (isGuestLiteral(forward)) return { value: forward };
   return {
     fault: `${JSON.stringify(forward.guest)} is no address: a forward of this kind leads to the guest itself or to an address`,
+  };
+}
+
+/** passt has one guest, whose addresses are the host's. */
+export function parseOwnForward(text: string): Parsed<Forward> {
+  const forward = parseForward(text);
+  if ('fault' in forward) return forward;
+  if (forward.guest === undefined) return { value: forward };
+  return {
+    fault: `${JSON.stringify(forward.guest)}: passt forwards to the guest itself: write HOSTPORT:GUESTPORT, or HOSTADDR:HOSTPORT:GUESTPORT`,
   };
 }

@@ -13,10 +13,14 @@ export function userSchema(context: FieldContext) {
   return nicMap('user', "User networking: QEMU's own NAT and DHCP. Needs no rights.", {
     forwards: forwardList(),
     subnet: z.exactOptional(
-      parsedText(`The guest's IPv4 subnet. Default ${defaultSubnet}.`, parseCidr, {
-        pattern: '^[0-9.]+/[0-9]+$',
-        examples: [defaultSubnet],
-      }),
+      parsedText(
+        `The guest's IPv4 subnet. Default ${defaultSubnet}, and the next free one for each further NIC of this kind.`,
+        parseCidr,
+        {
+          pattern: '^[0-9.]+/[0-9]+$',
+          examples: [defaultSubnet],
+        },
+      ),
     ),
     hostname: z.exactOptional(text('The host name that DHCP gives the guest. Default: none.', faultOfHostname)),
     restrict: z._default(flag('true: the guest reaches nothing but what forwards lead to it.'), false),

@@ -173,6 +173,8 @@ describe('a NIC', () => {
       'sessions.tx',
       'too small',
     ],
+    ['kind: passt, forwards: ["127.0.0.1:8080:web1:80"]', 'forwards[0]', 'to the guest itself'],
+    ['kind: passt, forwards: ["22:22", "127.0.0.1:8080:10.0.2.20:80"]', 'forwards[1]', 'to the guest itself'],
     ['kind: vde, socket: /x, port: 010', 'port', 'begins with a zero'],
     ['kind: vde, socket: /x, mode: 660', 'mode', 'quote it, "660"'],
     ['kind: vde, socket: /x, mode: "0888"', 'mode', 'are no rights'],
