@@ -113,6 +113,7 @@ const environment = /** @type {const} */ ([
 const files = /** @type {const} */ ([
   ['~/.config/qrun/profiles/NAME.yaml, /etc/qrun/profiles/NAME.yaml', 'profiles; for root only the second'],
   ['~/.config/qrun/networks/NAME.yaml, /etc/qrun/networks/NAME.yaml', 'networks; for root only the second'],
+  ['~/.config/qrun/labs/NAME.yaml, /etc/qrun/labs/NAME.yaml', 'labs; for root only the second'],
   ['~/.local/state/qrun, /var/lib/qrun', 'state of an ordinary user, and of root'],
   ['$XDG_RUNTIME_DIR/qrun, /run/qrun', 'sockets of an ordinary user, and of root'],
   ['~/.cache/qrun, /var/cache/qrun', 'caches of an ordinary user, and of root'],

@@ -26,7 +26,12 @@ export async function raiseNetworks(
   for (const network of prepared) {
     context.tell(titleOf(network.name), 'waiting', 'comes up');
     const started = network.running?.pinned !== true;
-    await bringUp(network, context);
+    try {
+      await bringUp(network, context);
+    } catch (error) {
+      context.tell(titleOf(network.name), 'failed', 'could not come up');
+      throw error;
+    }
     raised.push({ network: network.name, started });
     context.tell(titleOf(network.name), 'done', started ? 'is up' : 'is up already');
   }

@@ -8,7 +8,7 @@ const web1 = 'memory: 64M\nnics:\n  - kind: user\n    forwards: ["auto:22", "127
 
 test('every command that prints a document has a schema, and the schemas are used', () => {
   const named = commands.filter(({ document }) => document === true).map(({ name }) => name.replace(' ', '-'));
-  expect(documentSchemas().toSorted()).toEqual([...named, 'error', 'lab', 'nic', 'profile'].toSorted());
+  expect(documentSchemas().toSorted()).toEqual([...named, 'error', 'lab', 'network', 'nic', 'profile'].toSorted());
 });
 
 test('a document that lacks something, or has something else in its place, is found', () => {

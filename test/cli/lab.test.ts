@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
-import { createHome, isAlive, needsQemu, pidBehindPty, waitUntil, type Home } from '../harness/harness.ts';
+import { createHome, isAlive, needsQemu, needsRoot, pidBehindPty, waitUntil, type Home } from '../harness/harness.ts';
 import { detach, eventually, leftOf, ps, still } from './a-vm.ts';
 
 const names = ['db', 'web1', 'web2', 'front'] as const;
@@ -403,6 +403,32 @@ describe('wrong use', () => {
     expect(stderr).toContain('lab.yaml:1: db: there is no profile db');
     expect(stderr).toContain('hint: profile: ./db.yaml in lab.yaml');
     expect(status).toBe(2);
+  });
+
+  test('ABUSE: root takes no lab that others could have written', async (context) => {
+    needsRoot(context);
+    const home = createHome({ as: 'root' });
+    home.write('lab.yaml', 'vms: [{ name: db, args: [-S] }]', 0o666);
+    for (const command of ['up', 'down']) {
+      const { status, stderr } = await home.qrun([command, 'lab.yaml']);
+      expect(stderr).toMatch(/refused as root: .*lab\.yaml can be written by others/);
+      expect(status).toBe(2);
+    }
+  });
+
+  test('ABUSE: what is no lab and no text is no bug', async () => {
+    const home = createHome();
+    for (const text of ['', '\0', 'vms: [', 'vms: &a [*a]', '- a', `vms: ${'['.repeat(5000)}`, 'vms: { ? [a] : b }']) {
+      home.write('lab.yaml', text);
+      const { status, stderr } = await home.qrun(['up', 'lab.yaml']);
+      expect({ text: text.slice(0, 20), status, bug: /bug/.test(stderr) }).toEqual({
+        text: text.slice(0, 20),
+        status: 2,
+        bug: false,
+      });
+    }
+    home.mkdir('dir.yaml');
+    expect((await home.qrun(['up', './dir.yaml'])).status).toBe(2);
   });
 
   test('errors are documents with --json', async () => {
