@@ -1,5 +1,5 @@
 /** DNS messages (RFC 1035): reading a question, building its answer. */
-import { formatIpv4 } from './address.ts';
+import { parseIpv4 } from './address.ts';
 
 export const dnsTypes = { a: 1, soa: 6, ptr: 12, aaaa: 28, opt: 41, any: 255 } as const;
 export const dnsCodes = { noError: 0, noSuchName: 3, refused: 5 } as const;
@@ -104,9 +104,6 @@ export function encodeName(name: string): Buffer {
 
 /** The address that `1.2.44.10.in-addr.arpa` asks about. */
 export function parseReverseName(name: string): number | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
-  if (match === null) return undefined;
-  const parts = match.slice(1, 5).map(Number).toReversed();
-  const ip = parts.reduce((value, part) => value * 256 + part, 0);
-  return parts.every((part) => part <= 255) && formatIpv4(ip) === parts.join('.') ? ip : undefined;
+  const match = /^([0-9.]+)\.in-addr\.arpa$/.exec(name);
+  return match?.[1] === undefined ? undefined : parseIpv4(match[1].split('.').toReversed().join('.'));
 }

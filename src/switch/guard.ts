@@ -4,7 +4,7 @@
  * ARP, IPv4 source address, or as somebody who hands out addresses and routes.
  */
 import { arpOperations, etherTypes, ethernetSize, parseArp } from './frame.ts';
-import { ndp, parseIpv6Payload } from './ipv6.ts';
+import { isNeighbourDiscovery, ndp, parseIpv6Payload, type Ipv6Payload } from './ipv6.ts';
 
 /**
  * - `pass`: to whom it is addressed, the gateway too.
@@ -37,10 +37,18 @@ interface Packet {
 /** The first two octets of what slirp calls its own. */
 export const isGatewayPrefix = (prefix: number): boolean => prefix === 0x5255 || prefix === 0x5256;
 
+const maxGatewayAddresses = 16;
+
 export class Guard {
-  readonly #options: GuardOptions;
+  #options: GuardOptions;
+  /** The gateway's IPv6 addresses, as far as it has said them in neighbour discovery. */
+  readonly #gateway6 = new Set<string>();
 
   constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  update(options: GuardOptions): void {
     this.#options = options;
   }
 
@@ -61,9 +69,11 @@ export class Guard {
       return ports === undefined || (ports.source !== dhcpPorts.server && ports.destination !== dhcpPorts.client);
     }
     if (type !== etherTypes.ipv6) return type === etherTypes.arp;
-    if (!this.#options.isolated) return true;
     const payload = parseIpv6Payload(buffer, at, end);
-    return payload.kind !== 'icmp' || payload.type !== ndp.routerAdvertisement;
+    if (payload.kind !== 'icmp') return payload.kind !== 'unclear';
+    if (isNeighbourDiscovery(payload.type) && this.#gateway6.size < maxGatewayAddresses)
+      this.#gateway6.add(buffer.toString('latin1', at + 8, at + 24));
+    return payload.type !== ndp.routerAdvertisement || !this.#options.isolated;
   }
 
   #isOurs(ip: number): boolean {
@@ -73,7 +83,7 @@ export class Guard {
   #judge(type: number, buffer: Buffer, packet: Packet): Verdict {
     if (type === etherTypes.ipv4) return this.#judgeIpv4(buffer, packet);
     if (type === etherTypes.arp) return this.#judgeArp(buffer, packet);
-    return type === etherTypes.ipv6 ? judgeIpv6(buffer, packet) : 'guests';
+    return type === etherTypes.ipv6 ? this.#judgeIpv6(buffer, packet) : 'guests';
   }
 
   /**
@@ -108,7 +118,7 @@ export class Guard {
     if (ports.source === dhcpPorts.server || ports.destination === dhcpPorts.client)
       return this.#options.hasDhcp ? 'drop' : 'guests';
     const isQuestion = ports.destination === dnsPort && destination === this.#options.dnsServer && fragment === 0;
-    return isQuestion ? 'dns' : ordinary;
+    return isQuestion && !isGroupFrame(buffer, start) ? 'dns' : ordinary;
   }
 
   #judgeArp(buffer: Buffer, { at, end }: Packet): Verdict {
@@ -117,20 +127,30 @@ export class Guard {
     if (isGatewayPrefix(Math.floor(arp.senderMac / 0x1_0000_0000))) return 'drop';
     return arp.operation === arpOperations.request && this.#isOurs(arp.targetIp) ? 'arp' : 'pass';
   }
-}
 
-function judgeIpv6(buffer: Buffer, { start, at, end }: Packet): Verdict {
-  const payload = parseIpv6Payload(buffer, at, end);
-  switch (payload.kind) {
-    case 'unclear':
-      return 'drop';
-    case 'icmp':
-      return payload.type === ndp.routerAdvertisement || payload.type === ndp.redirect ? 'drop' : 'pass';
-    case 'udp':
-      if (payload.sourcePort === dhcp6Ports.server || payload.destinationPort === dhcp6Ports.client) return 'drop';
-      return isGroupFrame(buffer, start) && payload.destinationPort !== dhcp6Ports.server ? 'guests' : 'pass';
-    case 'other':
-      return isGroupFrame(buffer, start) ? 'guests' : 'pass';
+  #judgeIpv6(buffer: Buffer, { start, at, end }: Packet): Verdict {
+    const payload = parseIpv6Payload(buffer, at, end);
+    switch (payload.kind) {
+      case 'unclear':
+        return 'drop';
+      case 'icmp':
+        return this.#isRoutersWord(buffer, payload, end) ? 'drop' : 'pass';
+      case 'udp':
+        if (payload.sourcePort === dhcp6Ports.server || payload.destinationPort === dhcp6Ports.client) return 'drop';
+        return isGroupFrame(buffer, start) && payload.destinationPort !== dhcp6Ports.server ? 'guests' : 'pass';
+      case 'other':
+        return isGroupFrame(buffer, start) ? 'guests' : 'pass';
+    }
+  }
+
+  /** What only a router says, or "I have this address" about one of the gateway's. */
+  #isRoutersWord(buffer: Buffer, { type, at }: Extract<Ipv6Payload, { kind: 'icmp' }>, end: number): boolean {
+    if (type === ndp.routerAdvertisement || type === ndp.redirect) return true;
+    return (
+      type === ndp.neighbourAdvertisement &&
+      at + 24 <= end &&
+      this.#gateway6.has(buffer.toString('latin1', at + 8, at + 24))
+    );
   }
 }
 

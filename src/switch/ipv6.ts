@@ -1,7 +1,12 @@
 /** The little that the guard must know of an IPv6 packet: what is behind its chain of headers. */
 
 /** ICMPv6 types of neighbour discovery (RFC 4861). */
-export const ndp = { routerAdvertisement: 134, neighbourAdvertisement: 136, redirect: 137 } as const;
+export const ndp = {
+  routerAdvertisement: 134,
+  neighbourSolicitation: 135,
+  neighbourAdvertisement: 136,
+  redirect: 137,
+} as const;
 
 export type Ipv6Payload =
   | { readonly kind: 'icmp'; readonly type: number; readonly at: number }
@@ -48,3 +53,6 @@ function payloadOf(
   if (at + 8 > end) return unclear;
   return { kind: 'udp', sourcePort: buffer.readUInt16BE(at), destinationPort: buffer.readUInt16BE(at + 2) };
 }
+
+/** What is not forwarded: its source address is its sender's own. */
+export const isNeighbourDiscovery = (type: number): boolean => type >= ndp.routerAdvertisement && type <= ndp.redirect;

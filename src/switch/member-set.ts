@@ -1,12 +1,12 @@
 /** The NICs of the network, as qrun has written them down: one small file for each. A file that is none is told once and left out. */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { parseIpv4, parseMac } from './address.ts';
 import type { SwitchMember } from './config.ts';
 import { isHostName } from './host-name.ts';
 import type { Log } from './log.ts';
-import { parseJson, readSmall } from './small-file.ts';
+import { parseJson, readSmall, signatureOf } from './small-file.ts';
 
 export interface Member {
   readonly vm: string;
@@ -34,8 +34,10 @@ export class MemberSet {
     return [...this.#byMac.values()];
   }
 
-  ofMac(mac: number): Member | undefined {
-    return this.#byMac.get(mac);
+  /** Whose MAC it is, if that VM has a port here at all. */
+  vmOfMac(mac: number): string | undefined {
+    const member = this.#byMac.get(mac);
+    return member?.port === undefined ? undefined : member.vm;
   }
 
   vmOfPort(port: string): string | undefined {
@@ -78,11 +80,6 @@ function memberFiles(directory: string, log: Log): string[] {
       log.once('members directory', `cannot read ${directory}: ${errnoOf(error) ?? 'error'}`);
     return [];
   }
-}
-
-function signatureOf(file: string): string {
-  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return found === undefined ? file : `${file} ${found.ino} ${found.size} ${found.mtimeNs}`;
 }
 
 /** Undefined: it is no member of a version that we know. */

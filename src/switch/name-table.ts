@@ -24,22 +24,23 @@ export interface NameSources {
   readonly said: readonly NamedAddress[];
 }
 
-/** Each name is known by itself and, if it has no dot, in the domain too. */
+/** Each name is known by itself and in the domain. */
 export function buildNameTable({ domain, written, said }: NameSources): NameTable {
   const addresses = new Map<string, number[]>();
   const names = new Map<number, string>();
-  const full = (name: string): string => (domain === undefined || name.includes('.') ? name : `${name}.${domain}`);
+  const inDomain = (name: string): string =>
+    domain === undefined || name === domain || name.endsWith(`.${domain}`) ? name : `${name}.${domain}`;
   const add = (name: string, ip: number): void => {
-    for (const one of new Set([name, full(name)])) {
+    for (const one of new Set([name, inDomain(name)])) {
       const known = addresses.get(one);
       if (known === undefined) addresses.set(one, [ip]);
       else if (!known.includes(ip) && known.length < maxAddresses) known.push(ip);
     }
-    if (!names.has(ip)) names.set(ip, full(name));
+    if (!names.has(ip)) names.set(ip, name.includes('.') ? name : inDomain(name));
   };
   for (const { ip, names: all } of written) for (const name of all) add(name, ip);
   for (const { ip, names: all } of said)
-    for (const name of all) if (!addresses.has(name) && !addresses.has(full(name))) add(name, ip);
+    for (const name of all) if (!addresses.has(name) && !addresses.has(inDomain(name))) add(name, ip);
   return {
     addressesOf: (name) => addresses.get(name),
     nameOf: (ip) => names.get(ip),

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { Log } from './log.ts';
-import { Port, type PortOptions } from './port.ts';
+import { Port, type PortOptions, type SocketFile } from './port.ts';
 
 export interface PortSetOptions extends Pick<PortOptions, 'pool' | 'log' | 'plug' | 'unplug'> {
   readonly directory: string;
@@ -46,9 +46,9 @@ export class PortSet {
   #look(file: string, here: Set<string>): void {
     const { gateway, log } = this.#options;
     const name = path.basename(file);
-    const inode = inodeOfSocket(file);
-    if (inode === undefined) return;
-    if (inode === 'no socket') log.once(`no socket ${name}`, `${name} is no socket, and is left alone`);
+    const socket = lookAtSocket(file);
+    if (socket === undefined) return;
+    if (socket === 'no socket') log.once(`no socket ${name}`, `${name} is no socket, and is left alone`);
     else if (!this.#ports.has(file) && this.#ports.size >= maxPorts)
       log.once('ports', `more than ${maxPorts} ports: the rest is left alone`);
     else {
@@ -58,7 +58,7 @@ export class PortSet {
         port = new Port({ ...this.#options, name, path: file, isGateway: file === gateway });
         this.#ports.set(file, port);
       }
-      port.seen(inode);
+      port.seen(socket);
     }
   }
 
@@ -81,10 +81,12 @@ function namesIn(directory: string, log: Log): string[] {
 }
 
 /** A symbolic link is no socket, wherever it leads. */
-function inodeOfSocket(file: string): bigint | 'no socket' | undefined {
+function lookAtSocket(file: string): SocketFile | 'no socket' | undefined {
   try {
     const found = lstatSync(file, { bigint: true });
-    return found.isSocket() ? found.ino : 'no socket';
+    if (!found.isSocket()) return 'no socket';
+    const identity = `${found.dev} ${found.ino} ${found.birthtimeNs}`;
+    return { identity, changed: `${identity} ${found.ctimeNs}` };
   } catch {
     return undefined;
   }

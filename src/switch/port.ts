@@ -23,9 +23,17 @@ export interface PortOptions {
 
 const firstRetryMs = 5;
 const lastRetryMs = 1000;
-const nonsenseRetryMs = 5000;
+const firstNonsenseMs = 100;
+const lastNonsenseMs = 60_000;
 /** A connection that lasted so long was a good one. */
 const steadyAfterMs = 1000;
+
+/** Which socket it is: a new one of the same name may have the same inode, where no time of birth is kept. */
+export interface SocketFile {
+  readonly identity: string;
+  /** Another text whenever anything about it changed. */
+  readonly changed: string;
+}
 
 export class Port {
   readonly name: string;
@@ -35,7 +43,7 @@ export class Port {
   #upSinceMs: number | undefined;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
-  #inode: bigint | undefined;
+  #socket: SocketFile | undefined;
 
   constructor(options: PortOptions) {
     this.name = options.name;
@@ -51,12 +59,14 @@ export class Port {
     return this.#connection?.queuedBytes ?? 0;
   }
 
-  /** The socket is there, and is this one. Connects if it has to. */
-  seen(inode: bigint): void {
-    if (this.#inode !== inode) {
-      this.#inode = inode;
-      this.#failures = 0;
+  /** The socket is there, and is this one. Connects if it has to; at once if it is another one than before. */
+  seen(socket: SocketFile): void {
+    const before = this.#socket;
+    this.#socket = socket;
+    const isOther = before?.identity !== socket.identity;
+    if (isOther || (!this.isUp && before?.changed !== socket.changed)) {
       this.close();
+      this.#failures = 0;
     }
     if (this.#connection === undefined && this.#timer === undefined) this.#connect();
   }
@@ -104,9 +114,10 @@ export class Port {
     this.#down();
     if (why === 'ENOENT') return; // gone: whoever looks at the directory says when it is there again
     this.#tell(why);
-    const soonMs = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures, 10));
+    // the first connection after a switch that was killed may begin in the middle of a frame: that is no reason for a long silence
+    const [firstMs, lastMs] = why === 'nonsense' ? [firstNonsenseMs, lastNonsenseMs] : [firstRetryMs, lastRetryMs];
+    this.#timer = setTimeout(() => this.#connect(), Math.min(lastMs, firstMs * 2 ** Math.min(this.#failures, 20)));
     this.#failures += 1;
-    this.#timer = setTimeout(() => this.#connect(), why === 'nonsense' ? nonsenseRetryMs : soonMs);
   }
 
   #tell(why: ConnectionEnd): void {

@@ -3,7 +3,7 @@ import { createChunkPool } from './chunk-pool.ts';
 import { DhcpServer } from './dhcp.ts';
 import { watchDirectory } from './directory-watch.ts';
 import { answerDns } from './dns.ts';
-import { Guard } from './guard.ts';
+import { Guard, type GuardOptions } from './guard.ts';
 import { createLeaseFile, parseLeases, type LeaseFile } from './lease-file.ts';
 import type { FixedAddress } from './address-plan.ts';
 import type { Log } from './log.ts';
@@ -11,8 +11,10 @@ import { MemberSet, type Member } from './member-set.ts';
 import { buildNameTable, type NamedAddress, type NameTable } from './name-table.ts';
 import { PortSet } from './port-set.ts';
 import { ConfigFault, readSettings, type Settings } from './read-config.ts';
-import { readSmall } from './small-file.ts';
-import { Switch, type SwitchOptions } from './switch.ts';
+import { readSmall, signatureOf } from './small-file.ts';
+import { Switch } from './switch.ts';
+
+const configEveryMs = 2000;
 
 const nowS = (): number => Date.now() / 1000;
 
@@ -35,18 +37,30 @@ class NetworkProcess {
   readonly #switch: Switch;
   readonly #ports: PortSet;
   readonly #leaseFile: LeaseFile;
+  readonly #guard: Guard;
   #settings: Settings;
+  #configSignature: string;
   #dhcp: DhcpServer | undefined;
   #names: NameTable | undefined;
 
   constructor(configFile: string, log: Log) {
     this.#configFile = configFile;
     this.#log = log;
+    this.#configSignature = signatureOf(configFile);
     this.#settings = readSettings(configFile);
+    this.#guard = new Guard(guardOptions(this.#settings));
     const { members, ports: directory, gatewayPort: gateway, leases: file } = this.#settings;
     this.#members = new MemberSet(members, log);
     this.#leaseFile = createLeaseFile({ file, log, leases: () => this.#dhcp?.leases.all ?? [] });
-    this.#switch = new Switch({ log, nowMs: () => performance.now(), ...this.#rules() });
+    this.#switch = new Switch({
+      log,
+      nowMs: () => performance.now(),
+      guard: this.#guard,
+      vmOfMac: (mac) => this.#members.vmOfMac(mac),
+      vmOfPort: (port) => this.#members.vmOfPort(port),
+      answerDhcp: (datagram) => this.#dhcp?.answer(datagram, nowS()),
+      answerDns: (datagram) => answerDns(datagram, (this.#names ??= this.#nameTable()), this.#settings),
+    });
     const plug = this.#switch.plug.bind(this.#switch);
     const unplug = this.#switch.unplug.bind(this.#switch);
     this.#ports = new PortSet({ directory, gateway, pool: createChunkPool(), log, plug, unplug });
@@ -67,10 +81,15 @@ class NetworkProcess {
       this.#lookAtMembers();
       this.#ports.scan();
     });
+    // a SIGHUP is lost on a process that is just being started
+    setInterval(() => {
+      if (signatureOf(this.#configFile) !== this.#configSignature) this.reload();
+    }, configEveryMs);
   }
 
   /** A configuration that cannot be used changes nothing. */
   reload(): void {
+    this.#configSignature = signatureOf(this.#configFile);
     try {
       this.#settings = readSettings(this.#configFile);
       this.#log.say('configuration read again');
@@ -102,18 +121,8 @@ class NetworkProcess {
       this.#dhcp.update(dhcp, this.#members.all.flatMap(fixedAddressOf));
     }
     this.#names = undefined;
-    this.#switch.update(this.#rules());
-  }
-
-  #rules(): Omit<SwitchOptions, 'log' | 'nowMs'> {
-    const { gateway, dnsServer, isolated, dhcp } = this.#settings;
-    return {
-      guard: new Guard({ gateway, dnsServer, isolated, hasDhcp: dhcp !== undefined }),
-      vmOfMac: (mac) => this.#members.ofMac(mac)?.vm,
-      vmOfPort: (port) => this.#members.vmOfPort(port),
-      answerDhcp: (datagram) => this.#dhcp?.answer(datagram, nowS()),
-      answerDns: (datagram) => answerDns(datagram, (this.#names ??= this.#nameTable()), this.#settings),
-    };
+    this.#guard.update(guardOptions(this.#settings));
+    this.#switch.checkPlaces();
   }
 
   #nameTable(): NameTable {
@@ -126,6 +135,13 @@ class NetworkProcess {
     });
   }
 }
+
+const guardOptions = ({ gateway, dnsServer, isolated, dhcp }: Settings): GuardOptions => ({
+  gateway,
+  dnsServer,
+  isolated,
+  hasDhcp: dhcp !== undefined,
+});
 
 const fixedAddressOf = ({ mac, ip, hostName }: Member): FixedAddress[] =>
   ip === undefined ? [] : [{ mac, ip, ...(hostName !== undefined && { hostName }) }];

@@ -1,5 +1,5 @@
 /** Files that qrun writes for the switch: small, and of JSON. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 const maxBytes = 4 * 1024 * 1024;
 
@@ -20,6 +20,16 @@ export function readSmall(file: string): string | undefined {
     return undefined;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Another text whenever the file is another one, or has changed. */
+export function signatureOf(file: string): string {
+  try {
+    const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? file : `${file} ${found.ino} ${found.size} ${found.mtimeNs}`;
+  } catch {
+    return file;
   }
 }
 

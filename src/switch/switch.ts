@@ -55,7 +55,7 @@ const moveMs = 10_000;
 export class Switch {
   readonly #ports = new Set<SwitchPort>();
   readonly #table = new MacTable<SwitchPort>();
-  #options: SwitchOptions;
+  readonly #options: SwitchOptions;
   #gateway: SwitchPort | undefined;
   #nowMs = 0;
   /** Frames of one chunk that go to one port and lie behind one another. */
@@ -69,9 +69,8 @@ export class Switch {
     return this.#table.size;
   }
 
-  /** Other rules; MACs that are now where they may not be are forgotten. */
-  update(options: Partial<SwitchOptions>): void {
-    this.#options = { ...this.#options, ...options };
+  /** The VMs are others than before: MACs that are now where they may not be are forgotten. */
+  checkPlaces(): void {
     this.#table.forgetWhere((mac, port) => !this.#mayUse(mac, port));
   }
 
