@@ -116,6 +116,9 @@ async function mend(
   { system, warn }: NetworkContext,
 ): Promise<NetworkRecord> {
   let renewed = false;
+  // a runtime directory goes away when its user logs out, and what runs goes on
+  for (const step of record.plan.steps)
+    if (step.kind === 'directory') ensurePrivateDirectory(step.path, { uid: system.uid });
   for (const step of servicesOf(record.plan)) {
     const started = await mendService(step, system.env);
     if (started.length > 0)
