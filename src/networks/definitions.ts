@@ -1,5 +1,6 @@
 /** `qrun net define`, `edit` and `rm`: definitions written, changed and removed; checked before they are kept. */
-import { readFileSync, realpathSync, rmSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { realpathSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { homeDirectory } from '../home.ts';
@@ -44,7 +45,7 @@ export interface Defined {
 
 /** @throws QrunError `invalid-network`, `in-use` when another definition of that name is there */
 export async function defineNetwork(options: DefineOptions, context: NetworkContext): Promise<Defined> {
-  const { name, file: source, text } = readSource(options, context);
+  const { name, file: source, text } = await readSource(options, context);
   const target = ownFile(context, name);
   const definition = await parse(text, { file: source, name, context });
   if (
@@ -81,7 +82,7 @@ interface Source {
   readonly text: string;
 }
 
-function readSource({ file, name }: DefineOptions, { system, places }: NetworkContext): Source {
+async function readSource({ file, name }: DefineOptions, { system, places }: NetworkContext): Promise<Source> {
   if (file !== '-') {
     return readNetworkFile(path.resolve(file), { system, places, ...(name !== undefined && { name }) });
   }
@@ -90,8 +91,25 @@ function readSource({ file, name }: DefineOptions, { system, places }: NetworkCo
       hint: 'qrun net define - --name NAME',
     });
   }
-  return { name: parseNetworkName(name), file: path.resolve('stdin.yaml'), text: readFileSync(0, 'utf8') };
+  return { name: parseNetworkName(name), file: path.resolve('stdin.yaml'), text: await readStdin() };
 }
+
+/** @throws QrunError `invalid-network` for what is no text, or too much of it */
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    size += bytes.length;
+    if (size > maxBytes) throw notText(`it is larger than ${maxBytes / 1024} KiB`);
+    chunks.push(bytes);
+  }
+  const all = Buffer.concat(chunks);
+  if (!isUtf8(all)) throw notText('it is not UTF-8 text');
+  return all.toString('utf8');
+}
+
+const notText = (why: string): QrunError => new QrunError('invalid-network', `the standard input: ${why}`);
 
 interface ParseOptions {
   readonly file: string;

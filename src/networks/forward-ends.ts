@@ -21,12 +21,18 @@ import { listMembers } from './members.ts';
 import { poolOf } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 
-/** Reserves addresses of VMs that have none yet. @returns without those that are there already */
+export interface ResolvedForwards {
+  readonly fresh: readonly NetworkForward[];
+  /** Those that the record has already. */
+  readonly known: readonly NetworkForward[];
+}
+
+/** Reserves addresses of VMs that have none yet. */
 export async function resolveForwards(
   wanted: readonly GuestForward[],
   record: NetworkRecord,
   context: NetworkContext,
-): Promise<readonly NetworkForward[]> {
+): Promise<ResolvedForwards> {
   const book = bookOf(record, context);
   const addresses = Object.fromEntries(wanted.map(({ guest }) => [guest, addressOf(guest, { record, book, context })]));
   const named = { name: record.network, forward: record.plan.forward, forwards: wanted };
@@ -39,7 +45,8 @@ export async function resolveForwards(
   const ports: Record<string, number> = {};
   for (const step of fresh) ports[step.id] = await takePort(step, { record, context });
   book.save();
-  return planForwards(named, { ...input, ports }).forwards.filter((forward) => isNew(forward));
+  const resolved = planForwards(named, { ...input, ports }).forwards;
+  return { fresh: resolved.filter(isNew), known: resolved.filter((forward) => !isNew(forward)) };
 }
 
 function refuseTwice(forwards: readonly NetworkForward[]): void {

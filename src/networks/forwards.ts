@@ -39,17 +39,20 @@ export async function addForwards(
 ): Promise<readonly NetworkForward[]> {
   const wanted = rules.map(parseRule);
   return await underLock(name, context, async (record, gatewayOf) => {
-    const added = await resolveForwards(wanted, record, context);
-    if (added.length === 0) return added;
-    await keepForwards(record, [...record.forwards, ...added], context);
+    const { fresh, known } = await resolveForwards(wanted, record, context);
+    if (fresh.length > 0) await keepForwards(record, [...record.forwards, ...fresh], context);
     failpoint(`forward:${name}`);
     try {
-      await withGateway(gatewayOf, (gateway) => addAll(gateway, added));
+      // also what is known: whoever wrote it down may have been killed before the gateway was asked
+      await withGateway(gatewayOf, async (gateway) => {
+        for (const forward of known) await gateway.add(forward);
+        await addAll(gateway, fresh);
+      });
     } catch (error) {
-      await keepForwards(record, record.forwards, context);
+      if (fresh.length > 0) await keepForwards(record, record.forwards, context);
       throw error;
     }
-    return added;
+    return fresh;
   });
 }
 

@@ -3,6 +3,8 @@ import { QrunError } from '../errors.ts';
 import type { NetworkForward } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { connectQmp, type QmpClient } from '../qmp/client.ts';
+import { parseUsernet } from '../qmp/usernet.ts';
+import { delay } from '../system/delay.ts';
 
 export interface GatewayOf {
   readonly name: NetworkName;
@@ -12,7 +14,7 @@ export interface GatewayOf {
 }
 
 export interface Gateway {
-  /** @throws QrunError `host-failed` */
+  /** One that is there already is as good as added. @throws QrunError `host-failed` */
   readonly add: (forward: NetworkForward) => Promise<void>;
   /** One that is not there is as good as gone. @throws QrunError `host-failed` */
   readonly remove: (forward: NetworkForward) => Promise<void>;
@@ -25,7 +27,7 @@ export async function withGateway<T>(of: GatewayOf, use: (gateway: Gateway) => P
     return await use({
       add: async (forward) => {
         const said = await client.hmp(`hostfwd_add ${of.netdev} ${hostSide(forward)}-${guestSide(forward)}`);
-        if (said.trim() !== '') throw refused(of, forward, said);
+        if (said.trim() !== '' && !(await has(client, of, forward))) throw refused(of, forward, said);
       },
       remove: async (forward) => {
         const said = await client.hmp(`hostfwd_remove ${of.netdev} ${hostSide(forward)}`);
@@ -37,15 +39,36 @@ export async function withGateway<T>(of: GatewayOf, use: (gateway: Gateway) => P
   }
 }
 
+async function has(client: QmpClient, { netdev }: GatewayOf, forward: NetworkForward): Promise<boolean> {
+  const rows = parseUsernet(await client.hmp('info usernet'));
+  return rows.some(
+    (row) =>
+      row.netdev === netdev &&
+      row.state === 'HOST_FORWARD' &&
+      row.protocol.toLowerCase() === forward.protocol &&
+      (row.source === '*' ? '0.0.0.0' : row.source) === forward.hostAddress &&
+      row.sourcePort === forward.hostPort &&
+      row.destination === forward.guestAddress &&
+      row.destinationPort === forward.guestPort,
+  );
+}
+
+/** As long as it takes its keeper to start it again. */
+const patienceMs = 5000;
+
 async function connect({ name, monitor }: GatewayOf): Promise<QmpClient> {
-  try {
-    return await connectQmp(monitor, { greetingTimeoutMs: 5000 });
-  } catch (error) {
-    throw new QrunError('host-failed', `network ${name}: its gateway does not answer`, {
-      causes: [`${monitor}: ${error instanceof Error ? error.message : String(error)}`],
-      hint: `qrun net info ${name}; qrun net up ${name}`,
-      cause: error,
-    });
+  for (const began = Date.now(); ; await delay(100)) {
+    try {
+      return await connectQmp(monitor, { greetingTimeoutMs: patienceMs });
+    } catch (error) {
+      const isStarting = error instanceof QrunError && error.code === 'host-failed';
+      if (isStarting && Date.now() - began < patienceMs) continue;
+      throw new QrunError('host-failed', `network ${name}: its gateway does not answer`, {
+        causes: [`${monitor}: ${error instanceof Error ? error.message : String(error)}`],
+        hint: `qrun net info ${name}; qrun net up ${name}`,
+        cause: error,
+      });
+    }
   }
 }
 

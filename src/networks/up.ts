@@ -1,6 +1,7 @@
 /** `qrun net up`, `down` and `show`: from a word on the command line to the stage. */
+import path from 'node:path';
 import type { NetworkPlan } from '../network/network-plan.ts';
-import type { NetworkName } from '../network/network.ts';
+import type { Network, NetworkName } from '../network/network.ts';
 import { parseNetworkName } from '../names.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
@@ -26,8 +27,17 @@ export const planOfNetwork = async (argument: string, context: NetworkContext): 
   (await prepared(argument, context)).shown;
 
 /** Up, or mended, and kept up. */
-export const upNetwork = async (argument: string, context: NetworkContext): Promise<NetworkRecord> =>
-  await bringUp(await prepared(argument, context), context);
+export async function upNetwork(argument: string, context: NetworkContext): Promise<NetworkRecord> {
+  const network = await prepared(argument, context);
+  const record = await bringUp(network, context);
+  if (meaningOf(network.definition) !== meaningOf(record.definition)) {
+    const { file } = network.definition;
+    context.warn(
+      `network ${record.network} is up as it was; what ${file} says counts after: qrun net down ${record.network}`,
+    );
+  }
+  return record;
+}
 
 /** @throws QrunError `unknown-name`, `in-use` with VMs on it and without `force`, `left-behind` */
 export async function downNetwork(
@@ -35,8 +45,15 @@ export async function downNetwork(
   force: boolean,
   context: NetworkContext,
 ): Promise<{ readonly name: NetworkName; readonly wasUp: boolean }> {
-  const name = parseNetworkName(argument);
+  const name = nameOf(argument);
   const wasUp = await takeDown(name, force, context);
   if (!wasUp) requireKnownNetwork(name, context.places);
   return { name, wasUp };
 }
+
+/** Wherever it lies. */
+const meaningOf = ({ file: _file, ...rest }: Network): string => JSON.stringify(rest);
+
+/** As `up` names it. */
+const nameOf = (argument: string): NetworkName =>
+  parseNetworkName(/\/|\.ya?ml$/.test(argument) ? path.basename(argument).replace(/\.ya?ml$/, '') : argument);
