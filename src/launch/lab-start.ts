@@ -125,7 +125,7 @@ export class LabStart {
         this.#failure = {
           error: interrupted?.aborted === true ? interruptedBy(interrupted) : errorOf({ vm, error }, what),
         };
-        this.#context.tell(vm.name, 'failed', error instanceof Error ? error.message : String(error));
+        this.#context.tell(vm.name, 'failed', wordsOfError(error, vm.name));
         // as if by a signal: starts under way undo themselves, and what they throw then is nobody's news
         this.#cut.abort('SIGTERM');
       }
@@ -206,6 +206,12 @@ const wordsOf = ({ other, wait }: { readonly other: LabVm; readonly wait: LabWai
 
 const ended = (name: string): QrunError =>
   new QrunError('guest-crashed', 'it ended before that', { hint: `qrun logs ${name}` });
+
+/** Its row has the name already. */
+function wordsOfError(error: unknown, name: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
+}
 
 /** A start that another qrun is at has no pid in its record yet; one of a script's has no record at all. */
 async function untilStarted(first: Vm, context: LabContext): Promise<Vm> {

@@ -28,7 +28,7 @@ export async function undoLab({ vms, started, raised }: ToUndo, given: LabContex
     try {
       if (!(await act())) return;
       ended.push(name);
-      context.tell(name, 'done', 'ended again');
+      context.tell(name, 'undone', 'ended again');
     } catch (error) {
       left.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
       context.tell(name, 'failed', 'could not be ended again');

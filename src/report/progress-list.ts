@@ -7,7 +7,7 @@ import { visible } from './visible.ts';
 import { widthOf } from './width.ts';
 
 /** `waiting` is told for the sake of a picture that changes; `failed` too, for the error tells it; the others are news. */
-export type Mark = 'waiting' | 'working' | 'done' | 'failed';
+export type Mark = 'waiting' | 'working' | 'done' | 'undone' | 'failed';
 
 export interface ProgressList {
   readonly set: (name: string, mark: Mark, text: string) => void;
@@ -84,7 +84,7 @@ interface Row {
 function linesOf(note: (line: string) => void): ProgressList {
   return {
     set: (name, mark, text) => {
-      if (mark === 'done' || mark === 'working') note(`${name} ${text}`);
+      if (mark !== 'waiting' && mark !== 'failed') note(`${name} ${text}`);
     },
     above: (write) => write(),
     done: () => {},
@@ -93,6 +93,7 @@ function linesOf(note: (line: string) => void): ProgressList {
 
 function glyphOf(mark: Mark, spinner: string, styles: Styles): string {
   if (mark === 'done') return styles.good('✓');
+  if (mark === 'undone') return styles.faint('–');
   return mark === 'failed' ? styles.bad('✗') : styles.faint(spinner);
 }
 

@@ -46,9 +46,10 @@ describe('rows on a terminal', () => {
     vi.advanceTimersByTime(100);
     expect(screen.lines()).toEqual(['✓ db    runs, pid 12', expect.stringMatching(/^. web1 {2}comes after db$/)]);
     list.set('web1', 'failed', 'broke');
+    list.set('db', 'undone', 'ended again');
     list.done();
     list.done();
-    expect(screen.lines()).toEqual(['✓ db    runs, pid 12', '✗ web1  broke']);
+    expect(screen.lines()).toEqual(['– db    ended again', '✗ web1  broke']);
     vi.advanceTimersByTime(1000);
     expect(screen.lines()).toHaveLength(2);
   });
@@ -86,7 +87,8 @@ describe('lines elsewhere', () => {
     list.above(() => notes.push('a warning'));
     list.set('db', 'done', 'ended');
     list.set('web1', 'failed', 'told by its error');
+    list.set('db', 'undone', 'ended again');
     list.done();
-    expect(notes).toEqual(['db runs; waiting for end', 'a warning', 'db ended']);
+    expect(notes).toEqual(['db runs; waiting for end', 'a warning', 'db ended', 'db ended again']);
   });
 });
