@@ -62,8 +62,8 @@ function kindOfAddress({ family, value }: Address): string | undefined {
     if (first === 127n) return 'a loopback address';
     return first >= 224n ? 'a multicast or reserved address' : undefined;
   }
-  if (value >> 96n === 0n) return 'a loopback or unspecified address';
   if (value >> 32n === 0xffffn) return 'an IPv4 address in the form of IPv6';
+  if (value >> 96n === 0n) return 'a loopback or unspecified address';
   if (value >> 118n === 0x3fan) return 'a link-local address, which every interface has by itself';
   return value >> 120n === 0xffn ? 'a multicast address' : undefined;
 }

@@ -17,7 +17,6 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
   cpus: ['smp', 'vcpus', 'vcpu', 'ncpus', 'cores'],
   description: ['title', 'comment', 'desc'],
   device: ['ifname', 'dev', 'tap'],
-  dhcp: ['leases'],
   disks: ['drives', 'drive', 'disk', 'hda', 'volumes', 'storage'],
   display: ['graphics', 'vga', 'vnc'],
   dns: ['names', 'nameserver', 'resolver'],
