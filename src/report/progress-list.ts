@@ -44,9 +44,8 @@ export function startProgressList({ names, terminal, styles, note }: ProgressLis
     if (drawn > 0) terminal.write(`\r\u001b[${drawn}A\u001b[J`);
     drawn = 0;
   };
-  const draw = (): void => {
+  const draw = (spinner = frames[frame++ % frames.length] ?? ''): void => {
     const { columns } = terminal.size();
-    const spinner = frames[frame++ % frames.length] ?? '';
     const lines = names.flatMap((name) => {
       const row = rows.get(name);
       if (row === undefined) return [];
@@ -57,7 +56,7 @@ export function startProgressList({ names, terminal, styles, note }: ProgressLis
     drawn = lines.length;
     terminal.write(`${back}${lines.join('')}`);
   };
-  const timer = setInterval(draw, frameMs);
+  const timer = setInterval(() => draw(), frameMs);
   timer.unref();
   let over = false;
   return {
@@ -68,7 +67,8 @@ export function startProgressList({ names, terminal, styles, note }: ProgressLis
       if (!over) draw();
     },
     done: () => {
-      if (!over) draw();
+      // nothing turns any more, whatever it waited for
+      if (!over) draw('–');
       over = true;
       drawn = 0;
       clearInterval(timer);

@@ -54,6 +54,14 @@ describe('rows on a terminal', () => {
     expect(screen.lines()).toHaveLength(2);
   });
 
+  test('of what never came stand still at the end', () => {
+    const screen = createScreen();
+    const list = startProgressList({ names: ['web1'], terminal: screen.terminal, styles, note: () => {} });
+    list.set('web1', 'waiting', 'comes after db');
+    list.done();
+    expect(screen.lines()).toEqual(['– web1  comes after db']);
+  });
+
   test('make room for what else is said', () => {
     const screen = createScreen();
     const list = startProgressList({ names: ['db'], terminal: screen.terminal, styles, note: () => {} });
