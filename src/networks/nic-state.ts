@@ -5,7 +5,7 @@ import type { SwitchLeases } from '../switch/config.ts';
 import { QrunError } from '../errors.ts';
 import { readStateFile } from '../system/state-files.ts';
 import type { NetworkContext } from './context.ts';
-import type { NetworkHealth } from './health.ts';
+import { servicesOf, type NetworkHealth } from './health.ts';
 import { listMembers, type Member } from './members.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus } from './state.ts';
@@ -40,10 +40,11 @@ interface LostWith {
   readonly health: NetworkHealth | undefined;
 }
 
-/** It was there before the switch that runs now, and its kind of switch is joined once. */
+/** What it was joined with is gone, or was started anew since: there are programs that are joined once. */
 export function isLost({ since }: Pick<Member, 'since'>, { record, health }: LostWith): boolean {
-  const isBound = record.plan.attach.by === 'vde';
-  return isBound && (health?.missing.includes('switch') === true || isOlder(since, record.renewedAt));
+  const joinedOnce = servicesOf(record.plan).flatMap(({ programs }) => programs.filter(({ restart }) => !restart));
+  const isGone = joinedOnce.some(({ name }) => health?.missing.includes(name) === true);
+  return isGone || isOlder(since, record.renewedAt);
 }
 
 const isOlder = (since: string, renewedAt: string | undefined): boolean => renewedAt !== undefined && since < renewedAt;

@@ -50,9 +50,10 @@ export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
 function lostOf({ members }: NetworkInfo): string[] {
   const vms = [...new Set(members.filter(({ state }) => state === 'lost').map(({ vm }) => vm))];
   if (vms.length === 0) return [];
-  return [
-    `${vms.join(' ')}: lost, their cables lead nowhere since the switch ended; start them anew: qrun stop ${vms.join(' ')}`,
-  ];
+  return vms.map(
+    (vm) =>
+      `${vm} is lost: the switch that it was joined with has ended; start it anew: qrun stop ${vm}; qrun ${vm} -d`,
+  );
 }
 
 const memberRows: readonly Column<NetworkInfo['members'][number]>[] = [
