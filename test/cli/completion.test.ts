@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test, type TestContext } from 'vitest';
-import { createHome, Running, testFacts, type Home } from '../harness/harness.ts';
+import { createHome, needsQemu, Running, testFacts, type Home } from '../harness/harness.ts';
+import { detach, still } from './a-vm.ts';
 
 /** A home with two profiles, two networks that are defined and one that is up without a definition, `qrun` on PATH, and the shell's completion script. */
 async function homeWith(shell: string): Promise<{ home: Home; script: string; env: Record<string, string> }> {
@@ -138,6 +139,25 @@ test('fish completes commands, profiles and options', async (context) => {
   ]);
   expect((await offered('qrun net up la')).map((line) => line.split('\t')[0])).toEqual(['lab', 'lab2']);
   expect((await offered('qrun net forward ')).map((line) => line.split('\t')[0])).toEqual(['adhoc']);
+});
+
+test.for(['bash', 'zsh', 'fish'])('%s completes running VMs', { timeout: 60_000 }, async (shell, context) => {
+  needsShell(context, shell);
+  needsQemu(context);
+  const { home, script, env } = await homeWith(shell);
+  home.profile('web1', still);
+  await detach(home, 'web1');
+  const bodies: Readonly<Record<string, string>> = {
+    bash: 'source "$1"; COMP_WORDS=(qrun stop ""); COMP_CWORD=2; _qrun qrun ""; echo "${COMPREPLY[@]}"',
+    // what _describe would be given
+    zsh: 'function compdef { }; source "$1"; function _describe { print -r -- "${described[@]}" }; words=(qrun stop ""); CURRENT=3; _qrun',
+    fish: 'source $argv[1]; complete -C "qrun stop "',
+  };
+  const options = { bash: [], zsh: ['-f'], fish: ['-N'] }[shell] ?? [];
+  const name = shell === 'fish' ? [] : [shell];
+  const { stdout, stderr } = await home.run([shell, ...options, '-c', bodies[shell] ?? '', ...name, script], { env });
+  expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^web1(?:[:\t]paused)?\n$/), stderr: '' });
+  await home.qrun(['kill', 'web1']);
 });
 
 test('a broken state does not disturb the prompt', async () => {

@@ -1,5 +1,5 @@
 /** Networks from the command line: defined, shown, edited, removed; up, down, and what is told of them. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
@@ -163,6 +163,18 @@ describe('net rm', () => {
     expect(definitions(home)).toEqual([]);
     expect(existsSync(`${home.state}/networks/lab`)).toBe(false);
     expect(await home.qrun(['net', 'rm', 'lab'])).toMatchObject(refused(2, 'there is no network lab'));
+  });
+
+  test('of a directory that is not the user’s to change removes nothing', async () => {
+    const home = createHome();
+    home.network('lab', hub);
+    for (const directory of ['s/networks', 's/networks/lab']) home.mkdir(directory);
+    chmodSync(`${home.config}/networks`, 0o500);
+    const { status, stderr } = await home.qrun(['net', 'rm', 'lab']);
+    chmodSync(`${home.config}/networks`, 0o700);
+    expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining('cannot remove it') });
+    expect(definitions(home)).toEqual(['lab.yaml']);
+    expect(existsSync(`${home.state}/networks/lab`)).toBe(true);
   });
 
   test('says which definition counts then', async () => {
