@@ -66,12 +66,9 @@ interface Taken {
   readonly ranges: readonly Span[];
 }
 
-/** More than this many are not looked through: a network that is full from its beginning has no place for a name server. */
-const mostTried = 70_000n;
-
+/** Ranges are stepped over as a whole: there are as many steps as hosts and ranges, however large the network is. */
 function firstFree({ first, last }: Subnet, { taken, ranges }: Taken): string | undefined {
-  const end = last - first > mostTried ? first + mostTried : last;
-  for (let value = first + 1n; value < end; value += 1n) {
+  for (let value = first + 1n; value < last; value += 1n) {
     const inside = ranges.find(({ from, to }) => value >= from && value <= to);
     if (inside !== undefined) value = inside.to;
     else if (!taken.has(ipv4(value))) return ipv4(value);
