@@ -64,26 +64,30 @@ async function freePort(): Promise<number> {
 }
 
 describe('net forward', () => {
-  test('adds, lists and takes away, by VM and by address, TCP and UDP', { timeout: 90_000 }, async (context) => {
-    needsQemu(context);
-    const home = await aLab();
-    const [one, two] = [await freePort(), await freePort()];
-    expect(await forwardsOf(home)).toEqual([]);
-    const added = await home.qrun(['net', 'forward', 'lab', `${one}:web1:80`, `127.0.0.2:${two}:10.44.0.99:53/udp`]);
-    expect(added).toMatchObject({ status: 0, stdout: '' });
-    expect(added.stderr).toBe(`127.0.0.1:${one} → web1:80 (10.44.0.50)\n127.0.0.2:${two} → 10.44.0.99:53/udp\n`);
-    const both = [`127.0.0.1:${one}:web1=10.44.0.50:80/tcp`, `127.0.0.2:${two}:10.44.0.99=10.44.0.99:53/udp`];
-    expect((await forwardsOf(home)).map(shortOf)).toEqual(both);
-    expect(await boundByGateway(home)).toEqual([`tcp 127.0.0.1:${one}`, `udp 127.0.0.2:${two}`]);
-    expect((await home.qrun(['net', 'forward', 'lab'])).stdout).toContain(`127.0.0.1:${one}`);
-    // once more is as good as once
-    expect((await forwardsOf(home, `${one}:web1:80`)).map(shortOf)).toEqual(both);
-    expect((await forwardsOf(home, String(one), '--remove')).map(shortOf)).toEqual(both.slice(1));
-    expect(await boundByGateway(home)).toEqual([`udp 127.0.0.2:${two}`]);
-    expect(await forwardsOf(home, `127.0.0.2:${two}:10.44.0.99:53/udp`, '--remove')).toEqual([]);
-    expect(await boundByGateway(home)).toEqual([]);
-    await endLab(home);
-  });
+  test(
+    'ABUSE 31: adds, lists and takes away; on 127.0.0.1 unless an address is said',
+    { timeout: 90_000 },
+    async (context) => {
+      needsQemu(context);
+      const home = await aLab();
+      const [one, two] = [await freePort(), await freePort()];
+      expect(await forwardsOf(home)).toEqual([]);
+      const added = await home.qrun(['net', 'forward', 'lab', `${one}:web1:80`, `127.0.0.2:${two}:10.44.0.99:53/udp`]);
+      expect(added).toMatchObject({ status: 0, stdout: '' });
+      expect(added.stderr).toBe(`127.0.0.1:${one} → web1:80 (10.44.0.50)\n127.0.0.2:${two} → 10.44.0.99:53/udp\n`);
+      const both = [`127.0.0.1:${one}:web1=10.44.0.50:80/tcp`, `127.0.0.2:${two}:10.44.0.99=10.44.0.99:53/udp`];
+      expect((await forwardsOf(home)).map(shortOf)).toEqual(both);
+      expect(await boundByGateway(home)).toEqual([`tcp 127.0.0.1:${one}`, `udp 127.0.0.2:${two}`]);
+      expect((await home.qrun(['net', 'forward', 'lab'])).stdout).toContain(`127.0.0.1:${one}`);
+      // once more is as good as once
+      expect((await forwardsOf(home, `${one}:web1:80`)).map(shortOf)).toEqual(both);
+      expect((await forwardsOf(home, String(one), '--remove')).map(shortOf)).toEqual(both.slice(1));
+      expect(await boundByGateway(home)).toEqual([`udp 127.0.0.2:${two}`]);
+      expect(await forwardsOf(home, `127.0.0.2:${two}:10.44.0.99:53/udp`, '--remove')).toEqual([]);
+      expect(await boundByGateway(home)).toEqual([]);
+      await endLab(home);
+    },
+  );
 
   test('auto is a free port, and 0.0.0.0 is everywhere', { timeout: 60_000 }, async (context) => {
     needsQemu(context);
@@ -141,31 +145,35 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test('ABUSE: a port that is taken is 4, and names who has it', { timeout: 60_000 }, async (context) => {
-    needsQemu(context);
-    const home = await aLab();
-    const holder: Running = home.startProgram([
-      testFacts().node,
-      '-e',
-      "const s = require('node:net').createServer(); s.listen(0, '127.0.0.1', () => console.log('port', s.address().port))",
-    ]);
-    await holder.waitFor(/port (\d+)/);
-    const port = /port (\d+)/.exec(holder.stdout)?.[1] ?? '';
-    const free = await freePort();
-    const taken = await home.qrun(['net', 'forward', 'lab', `${free}:web2:22`, `${port}:web1:80`]);
-    expect(taken).toMatchObject({ status: 4, stdout: '' });
-    expect(taken.stderr).toMatch(new RegExp(`port ${port} on 127.0.0.1 is in use by .*\\(pid \\d+\\)`));
-    // all or nothing
-    expect(await forwardsOf(home)).toEqual([]);
-    expect(await boundByGateway(home)).toEqual([]);
-    await forwardsOf(home, `${free}:web2:22`);
-    const own = await home.qrun(['net', 'forward', 'lab', `${free}:web1:80`]);
-    expect(own).toMatchObject({ status: 4, stderr: expect.stringMatching(/leads to web2:22 already \(pid \d+\)/) });
-    expect(own.stderr).toContain(`hint: qrun net forward lab ${free} --remove`);
-    holder.kill('SIGKILL');
-    await holder.end;
-    await endLab(home);
-  });
+  test(
+    'ABUSE 35: a port that is taken is 4, names who has it, and nothing is changed',
+    { timeout: 60_000 },
+    async (context) => {
+      needsQemu(context);
+      const home = await aLab();
+      const holder: Running = home.startProgram([
+        testFacts().node,
+        '-e',
+        "const s = require('node:net').createServer(); s.listen(0, '127.0.0.1', () => console.log('port', s.address().port))",
+      ]);
+      await holder.waitFor(/port (\d+)/);
+      const port = /port (\d+)/.exec(holder.stdout)?.[1] ?? '';
+      const free = await freePort();
+      const taken = await home.qrun(['net', 'forward', 'lab', `${free}:web2:22`, `${port}:web1:80`]);
+      expect(taken).toMatchObject({ status: 4, stdout: '' });
+      expect(taken.stderr).toMatch(new RegExp(`port ${port} on 127.0.0.1 is in use by .*\\(pid \\d+\\)`));
+      // all or nothing
+      expect(await forwardsOf(home)).toEqual([]);
+      expect(await boundByGateway(home)).toEqual([]);
+      await forwardsOf(home, `${free}:web2:22`);
+      const own = await home.qrun(['net', 'forward', 'lab', `${free}:web1:80`]);
+      expect(own).toMatchObject({ status: 4, stderr: expect.stringMatching(/leads to web2:22 already \(pid \d+\)/) });
+      expect(own.stderr).toContain(`hint: qrun net forward lab ${free} --remove`);
+      holder.kill('SIGKILL');
+      await holder.end;
+      await endLab(home);
+    },
+  );
 
   test('wrong rules change nothing', { timeout: 90_000 }, async (context) => {
     needsQemu(context);
