@@ -51,14 +51,18 @@ async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time' |
 }
 
 async function port(vm: RunningVm, guestPort: number, signal: AbortSignal): Promise<boolean> {
-  const forward = vm.record.nics
-    .flatMap(({ forwards }) => forwards ?? [])
-    .find((one) => one.guestPort === guestPort && one.protocol === 'tcp');
-  if (forward === undefined) {
+  const [found] = vm.record.nics.flatMap(({ kind, forwards = [] }) =>
+    forwards
+      .filter((one) => one.guestPort === guestPort && one.protocol === 'tcp')
+      .map((forward) => ({ kind, forward })),
+  );
+  if (found === undefined) {
     throw new QrunError('usage', `${vm.vm} forwards no host port to its port ${guestPort}`, {
       hint: `add "auto:${guestPort}" to the forwards of a user NIC`,
     });
   }
+  const { kind, forward } = found;
+  if (kind === 'passt') return await (await import('../supervise/passt-port.ts')).waitForPasstPort(forward, signal);
   return await waitForPort(forward, { vm: vm.vm, qmp: vm.record.sockets.qmp, lock: vm.files.monitorLock }, signal);
 }
 
