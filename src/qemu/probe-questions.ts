@@ -1,6 +1,6 @@
 /** The questions to a QEMU binary, and how its answers become capabilities. The parsing is pure. */
 import { QrunError } from '../errors.ts';
-import type { RunResult } from '../system/system.ts';
+import type { RunOptions, RunResult } from '../system/system.ts';
 import { isObject, parseQmpMessage, type QmpMessage } from '../qmp/message.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 import { parseQemuFailure } from './failure.ts';
@@ -8,21 +8,32 @@ import { parseQemuFailure } from './failure.ts';
 /** Option groups whose members somebody asks for. */
 const interestingGroups = ['run-with', 'sandbox', 'chardev', 'smp-opts', 'action', 'boot-opts'];
 
-const quick = [
+const quick: readonly Question[] = [
   { execute: 'qmp_capabilities' },
   { execute: 'query-qmp-schema', id: 'schema' },
   { execute: 'query-command-line-options', id: 'options' },
   { execute: 'query-machines', id: 'machines' },
 ];
-// last: it makes QEMU load all its modules, and a module that does not fit ends it
-const listDevices = { execute: 'qom-list-types', id: 'devices', arguments: { implements: 'device', abstract: false } };
-const textOf = (questions: readonly object[]): string =>
-  [...questions, { execute: 'quit' }].map((question) => `${JSON.stringify(question)}\n`).join('');
+/** The last: it makes QEMU load all its modules, and a module that does not fit ends it. */
+const listDevices: Question = {
+  execute: 'qom-list-types',
+  id: 'devices',
+  arguments: { implements: 'device', abstract: false },
+};
 
 const bare = ['-M', 'none', '-nodefaults', '-no-user-config', '-display', 'none'];
 
+interface Question {
+  readonly execute: string;
+  readonly id?: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
 /** Runs the binary with these arguments, to its end. */
-export type Asker = (args: readonly string[], stdin?: string) => Promise<RunResult>;
+export type Asker = (
+  args: readonly string[],
+  input?: Required<Pick<RunOptions, 'stdin' | 'lastInput'>>,
+) => Promise<RunResult>;
 
 /** @throws QrunError `qemu-failed`, and what `ask` throws */
 export async function askCapabilities(
@@ -30,13 +41,13 @@ export async function askCapabilities(
   { file, realFile }: { readonly file: string; readonly realFile: string },
 ): Promise<QemuCapabilities> {
   const [qmp, netdevs, accelerators, help] = await Promise.all([
-    askMonitor(ask, textOf([...quick, listDevices])),
+    askMonitor(ask, [...quick, listDevices]),
     ask(['-M', 'none', '-netdev', 'help']),
     ask(['-accel', 'help']),
     ask(['-help']),
   ]);
   // one that was ended by a module takes answers along that nobody had read yet
-  const answers = parseAnswers(qmp.stdout) ?? parseAnswers((await askMonitor(ask, textOf(quick))).stdout);
+  const answers = parseAnswers(qmp.stdout) ?? parseAnswers((await askMonitor(ask, quick)).stdout);
   if (answers === undefined) throw noAnswer(file, qmp);
   const bridgeHelper = parseBridgeHelper(help.stdout);
   return {
@@ -50,8 +61,14 @@ export async function askCapabilities(
   };
 }
 
-const askMonitor = (ask: Asker, questions: string): Promise<RunResult> =>
-  ask([...bare, '-S', '-qmp', 'stdio'], questions);
+/** QEMU ends at once when it is told to, and what nobody has read by then is lost: so it is told after its last answer. */
+function askMonitor(ask: Asker, questions: readonly Question[]): Promise<RunResult> {
+  const line = (question: Question): string => `${JSON.stringify(question)}\n`;
+  return ask([...bare, '-S', '-qmp', 'stdio'], {
+    stdin: questions.map(line).join(''),
+    lastInput: { after: new RegExp(`"id": ?"${questions.at(-1)?.id ?? ''}"`), text: line({ execute: 'quit' }) },
+  });
+}
 
 function noAnswer(
   file: string,

@@ -33,13 +33,25 @@ export async function readCapabilities(system: System, options: ProbeOptions): P
   const cacheFile = capabilityCacheFile(options.cacheDir, file);
   const cached = readCachedCapabilities(cacheFile, key);
   if (cached !== undefined && cached.file === file) return cached;
+  const known = underWay.get(cacheFile);
+  if (known !== undefined) return await known;
+  const asking = ask(system, file, options.timeoutMs ?? 10_000);
+  underWay.set(cacheFile, asking);
+  try {
+    const capabilities = await asking;
+    writeCachedCapabilities(cacheFile, key, capabilities);
+    return capabilities;
+  } finally {
+    underWay.delete(cacheFile);
+  }
+}
+
+/** By their cache's file: several VMs that are started at once ask once. */
+const underWay = new Map<string, Promise<QemuCapabilities>>();
+
+async function ask(system: System, file: string, timeoutMs: number): Promise<QemuCapabilities> {
   const { askCapabilities } = await import('./probe-questions.ts');
-  const capabilities = await askCapabilities(asker(system, file, options.timeoutMs ?? 10_000), {
-    file,
-    realFile: realpathSync(file),
-  });
-  writeCachedCapabilities(cacheFile, key, capabilities);
-  return capabilities;
+  return await askCapabilities(asker(system, file, timeoutMs), { file, realFile: realpathSync(file) });
 }
 
 function locate(system: System, named: string): string {
@@ -83,9 +95,9 @@ function packageOf(name: string): string {
 }
 
 function asker(system: System, file: string, timeoutMs: number): Asker {
-  return async (args, stdin) => {
+  return async (args, input) => {
     try {
-      return await system.run(file, args, { timeoutMs, ...(stdin !== undefined && { stdin }) });
+      return await system.run(file, args, { timeoutMs, ...input });
     } catch (error) {
       if (!(error instanceof QrunError) || error.code !== 'timeout') throw error;
       throw new QrunError('timeout', `${file} did not say within ${timeoutMs / 1000} s what it can do`, {

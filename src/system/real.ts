@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
 import { errnoOf, QrunError } from '../errors.ts';
 import { readBootId } from './boot-id.ts';
 import { failureOf } from './failure.ts';
@@ -46,18 +47,20 @@ function merge(
 async function runTool(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { execa } = await import('execa');
   requireDescriptors(file);
-  const result = await execa(file, [...args], {
+  const child = execa(file, [...args], {
     reject: false,
     extendEnv: false,
     stripFinalNewline: false,
     maxBuffer: maxOutputBytes,
     killSignal: 'SIGKILL',
-    ...(options.stdin === undefined ? { stdin: 'ignore' } : { input: options.stdin }),
+    ...inputOf(options),
     ...(options.inherit === true && { stdout: 'inherit', stderr: 'inherit' }),
     ...(options.env !== undefined && { env: options.env }),
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
   });
+  typeLast(child, options);
+  const result = await child;
   if (result.timedOut) throw timedOut(file, options);
   if (result.exitCode === undefined && result.signal === undefined)
     throw spawnFailed(file, { errno: result.code, reason: result.originalMessage ?? '' });
@@ -67,6 +70,31 @@ async function runTool(file: string, args: readonly string[], options: RunOption
     stdout: typeof stdout === 'string' ? stdout : '',
     stderr: typeof stderr === 'string' ? stderr : '',
   };
+}
+
+function inputOf({ stdin, lastInput }: RunOptions): { stdin: 'ignore' | 'pipe' } | { input: string } {
+  if (lastInput !== undefined) return { stdin: 'pipe' };
+  return stdin === undefined ? { stdin: 'ignore' } : { input: stdin };
+}
+
+/** More than what `after` may match. */
+const tailLength = 200;
+
+function typeLast(
+  child: { readonly stdin: Writable | null; readonly stdout: Readable | null },
+  { stdin, lastInput }: RunOptions,
+): void {
+  if (lastInput === undefined || child.stdin === null || child.stdout === null) return;
+  const { stdin: input, stdout: output } = child;
+  // one that does not read it has ended, and its status says why
+  input.on('error', () => {});
+  if (stdin !== undefined) input.write(stdin);
+  let tail = '';
+  output.on('data', (chunk: Buffer | string) => {
+    const text = tail + String(chunk);
+    tail = text.slice(-tailLength);
+    if (!input.writableEnded && lastInput.after.test(text)) input.end(lastInput.text);
+  });
 }
 
 /** Two for each of a child's three pipes, and two by which libuv hears whether exec worked. */

@@ -3,6 +3,8 @@
  */
 export interface RunOptions {
   readonly stdin?: string;
+  /** `run` alone: typed when stdout matches, for a tool that would end before all that it wrote is read. Its stdin ends with it. */
+  readonly lastInput?: { readonly after: RegExp; readonly text: string };
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;

@@ -107,6 +107,13 @@ describe('the answers', () => {
     expect(asked).toHaveLength(count);
   });
 
+  test('are asked for once by several who want them at once', async () => {
+    const { system, asked } = aSystem();
+    const [one, two] = await Promise.all([1, 2].map(() => readCapabilities(system, { file: binary, cacheDir })));
+    expect(one).toEqual(two);
+    expect(asked.filter((args) => args.includes('-qmp'))).toHaveLength(1);
+  });
+
   test('of a QEMU that ends at the last question are kept without it', () => {
     const cut = goodAnswer.split('\r\n').slice(0, 5).join('\n');
     expect(parseAnswers(cut)).toMatchObject({ devices: [], machines: ['pc-q35-8.2', 'q35'] });

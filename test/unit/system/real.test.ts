@@ -27,6 +27,15 @@ function program(file: string, mode = 0o755): string {
   return file;
 }
 
+test('what is typed last waits for what stdout says, and an impatient tool ends before it', async () => {
+  const system = createSystem();
+  // like a QEMU that is told to quit: whatever nobody has read by then is lost
+  const script = 'read one; sleep 0.2; echo "got $one"; read two; echo "then $two"';
+  const input = { stdin: 'a\n', lastInput: { after: /^got a$/m, text: 'b\n' } };
+  expect(await system.run('sh', ['-c', script], input)).toEqual({ status: 0, stdout: 'got a\nthen b\n', stderr: '' });
+  expect(await system.run('sh', ['-c', 'exit 3'], input)).toMatchObject({ status: 3, stdout: '' });
+});
+
 describe.each(['run', 'runNow'] as const)('%s', (verb) => {
   const system = createSystem();
 
