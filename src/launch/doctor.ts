@@ -10,6 +10,7 @@ import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { collect } from './collect.ts';
 import { examineCables } from './doctor-nics.ts';
+import { examinePrograms } from './doctor-passt.ts';
 import { ensureState, prepare, type LaunchContext } from './prepare.ts';
 
 export interface Check {
@@ -59,6 +60,7 @@ export async function examine(context: LaunchContext, profile?: string): Promise
     check('uefi', 'UEFI firmware (firmware: uefi)', uefi(qemu instanceof QrunError ? undefined : qemu.file)),
     check('ping', 'ping from guests with user networking', ping(groupsOfQemu(context))),
     ...examineCables(qemu instanceof QrunError ? undefined : qemu),
+    ...examinePrograms(context.system, qemu instanceof QrunError ? undefined : qemu),
     check('state', 'state directory', state(context)),
     check('leftovers', 'left behind by dead runs', await leftovers(context)),
   ];
