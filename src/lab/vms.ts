@@ -30,8 +30,9 @@ export function readVms(written: unknown, context: FieldContext): VmEntry[] {
     : Object.entries(written).map(([name, value]) => ({ path: [...path, name], name, value: value as unknown }));
   if (entries.length > maxVms)
     return [{ path, value: written, faults: [fault(path, `${entries.length} VMs are too many: at most ${maxVms}`)] }];
-  const schemas = { named: entrySchema(context), listed: listEntrySchema(context) };
-  return entries.map((entry) => readEntry(entry, schemas));
+  // to make a schema takes longer than to use it
+  const schema = Array.isArray(written) ? listEntrySchema(context) : entrySchema(context);
+  return entries.map((entry) => readEntry(entry, schema));
 }
 
 interface Entry {
@@ -41,12 +42,9 @@ interface Entry {
   readonly value: unknown;
 }
 
-interface Schemas {
-  readonly named: ReturnType<typeof entrySchema>;
-  readonly listed: ReturnType<typeof listEntrySchema>;
-}
+type Schema = ReturnType<typeof entrySchema> | ReturnType<typeof listEntrySchema>;
 
-function readEntry({ path, name, value }: Entry, { named, listed }: Schemas): VmEntry {
+function readEntry({ path, name, value }: Entry, schema: Schema): VmEntry {
   const given = normalised(value, name);
   if (given === undefined) {
     const needed = name === undefined ? 'a profile or a map' : 'a profile, a map or nothing';
@@ -58,7 +56,7 @@ function readEntry({ path, name, value }: Entry, { named, listed }: Schemas): Vm
     };
   }
   const short = typeof value === 'string';
-  const parsed = (name === undefined ? listed : named).safeParse(given, { jitless: true });
+  const parsed = schema.safeParse(given, { jitless: true });
   // a short form has no place of its own for its profile
   const faults = parsed.success
     ? []
@@ -83,7 +81,7 @@ function normalised(value: unknown, name: string | undefined): object | undefine
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
 }
 
-type Checked = z.output<Schemas['listed']>;
+type Checked = z.output<ReturnType<typeof entrySchema>>;
 
 /** Also of an entry with faults, so that others may come after it. */
 function nameWritten(given: { readonly name?: unknown; readonly profile?: unknown }): string | undefined {
@@ -97,7 +95,7 @@ function faultsOfName(name: string | undefined, path: DocumentPath, isKey: boole
   return [{ path, at: isKey ? 'key' : 'value', message }];
 }
 
-function vmOf(name: VmName, { profile, after, timeout, wait, ephemeral, args }: Omit<Checked, 'name'>): LabVm {
+function vmOf(name: VmName, { profile, after, timeout, wait, ephemeral, args }: Checked): LabVm {
   return {
     name,
     profile: profile ?? name,

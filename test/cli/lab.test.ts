@@ -349,7 +349,7 @@ describe('wrong use', () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   });
 
-  test('ABUSE: a cycle is named, with its place', async () => {
+  test('a cycle is named, with its place', async () => {
     const home = createLab('vms:\n  db: { after: web1 }\n  web1: { after: db }\n');
     for (const command of ['up', 'down']) {
       const { status, stderr } = await home.qrun([command, 'lab.yaml']);
@@ -359,7 +359,7 @@ describe('wrong use', () => {
     }
   });
 
-  test('ABUSE: a cycle over two files', async () => {
+  test('a cycle over two files', async () => {
     const home = createLab('vms:\n  db: { after: web1 }\n  web1:\n');
     home.write('two.yaml', 'vms:\n  web1: { after: db }\n  db:\n');
     const { status, stderr } = await home.qrun(['up', 'lab.yaml', 'two.yaml']);
@@ -408,7 +408,7 @@ describe('wrong use', () => {
     expect(status).toBe(2);
   });
 
-  test('ABUSE: root takes no lab that others could have written', async (context) => {
+  test('root takes no lab that others could have written', async (context) => {
     needsRoot(context);
     const home = createHome({ as: 'root' });
     home.write('lab.yaml', 'vms: [{ name: db, args: [-S] }]', 0o666);
@@ -419,7 +419,7 @@ describe('wrong use', () => {
     }
   });
 
-  test('ABUSE: what is no lab and no text is no bug', async () => {
+  test('what is no lab and no text is no bug', async () => {
     const home = createHome();
     for (const text of ['', '\0', 'vms: [', 'vms: &a [*a]', '- a', `vms: ${'['.repeat(5000)}`, 'vms: { ? [a] : b }']) {
       home.write('lab.yaml', text);

@@ -184,7 +184,7 @@ describe('faults of a lab', () => {
     expect(saidOf(text)).toEqual(said);
   });
 
-  test('ABUSE: a cycle of `after` is named from end to end', () => {
+  test('a cycle of `after` is named from end to end', () => {
     expect(saidOf('vms:\n  a: { after: b }\n  b: { after: [c, d] }\n  c: { after: { a: end } }\n  d:\n')).toEqual([
       '2:8 vms.a.after: a → b → c → a: each comes after the next, so none of them can be the first',
     ]);
