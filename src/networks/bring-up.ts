@@ -198,7 +198,8 @@ interface MemberFrom {
 function joining(step: MemberStep, { network, record, context }: MemberFrom): Member {
   const { files } = network;
   const members = listMembers(files);
-  const inUse = members.map(({ holder }) => holder ?? '');
+  // a VM that a forward leads to keeps its address while it does not run
+  const inUse = [...members.map(({ holder }) => holder ?? ''), ...record.forwards.map(({ guest }) => guest)];
   const leased = readLeases(files.leases)
     .filter(({ mac, expires }) => mac !== step.mac && expires > Date.now() / 1000)
     .map(({ ip }) => ip);
