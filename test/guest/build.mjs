@@ -23,6 +23,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { downloadPackage, readCandidates, runTool } from '../setup/apt.mjs';
 import { buildCpio } from './cpio.mjs';
+import { buildMasquerade } from './masquerade.mjs';
 import { readModules, renderAliases, renderDependencies } from './modules.mjs';
 import { buildUdpEcho } from './udp-echo.mjs';
 
@@ -46,6 +47,8 @@ const wantedModules = [
     'nls_ascii',
   ],
   ...['evdev', 'button', 'qemu_fw_cfg', '8021q'],
+  // for a guest that is a router
+  ...['crc32c_generic', 'nft_chain_nat', 'nft_masq'],
 ];
 
 /** Words for the kernel that make it quick and quiet under emulation. */
@@ -159,6 +162,7 @@ function entriesOf({ busybox, release, modules }) {
   const files = new Map([
     ['bin/busybox', { mode: 0o100755, data: readFileSync(busybox) }],
     ['bin/udp-echo', { mode: 0o100755, data: buildUdpEcho() }],
+    ['bin/masquerade', { mode: 0o100755, data: buildMasquerade() }],
     ['dev/console', { mode: 0o020600, device: [5, 1] }],
     ['etc/passwd', { mode: 0o100644, data: Buffer.from('root::0:0:root:/:/bin/sh\n') }],
   ]);
@@ -188,7 +192,9 @@ const rootFiles = () =>
 
 const scriptFiles = () => [
   ...rootFiles(),
-  ...['build.mjs', 'cpio.mjs', 'modules.mjs', 'udp-echo.mjs'].map((name) => path.join(here, name)),
+  ...['build.mjs', 'cpio.mjs', 'elf.mjs', 'masquerade.mjs', 'modules.mjs', 'udp-echo.mjs'].map((name) =>
+    path.join(here, name),
+  ),
 ];
 
 const hashOf = (texts) => createHash('sha256').update(texts.join('\0')).digest('hex').slice(0, 12);

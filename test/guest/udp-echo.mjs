@@ -5,6 +5,8 @@
  * socket(AF_INET6, SOCK_DGRAM, 0); bind(any address, port 7); then for ever: recvfrom(2048 bytes), sendto(whoever that was).
  * Each row: the bytes, then address and instruction (AT&T).
  */
+import { buildProgram } from './elf.mjs';
+
 const code = [
   '6a29', // 00 push $0x29
   '58', // 02 pop %rax
@@ -51,27 +53,5 @@ const code = [
   'ebc2', // 79 jmp 0x3d
 ];
 
-const base = 0x400000;
-const headerBytes = 64 + 56;
-
 /** @returns {Buffer} an ELF program for x86-64 Linux */
-export function buildUdpEcho() {
-  const text = Buffer.from(code.join(''), 'hex');
-  const header = Buffer.alloc(headerBytes);
-  header.write('\x7fELF\x02\x01\x01', 'latin1');
-  header.writeUInt16LE(2, 16); // an executable
-  header.writeUInt16LE(62, 18); // for x86-64
-  header.writeUInt32LE(1, 20);
-  header.writeBigUInt64LE(BigInt(base + headerBytes), 24); // begins behind the headers
-  header.writeBigUInt64LE(64n, 32); // the one program header
-  header.writeUInt16LE(64, 52);
-  header.writeUInt16LE(56, 54);
-  header.writeUInt16LE(1, 56);
-  const size = BigInt(headerBytes + text.length);
-  header.writeUInt32LE(1, 64); // to be loaded
-  header.writeUInt32LE(5, 68); // readable, executable
-  for (const at of [80, 88]) header.writeBigUInt64LE(BigInt(base), at);
-  for (const at of [96, 104]) header.writeBigUInt64LE(size, at);
-  header.writeBigUInt64LE(0x1000n, 112);
-  return Buffer.concat([header, text]);
-}
+export const buildUdpEcho = () => buildProgram(Buffer.from(code.join(''), 'hex'));

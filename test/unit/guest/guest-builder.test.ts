@@ -27,6 +27,7 @@ const { readModules, renderAliases, renderDependencies } = (await import(path.jo
   renderAliases: (modules: readonly Module[]) => string;
   renderDependencies: (modules: readonly Module[]) => string;
 };
+const { buildMasquerade } = (await import(path.join(builder, 'masquerade.mjs'))) as { buildMasquerade: () => Buffer };
 const { buildUdpEcho } = (await import(path.join(builder, 'udp-echo.mjs'))) as { buildUdpEcho: () => Buffer };
 
 function temporaryDirectory(): string {
@@ -77,8 +78,11 @@ test('modules come with what they depend on, and what is needed first stands las
   expect(renderAliases(modules)).toBe('alias virtio:d00000001v* virtio_net\n');
 });
 
-test('the echo program is an executable that fits its headers', () => {
-  const program = buildUdpEcho();
+test.each([
+  ['echo', buildUdpEcho],
+  ['masquerade', buildMasquerade],
+])('the %s program is an executable that fits its headers', (_name, build) => {
+  const program = build();
   expect(program.subarray(0, 4).toString('latin1')).toBe('\x7fELF');
   // sizes in the file and in memory
   expect([program.readBigUInt64LE(96), program.readBigUInt64LE(104)]).toEqual(

@@ -39,6 +39,14 @@ wait_for_leases() {
   done
 }
 
+# what others send goes on, as if this guest had sent it
+route_for_others() {
+  modprobe -a -q crc32c_generic nft_chain_nat nft_masq 2>/dev/null
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+  masquerade
+  say router "rc=$?"
+}
+
 # the page that the HTTP server answers with: the name, then one line a link
 write_page() {
   {
