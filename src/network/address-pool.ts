@@ -1,6 +1,6 @@
 /** The addresses that a network has for its VMs. Pure. */
 import type { Network } from './network.ts';
-import { parseIpv4, renderIpv4 } from '../nic/subnet.ts';
+import { parseAddress, renderAddress } from '../subnet.ts';
 
 export interface AddressPool {
   /** How many there are to give. */
@@ -23,27 +23,32 @@ export interface PoolOptions {
 export function addressPool({ dhcp }: Pick<Network, 'dhcp'>, { ranges, kept }: PoolOptions): AddressPool {
   const hosts = dhcp?.hosts ?? [];
   const never = new Set([...kept, ...hosts.map(({ ip }) => ip)]);
-  const spans = ranges.flatMap(({ from, to }): [number, number][] => {
-    const [first, last] = [parseIpv4(from), parseIpv4(to)];
+  const spans = ranges.flatMap(({ from, to }): [bigint, bigint][] => {
+    const [first, last] = [ipv4Value(from), ipv4Value(to)];
     return first === undefined || last === undefined ? [] : [[first, last]];
   });
-  const isInside = (value: number): boolean => spans.some(([first, last]) => value >= first && value <= last);
+  const isInside = (value: bigint): boolean => spans.some(([first, last]) => value >= first && value <= last);
   const isDynamic = (ip: string): boolean => {
-    const value = parseIpv4(ip);
+    const value = ipv4Value(ip);
     return value !== undefined && isInside(value) && !never.has(ip);
   };
   return {
-    size: spans.reduce((sum, [first, last]) => sum + last - first + 1, 0),
+    size: Number(spans.reduce((sum, [first, last]) => sum + last - first + 1n, 0n)),
     fixed: (holder) => hosts.find(({ vm }) => vm === holder)?.ip,
     isDynamic,
     firstFree: (taken) => {
       for (const [first, last] of spans) {
-        for (let value = first; value <= last; value += 1) {
-          const ip = renderIpv4(value);
+        for (let value = first; value <= last; value += 1n) {
+          const ip = renderAddress({ family: 4, value });
           if (isDynamic(ip) && !taken.has(ip)) return ip;
         }
       }
       return undefined;
     },
   };
+}
+
+function ipv4Value(text: string): bigint | undefined {
+  const address = parseAddress(text);
+  return address?.family === 4 ? address.value : undefined;
 }

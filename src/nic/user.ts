@@ -8,7 +8,7 @@ import type { PlannedForward } from '../plan/launch-plan.ts';
 import type { Forward, UserNic } from '../profile/profile.ts';
 import { addressesOfInterface, planPorts, refuseDuplicates, type PlannedPort } from './host-ports.ts';
 import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
-import { parseSubnet, type Subnet } from './subnet.ts';
+import { parseSubnet, type Subnet } from '../subnet.ts';
 import { defaultSubnet, userSubnetOf } from './user-subnets.ts';
 
 export const userNic: NicKind<UserNic> = { kind: 'user', plan };
@@ -53,7 +53,7 @@ interface UserNetwork {
 
 /** The places that QEMU gives them by default, said openly; in a small network the guest sits right behind the name server. */
 function networkOf(nic: UserNic, text: string, at: string): UserNetwork {
-  const subnet = parseSubnet(text);
+  const subnet = parseSubnet(text, 4);
   if (subnet === undefined)
     throw invalid(`${at}.subnet`, `${JSON.stringify(text)} is no IPv4 network such as ${defaultSubnet}`);
   if (subnet.prefix < 8 || subnet.prefix > 29) {

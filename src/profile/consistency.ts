@@ -3,8 +3,7 @@
  */
 import { defaultNicId, type NicEntry } from '../nic/schema/entry.ts';
 import { parseMac } from '../names.ts';
-import { parseSubnet } from '../nic/subnet.ts';
-import { isOverlap } from '../nic/user-subnets.ts';
+import { parseSubnet, subnetsOverlap } from '../subnet.ts';
 import { diskFaults, faultOfCdrom, isDevice } from './disk-field.ts';
 import type { FieldContext } from './fields.ts';
 import { forwardFaults, type PlacedForward } from './forward-faults.ts';
@@ -80,12 +79,12 @@ function repeatedFaults(options: ConsistencyOptions): PathFault[] {
 /** A guest with one network on two of its cards answers on one of them. Those that name none get one that is free. */
 function subnetFaults({ entries, lineOf }: ConsistencyOptions): PathFault[] {
   const named = entries.flatMap(({ written: { kind, subnet: text } }, index) => {
-    const subnet = kind === 'user' && typeof text === 'string' ? parseSubnet(text) : undefined;
+    const subnet = kind === 'user' && typeof text === 'string' ? parseSubnet(text, 4) : undefined;
     return subnet === undefined ? [] : [{ subnet, path: ['nics', index, 'subnet'] satisfies DocumentPath }];
   });
   // a machine has room for fewer, and this is a look at each pair
   return named.slice(0, 64).flatMap(({ subnet, path }, position): PathFault[] => {
-    const other = named.slice(0, position).find((before) => isOverlap(before.subnet, subnet));
+    const other = named.slice(0, position).find((before) => subnetsOverlap(before.subnet, subnet));
     if (other === undefined) return [];
     const place = `${other.subnet.cidr} of ${renderPath(other.path.slice(0, 2))} on line ${lineOf(other.path)}`;
     return [{ path, at: 'value', message: `${subnet.cidr} overlaps ${place}: each user NIC is a network of its own` }];

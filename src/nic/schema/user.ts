@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { isIpv4Literal, type Parsed } from '../../profile/address.ts';
 import { filePath, flag, parsedText, text, type FieldContext } from '../../profile/fields.ts';
 import { truncated } from '../../profile/words.ts';
-import { parseSubnet } from '../subnet.ts';
+import { parseSubnet } from '../../subnet.ts';
 import { nicMap, type NicRule } from './common.ts';
 import { forwardList } from './forwards.ts';
 
@@ -46,13 +46,13 @@ export function userSchema(context: FieldContext) {
 
 export const userRule: NicRule = ({ subnet: cidr = defaultSubnet, dns }) => {
   if (typeof dns !== 'string' || typeof cidr !== 'string' || !isIpv4Literal(dns)) return [];
-  const subnet = parseSubnet(cidr);
+  const subnet = parseSubnet(cidr, 4);
   if (subnet === undefined || subnet.contains(dns)) return [];
   return [{ key: 'dns', message: `${dns} lies outside of the guest's subnet ${subnet.cidr}` }];
 };
 
 function parseCidr(written: string): Parsed<string> {
-  const subnet = parseSubnet(written);
+  const subnet = parseSubnet(written, 4);
   if (subnet === undefined) return { fault: `${truncated(written)} is no IPv4 subnet, such as ${defaultSubnet}` };
   if (subnet.cidr !== written) return { fault: `${written} is not the beginning of a subnet: write ${subnet.cidr}` };
   // the gateway, the name server and the guest need a place each
