@@ -86,6 +86,8 @@ const expectations: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'a map',
+  record: 'a map',
+  null: 'nothing',
 };
 
 function expectedOf(issue: Issue | undefined): string {

@@ -147,6 +147,11 @@ describe('faults of a lab', () => {
       'vms: { a: , b: { after: { a: never } } }',
       ['1:30 vms.b.after.a: "never" is not one of end, port:NUMBER, text:REGEX'],
     ],
+    ['vms: { a: { after: 3 } }', [expect.stringContaining('a text, a list or a map is needed, not the number 3')]],
+    [
+      'vms: { a: , b: { after: { a: 3 } } }',
+      [expect.stringContaining('a text or nothing is needed, not the number 3')],
+    ],
     ['vms: { a: { timeout: 0, wait: end } }', ['1:22 vms.a.timeout: 0 is too small: at least 1']],
     [
       'vms: { a: { timeout: 9 } }',
