@@ -10,15 +10,16 @@ import { isNeighbourDiscovery, ndp, parseIpv6Payload, type Ipv6Payload } from '.
  * - `pass`: to whom it is addressed, the gateway too.
  * - `guests`: the same, but never to the gateway.
  * - `arp`, `dhcp`, `dns`: a question that the switch answers itself.
- * - `drop`: to nobody.
+ * - `drop`: to nobody, because it is damaged.
+ * - `spoof`: to nobody, because only the gateway may say so.
  */
-export type Verdict = 'pass' | 'guests' | 'arp' | 'dhcp' | 'dns' | 'drop';
+export type Verdict = 'pass' | 'guests' | 'arp' | 'dhcp' | 'dns' | 'drop' | 'spoof';
 
 export interface GuardOptions {
   readonly gateway: number;
   readonly dnsServer: number;
   readonly isolated: boolean;
-  /** Whether the switch answers DHCP: then nobody else may. */
+  /** Whether the switch answers DHCP: then no guest hands out addresses, or advertises routes. */
   readonly hasDhcp: boolean;
 }
 
@@ -99,13 +100,15 @@ export class Guard {
       at += 4;
       if (type === etherTypes.vlan || type === etherTypes.providerVlan) continue;
       const verdict = this.#judge(type, buffer, { start, at, end });
-      return verdict === 'pass' || verdict === 'guests' ? 'guests' : 'drop';
+      if (verdict === 'pass' || verdict === 'guests') return 'guests';
+      return verdict === 'spoof' ? 'spoof' : 'drop';
     }
     return 'drop';
   }
 
   #judgeIpv4(buffer: Buffer, { start, at, end }: Packet): Verdict {
-    if (end - at < 20 || this.#isOurs(buffer.readUInt32BE(at + 12))) return 'drop';
+    if (end - at < 20) return 'drop';
+    if (this.#isOurs(buffer.readUInt32BE(at + 12))) return 'spoof';
     const destination = buffer.readUInt32BE(at + 16);
     // slirp would send multicasts and broadcasts on into the host's network
     const ordinary: Verdict = isGroupFrame(buffer, start) || isGroup(destination) ? 'guests' : 'pass';
@@ -116,15 +119,15 @@ export class Guard {
     if (ports === undefined) return 'drop';
     if (ports.destination === dhcpPorts.server) return this.#options.hasDhcp ? 'dhcp' : 'guests';
     if (ports.source === dhcpPorts.server || ports.destination === dhcpPorts.client)
-      return this.#options.hasDhcp ? 'drop' : 'guests';
+      return this.#options.hasDhcp ? 'spoof' : 'guests';
     const isQuestion = ports.destination === dnsPort && destination === this.#options.dnsServer && fragment === 0;
     return isQuestion && !isGroupFrame(buffer, start) ? 'dns' : ordinary;
   }
 
   #judgeArp(buffer: Buffer, { at, end }: Packet): Verdict {
     const arp = parseArp(buffer, at, end);
-    if (arp === undefined || this.#isOurs(arp.senderIp)) return 'drop';
-    if (isGatewayPrefix(Math.floor(arp.senderMac / 0x1_0000_0000))) return 'drop';
+    if (arp === undefined) return 'drop';
+    if (this.#isOurs(arp.senderIp) || isGatewayPrefix(Math.floor(arp.senderMac / 0x1_0000_0000))) return 'spoof';
     return arp.operation === arpOperations.request && this.#isOurs(arp.targetIp) ? 'arp' : 'pass';
   }
 
@@ -134,9 +137,9 @@ export class Guard {
       case 'unclear':
         return 'drop';
       case 'icmp':
-        return this.#isRoutersWord(buffer, payload, end) ? 'drop' : 'pass';
+        return this.#isRoutersWord(buffer, payload, end) ? 'spoof' : 'pass';
       case 'udp':
-        if (payload.sourcePort === dhcp6Ports.server || payload.destinationPort === dhcp6Ports.client) return 'drop';
+        if (this.#options.hasDhcp && isOfDhcp6Server(payload)) return 'spoof';
         return isGroupFrame(buffer, start) && payload.destinationPort !== dhcp6Ports.server ? 'guests' : 'pass';
       case 'other':
         return isGroupFrame(buffer, start) ? 'guests' : 'pass';
@@ -145,7 +148,8 @@ export class Guard {
 
   /** What only a router says, or "I have this address" about one of the gateway's. */
   #isRoutersWord(buffer: Buffer, { type, at }: Extract<Ipv6Payload, { kind: 'icmp' }>, end: number): boolean {
-    if (type === ndp.routerAdvertisement || type === ndp.redirect) return true;
+    if (type === ndp.redirect) return true;
+    if (type === ndp.routerAdvertisement) return this.#options.hasDhcp;
     return (
       type === ndp.neighbourAdvertisement &&
       at + 24 <= end &&
@@ -153,6 +157,9 @@ export class Guard {
     );
   }
 }
+
+const isOfDhcp6Server = ({ sourcePort, destinationPort }: Extract<Ipv6Payload, { kind: 'udp' }>): boolean =>
+  sourcePort === dhcp6Ports.server || destinationPort === dhcp6Ports.client;
 
 const isGroupFrame = (buffer: Buffer, start: number): boolean => (buffer.readUInt8(start) & 1) === 1;
 

@@ -25,6 +25,8 @@ const firstRetryMs = 5;
 const lastRetryMs = 1000;
 const firstNonsenseMs = 100;
 const lastNonsenseMs = 60_000;
+/** Nobody listens yet, or a QEMU has ended. */
+const ordinaryEnds: ReadonlySet<ConnectionEnd> = new Set(['closed', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 /** A connection that lasted so long was a good one. */
 const steadyAfterMs = 1000;
 
@@ -124,6 +126,6 @@ export class Port {
     const { log, name } = this.#options;
     if (why === 'nonsense')
       log.once(`nonsense ${name}`, `port ${name} sent what is no frame: it is left alone for a while`);
-    else if (why !== 'closed' && why !== 'ECONNREFUSED') log.once(`${why} ${name}`, `port ${name}: ${why}`);
+    else if (!ordinaryEnds.has(why)) log.once(`${why} ${name}`, `port ${name}: ${why}`);
   }
 }

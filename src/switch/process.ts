@@ -75,19 +75,16 @@ class NetworkProcess {
     if (known === undefined) this.#log.say(`${leases} is damaged: beginning without it`);
     this.#dhcp?.restore(known ?? [], nowS());
     this.#log.say(`network ${network}, ${known?.length ?? 0} leases known`);
-    watchDirectory(members, this.#log, () => this.#lookAtMembers());
-    watchDirectory(ports, this.#log, () => {
-      // a VM's member file is there before its socket is
-      this.#lookAtMembers();
-      this.#ports.scan();
-    });
+    const log = this.#log;
+    watchDirectory({ directory: members, log, look: () => this.#lookAtMembers() });
+    watchDirectory({ directory: ports, log, look: () => this.#lookAtPorts() });
     // a SIGHUP is lost on a process that is just being started
     setInterval(() => {
       if (signatureOf(this.#configFile) !== this.#configSignature) this.reload();
     }, configEveryMs);
   }
 
-  /** A configuration that cannot be used changes nothing. */
+  /** A configuration that cannot be used changes nothing. Where things lie is decided at the start. */
   reload(): void {
     this.#configSignature = signatureOf(this.#configFile);
     try {
@@ -104,6 +101,12 @@ class NetworkProcess {
 
   finish(): void {
     this.#leaseFile.finish();
+  }
+
+  /** A VM's member file is there before its socket is. */
+  #lookAtPorts(): void {
+    this.#lookAtMembers();
+    this.#ports.scan();
   }
 
   #lookAtMembers(): void {

@@ -98,7 +98,10 @@ export class Switch {
     const at = place.start + envelopeSize;
     if (place.end - at < ethernetSize) return;
     const sourcePrefix = chunk.readUInt16BE(at + 6);
-    if (from.isGateway !== isGatewayPrefix(sourcePrefix)) return;
+    if (from.isGateway !== isGatewayPrefix(sourcePrefix)) {
+      if (!from.isGateway) this.#tellSpoof(from);
+      return;
+    }
     if (from.isGateway) {
       if (this.#options.guard.judgeGateway(chunk, at, place.end)) this.#deliver(from, chunk, place);
       return;
@@ -107,7 +110,15 @@ export class Switch {
     const verdict = this.#options.guard.judgeGuest(chunk, at, place.end);
     if (verdict === 'pass') this.#deliver(from, chunk, place);
     else if (verdict === 'guests') this.#deliver(from, chunk, { ...place, hidesFromGateway: true });
+    else if (verdict === 'spoof') this.#tellSpoof(from);
     else if (verdict !== 'drop') this.#answer(verdict, from, { chunk, place });
+  }
+
+  #tellSpoof({ name }: SwitchPort): void {
+    this.#options.log.once(
+      `spoof ${name}`,
+      `port ${name} sends what only the gateway may: in its name, or as a server of DHCP or a router. Such frames are dropped`,
+    );
   }
 
   /** Gives false if the port may not use this address. */
