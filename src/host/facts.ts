@@ -6,6 +6,7 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Places } from '../places.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import type { DiskFormat } from '../profile/profile.ts';
+import type { BridgeDoor } from './bridge-door.ts';
 
 export interface Identity {
   readonly uid: number;
@@ -82,6 +83,8 @@ export interface HostFacts {
   readonly links: readonly LinkFact[];
   /** By name: the managed networks that this profile's NICs name, planned. */
   readonly networks: Readonly<Record<string, NetworkPlan>>;
+  /** By NIC id: what stands between QEMU and the bridge of each NIC of kind `bridge`. */
+  readonly bridgeDoors?: Readonly<Record<string, BridgeDoor>>;
   /** Only looked for when a NIC is of kind `passt`; absent: there is none. */
   readonly passt?: PasstFact;
   /** UEFI firmware that was found. */

@@ -7,11 +7,14 @@ import { readGroups } from './accounts.ts';
 export interface FileAccess {
   readonly mayRead: (file: string) => boolean;
   readonly mayWrite: (file: string) => boolean;
+  readonly mayExecute: (file: string) => boolean;
 }
 
 const readBit = 4;
 const writeBit = 2;
-const searchBit = 1;
+const executeBit = 1;
+/** The same bit on a directory. */
+const searchBit = executeBit;
 
 export function accessOf(runAs: RunAs | undefined): FileAccess {
   const asks = (file: string, mode: number): boolean => isGranted(file, mode);
@@ -19,6 +22,7 @@ export function accessOf(runAs: RunAs | undefined): FileAccess {
     return {
       mayRead: (file) => asks(file, constants.R_OK),
       mayWrite: (file) => asks(file, constants.R_OK | constants.W_OK),
+      mayExecute: (file) => asks(file, constants.X_OK),
     };
   }
   let groups: readonly number[] | undefined;
@@ -30,6 +34,7 @@ export function accessOf(runAs: RunAs | undefined): FileAccess {
     mayRead: (file) => has(file, readBit),
     // asking the kernel as well finds a read-only file system
     mayWrite: (file) => asks(file, constants.W_OK) && has(file, readBit | writeBit),
+    mayExecute: (file) => has(file, executeBit),
   };
 }
 

@@ -3,6 +3,7 @@
  * this is on the hot path of every start.
  */
 import { isIP } from 'node:net';
+import path from 'node:path';
 import type { Places } from '../places.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
@@ -10,7 +11,7 @@ import type { System } from '../system/system.ts';
 import { readIdentity, readRunAs } from './accounts.ts';
 import { readDiskFacts, type ReadImageHeader } from './disk-facts.ts';
 import { accessOf } from './file-access.ts';
-import type { HostFacts } from './facts.ts';
+import type { HostFacts, RunAs } from './facts.ts';
 import { readKvm } from './kvm.ts';
 import { readLinks } from './links.ts';
 import { findUefi } from './uefi.ts';
@@ -36,6 +37,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
   const passt = profile.nics.some(({ kind }) => kind === 'passt')
     ? (await import('./passt.ts')).readPasst(system)
     : undefined;
+  const bridgeDoors = await readBridgeDoors(options, runAs);
   const readImageHeader = options.readImageHeader ?? (await import('../qemu/image.ts')).readImageHeader;
   return {
     places,
@@ -49,12 +51,26 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     disks: readDiskFacts(profile, { places, access: accessOf(runAs), readImageHeader }),
     networks: options.networks ?? {},
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
+    ...(bridgeDoors !== undefined && { bridgeDoors }),
     ...(passt !== undefined && { passt }),
     ...(uefi !== undefined && { uefi }),
     macs: leases.macs,
     slots: leases.slots,
     lastPorts: leases.lastPorts,
   };
+}
+
+async function readBridgeDoors(
+  { system, profile, qemu: { bridgeHelper: compiledIn } }: FactsOptions,
+  runAs: RunAs | undefined,
+): Promise<HostFacts['bridgeDoors']> {
+  const nics = profile.nics.filter((nic) => nic.kind === 'bridge');
+  if (nics.length === 0) return undefined;
+  const { readBridgeDoor } = await import('./bridge-door.ts');
+  const common = { system, user: readIdentity(system), runAs, compiledIn, cwd: path.dirname(profile.file) };
+  return Object.fromEntries(
+    nics.map(({ id, bridge, helper }) => [id, readBridgeDoor({ ...common, bridge, helper })] as const),
+  );
 }
 
 export const hasDesktop = (env: System['env']): boolean => Boolean(env['WAYLAND_DISPLAY']) || Boolean(env['DISPLAY']);

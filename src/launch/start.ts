@@ -21,6 +21,7 @@ import { closeStrayDescriptors } from '../system/stray-descriptors.ts';
 import { networkDoor } from './network-door.ts';
 import { finishEarlier } from './end.ts';
 import { AutoPortTaken, failedStart } from './errors.ts';
+import { nicsWithTaps } from './found-taps.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import { settleLinks } from './links.ts';
 import { rememberMadeDisks } from './made-disks.ts';
@@ -99,7 +100,8 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     if (running.state === 'failed') throw failedStart(plan, files, running.status);
     const pid = running.pid;
     await settleLinks({ plan, pid, steps, records, journal, monitorLock: files.monitorLock }, context);
-    const full = { ...record, pid, startTime: readProcess(pid)?.startTime ?? 0 };
+    const nics = await nicsWithTaps(plan, pid);
+    const full = { ...record, nics, pid, startTime: readProcess(pid)?.startTime ?? 0 };
     writeRun(files, full);
     failpoint('running');
     // before the journal says that what was made stays: a full disk here still undoes the start as a whole

@@ -32,6 +32,10 @@ export interface NicPlan {
   readonly spawns?: string;
   /** What QEMU starts for it does not work under any sandbox of QEMU's. Says what and why. */
   readonly sandboxOff?: string;
+  /** The bridge that a tap is on which QEMU gets by itself: its name is looked up when QEMU runs. */
+  readonly tapOn?: string;
+  /** Capabilities that stay in the bounding set of root's QEMU, for a program that it starts. */
+  readonly keeps?: readonly string[];
   /** Variables of QEMU's own environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly notes?: readonly string[];

@@ -1,6 +1,7 @@
 /** Which file plans which kind of NIC. */
 import { QrunError } from '../errors.ts';
 import type { Nic, NicKindName } from '../profile/profile.ts';
+import { bridgeNic } from './bridge.ts';
 import { dgramNic } from './dgram.ts';
 import { l2tpv3Nic } from './l2tpv3.ts';
 import { mcastNic } from './mcast.ts';
@@ -26,6 +27,7 @@ const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> 
   dgram: dgramNic,
   l2tpv3: l2tpv3Nic,
   vde: vdeNic,
+  bridge: bridgeNic,
   network: networkNic,
 };
 

@@ -43,6 +43,12 @@ export interface PlannedLink {
   readonly netdev: Netdev;
 }
 
+/** A tap that somebody else than qrun makes. */
+export interface PlannedTap {
+  readonly nic: string;
+  readonly bridge: string;
+}
+
 export interface LaunchPlan {
   readonly v: 1;
   readonly vm: VmName;
@@ -66,6 +72,8 @@ export interface LaunchPlan {
   readonly steps: readonly Step[];
   /** Back ends whose failure QEMU does not tell. */
   readonly links?: readonly PlannedLink[];
+  /** NICs whose tap QEMU gets by itself when it starts, in the order of the command line. */
+  readonly taps?: readonly PlannedTap[];
   readonly sockets: { readonly qmp: string; readonly console: string; readonly vnc?: string };
   readonly logs: { readonly qemu: string; readonly console: string; readonly events: string };
   readonly console: 'stdio' | 'none';

@@ -15,7 +15,7 @@ import { planAccel } from './accel.ts';
 import { nicDescriptors } from './descriptors.ts';
 import { dropTo } from './drop-to.ts';
 import { planDisks, requireFile, type DisksPlan } from './disks.ts';
-import type { LaunchPlan, PlannedNic } from './launch-plan.ts';
+import type { LaunchPlan, PlannedLink, PlannedNic, PlannedTap } from './launch-plan.ts';
 import type { CopyStep, DirectoryStep, HookStep, OpenFileStep, Step, VmLockStep } from './step.ts';
 import { maxSocketPath, type VmFiles } from './vm-files.ts';
 
@@ -55,13 +55,12 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       version: renderVersion(facts.qemu.version),
       argv: buildArgv(argvInput),
       fds: [...fdsOf(files), ...nics.flatMap(({ plan }) => plan.fds ?? [])],
-      prefix: dropTo(facts),
+      prefix: dropTo(facts, [...new Set(nics.flatMap(({ plan }) => plan.keeps ?? []))]),
       ...envOf(nics),
     },
     nics: nics.map(({ planned }) => planned),
-    links: nics.flatMap(({ plan: { link: role, netdev }, planned: { id: nic, kind } }) =>
-      role === undefined ? [] : [{ nic, kind, role, netdev }],
-    ),
+    links: linksOf(nics),
+    taps: tapsOf(nics),
     networks: Object.values(facts.networks),
     steps: stepsOf({
       profile,
@@ -148,6 +147,14 @@ function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchIn
     };
   });
 }
+
+const linksOf = (nics: readonly NicOfPlan[]): PlannedLink[] =>
+  nics.flatMap(({ plan: { link: role, netdev }, planned: { id: nic, kind } }) =>
+    role === undefined ? [] : [{ nic, kind, role, netdev }],
+  );
+
+const tapsOf = (nics: readonly NicOfPlan[]): PlannedTap[] =>
+  nics.flatMap(({ plan: { tapOn }, planned: { id: nic } }) => (tapOn === undefined ? [] : [{ nic, bridge: tapOn }]));
 
 function envOf(nics: readonly NicOfPlan[]): Pick<LaunchPlan['qemu'], 'env'> {
   const env: Record<string, string> = Object.assign({}, ...nics.map(({ plan }) => plan.env));

@@ -1,5 +1,6 @@
 /** What QEMU's own words about a failed start mean, and what mends it. Its exit status says nothing. */
 import type { ErrorCode } from '../errors.ts';
+import { parseBridgeFailure } from './bridge-failure.ts';
 import { parsePasstFailure } from './passt-failure.ts';
 
 export interface QemuFailure {
@@ -19,6 +20,8 @@ export interface QemuFailure {
 export function parseQemuFailure(stderr: string): QemuFailure | undefined {
   const passt = / Passt (?:exited|killed) /.test(stderr) ? parsePasstFailure(stderr) : undefined;
   if (passt !== undefined) return { ...passt, line: passt.words };
+  const bridge = parseBridgeFailure(stderr);
+  if (bridge !== undefined) return { ...bridge, line: bridge.words };
   const lines = stderr
     .slice(-64 * 1024)
     .split('\n')

@@ -32,7 +32,7 @@ export class Namespace {
     if (!isRoot()) throw new Error('only root can make a namespace here: call needsRoot(context) first');
     const dir = mkdtempSync(`/tmp/qn${runName()}-`);
     chmodSync(dir, 0o755);
-    mkdirSync(`${dir}/qemu`);
+    for (const name of ['qemu', 'etc']) mkdirSync(`${dir}/${name}`);
     const script = [
       'set -e',
       'ip link set lo up',
@@ -40,7 +40,10 @@ export class Namespace {
       `mknod -m ${tunMode} ${dir}/tun c 10 200`,
       `chmod ${tunMode} ${dir}/tun`,
       `[ ! -e /dev/net/tun ] || mount --bind ${dir}/tun /dev/net/tun`,
-      `[ ! -d /etc/qemu ] || mount --bind ${dir}/qemu /etc/qemu`,
+      // where there is no /etc/qemu, it is made on a layer of the namespace's own
+      `[ -d /etc/qemu ] || { mount -t tmpfs layer ${dir}/etc && mkdir ${dir}/etc/u ${dir}/etc/w &&`,
+      `  mount -t overlay etc -o lowerdir=/etc,upperdir=${dir}/etc/u,workdir=${dir}/etc/w /etc && mkdir /etc/qemu; }`,
+      `mount --bind ${dir}/qemu /etc/qemu`,
       'echo ready $$',
       'exec sleep infinity',
     ].join('\n');

@@ -1,7 +1,7 @@
 /** `kind: bridge`: a bridge of the host's, through qemu-bridge-helper. */
 import * as z from 'zod/mini';
 import { interfaceName, text } from '../../profile/fields.ts';
-import { nicMap } from './common.ts';
+import { nicMap, type NicRule } from './common.ts';
 
 export function bridgeSchema() {
   return nicMap('bridge', "A bridge of the host's, through qemu-bridge-helper. Needs no rights after `qrun setup`.", {
@@ -11,6 +11,14 @@ export function bridgeSchema() {
     ),
   });
 }
+
+/** The helper makes one tap as it likes, and QEMU's back end has no say in it. */
+export const bridgeRule: NicRule = ({ queues, vhost }) => [
+  ...(typeof queues === 'number' && Number.isInteger(queues) && queues > 1
+    ? [{ key: 'queues', message: 'the bridge helper makes a tap with one pair of queues; kind: tap has more' }]
+    : []),
+  ...(vhost === 'on' ? [{ key: 'vhost', message: "QEMU's back end bridge has no vhost; kind: tap has it" }] : []),
+];
 
 /** QEMU hands the helper to a shell when it holds a blank: only a plain path is no command line. */
 function faultOfHelper(written: string): string | undefined {

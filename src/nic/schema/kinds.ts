@@ -5,7 +5,7 @@
 import type * as z from 'zod/mini';
 import type { FieldContext } from '../../profile/fields.ts';
 import type { Nic, NicKindName } from '../../profile/profile.ts';
-import { bridgeSchema } from './bridge.ts';
+import { bridgeRule, bridgeSchema } from './bridge.ts';
 import { commonRule, type NicRule } from './common.ts';
 import { dgramRule, dgramSchema } from './dgram.ts';
 import { hostdevRule, hostdevSchema } from './hostdev.ts';
@@ -39,7 +39,7 @@ export const nicSchemas: { readonly [K in NicKindName]: NicSchema<Extract<Nic, {
   dgram: { schema: dgramSchema, rules: [commonRule, dgramRule], short: false },
   l2tpv3: { schema: l2tpv3Schema, rules: [commonRule, l2tpv3Rule], short: false },
   vde: { schema: vdeSchema, rules: [commonRule], short: true, main: 'socket' },
-  bridge: { schema: bridgeSchema, rules: [commonRule], short: true, main: 'bridge' },
+  bridge: { schema: bridgeSchema, rules: [commonRule, bridgeRule], short: true, main: 'bridge' },
   tap: { schema: tapSchema, rules: [commonRule, tapRule], short: true, main: 'device' },
   macvtap: { schema: macvtapSchema, rules: [commonRule], short: true, main: 'parent' },
   hostdev: { schema: hostdevSchema, rules: [commonRule, hostdevRule], short: false },

@@ -1,0 +1,177 @@
+/**
+ * qemu-bridge-helper: where it is, whether this user can run it, and whether it can make a tap then. It is QEMU that starts it, by the path that is
+ * compiled into QEMU; its own configuration file is compiled into the helper.
+ */
+import { lstatSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
+import path from 'node:path';
+import type { System } from '../system/system.ts';
+import { faultOfDirectory } from '../system/directories.ts';
+import { blockedBy, type BlockedBy } from './blocked-by.ts';
+import type { RunAs } from './facts.ts';
+import { accessOf } from './file-access.ts';
+
+/** What lets it make taps. `unknown`: there is no getcap to ask. `nosuid`: its file system is mounted so that no program gains by its file. */
+export type HelperRights = 'capability' | 'setuid' | 'none' | 'nosuid' | 'unknown';
+
+export interface BridgeHelperFact {
+  /** Absolute. Where it was looked for first, if there is none. */
+  readonly file: string;
+  readonly found: boolean;
+  /** QEMU does not look there by itself. */
+  readonly told: boolean;
+  /** Why one that a profile names is not to be trusted. */
+  readonly unsafe?: string;
+  /** This user may not run it. */
+  readonly blocked?: BlockedBy;
+  readonly rights: HelperRights;
+  /** The configuration file that is compiled into it. */
+  readonly conf: string;
+}
+
+export interface HelperSearch {
+  readonly system: Pick<System, 'which' | 'runNow' | 'uid'>;
+  /** Compiled into QEMU. */
+  readonly compiledIn: string | undefined;
+  /** The profile's. */
+  readonly written: string | undefined;
+  /** Whom root's QEMU is dropped to. */
+  readonly runAs: RunAs | undefined;
+  readonly user: Pick<RunAs, 'name' | 'gid'>;
+}
+
+/** Debian, Arch, Alpine; Fedora, openSUSE, Gentoo; old Ubuntu; built from source; NixOS. */
+const usualFiles = [
+  '/usr/lib/qemu/qemu-bridge-helper',
+  '/usr/libexec/qemu-bridge-helper',
+  '/usr/lib/qemu-bridge-helper',
+  '/usr/local/libexec/qemu-bridge-helper',
+  '/run/wrappers/bin/qemu-bridge-helper',
+];
+export const usualConf = '/etc/qemu/bridge.conf';
+
+export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
+  const { compiledIn, written, system, runAs, user } = search;
+  const candidates = written === undefined ? [compiledIn ?? [], usualFiles].flat() : [written];
+  const file = candidates.find((one) => statOf(one)?.isFile() === true);
+  const [first = ''] = candidates;
+  if (file === undefined) return { file: first, found: false, told: false, rights: 'none', conf: usualConf };
+  const unsafe = written === undefined ? undefined : faultOfProgram(written);
+  const may = accessOf(runAs).mayExecute(file);
+  return {
+    file,
+    found: true,
+    told: file !== compiledIn,
+    ...(unsafe !== undefined && { unsafe }),
+    ...(!may && { blocked: blockedBy(file, 1, runAs ?? user) }),
+    // what is not trusted is not opened either
+    rights: unsafe === undefined ? readRights(file, system) : 'unknown',
+    conf: unsafe === undefined ? readConfPath(file) : usualConf,
+  };
+}
+
+/** Only what root alone can put there may be started for a profile that somebody wrote. Undefined: it is so. */
+export function faultOfProgram(file: string): string | undefined {
+  const link = lstatSync(file, { throwIfNoEntry: false });
+  if (link?.isSymbolicLink() === true && link.uid !== 0) return `${file} is another user's link (uid ${link.uid})`;
+  const real = realOf(file);
+  const stat = statOf(real);
+  if (stat === undefined) return `${file} does not exist`;
+  if (stat.uid !== 0) return `${real} belongs to uid ${stat.uid}, not to root`;
+  if ((stat.mode & 0o022) !== 0) return `${real} can be written by others (mode ${(stat.mode & 0o7777).toString(8)})`;
+  const directories = new Set([path.dirname(file), path.dirname(real)]);
+  for (const directory of directories) {
+    const fault = faultOfDirectory(directory, { uid: 0 });
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function readRights(file: string, { which, runNow }: HelperSearch['system']): HelperRights {
+  const stat = statOf(file);
+  if (stat === undefined) return 'unknown';
+  const setuid = stat.uid === 0 && (stat.mode & 0o4000) !== 0;
+  const rights = setuid ? 'setuid' : which('getcap') === undefined ? 'unknown' : askGetcap(file, runNow);
+  if (rights === 'none' || rights === 'unknown') return rights;
+  return isNosuid(realOf(file), readText('/proc/self/mountinfo')) ? 'nosuid' : rights;
+}
+
+function askGetcap(file: string, runNow: System['runNow']): HelperRights {
+  const { status, stdout } = runNow('getcap', [file], { timeoutMs: 5000 });
+  if (status !== 0) return 'unknown';
+  return grantsNetAdmin(stdout.startsWith(file) ? stdout.slice(file.length) : stdout) ? 'capability' : 'none';
+}
+
+/** ` cap_net_admin=ep`, ` = cap_net_admin,cap_net_raw+ep`, ` =ep`: permitted takes p, and the helper raises nothing by itself, which takes e. */
+export function grantsNetAdmin(text: string): boolean {
+  return text
+    .trim()
+    .replace(/^= /, '')
+    .split(/\s+/)
+    .some((clause) => {
+      const [, names = '', flags = ''] = /^([a-z0-9_,]*)[=+]([eip]+)$/.exec(clause) ?? [];
+      const all = names === '' || names === 'all';
+      return (all || names.split(',').includes('cap_net_admin')) && flags.includes('e') && flags.includes('p');
+    });
+}
+
+/** By the mount that the file is on: the last of the longest mount points above it. */
+export function isNosuid(file: string, mountInfo: string): boolean {
+  let longest = '';
+  let options = '';
+  for (const line of mountInfo.split('\n')) {
+    const [, , , , escaped = '', found = ''] = line.split(' ');
+    const point = escaped.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCodePoint(Number.parseInt(octal, 8)),
+    );
+    const above = point === file || file.startsWith(point.endsWith('/') ? point : `${point}/`);
+    if (point === '' || !above || point.length < longest.length) continue;
+    [longest, options] = [point, found];
+  }
+  return options.split(',').includes('nosuid');
+}
+
+const mostBytes = 32 * 1024 * 1024;
+
+/** A helper that is a wrapper, or that this user may not read, does not tell. */
+function readConfPath(file: string): string {
+  const stat = statOf(file);
+  if (stat === undefined || stat.size > mostBytes) return usualConf;
+  try {
+    return confPathIn(readFileSync(file)) ?? usualConf;
+  } catch {
+    return usualConf;
+  }
+}
+
+/** The string that ends in `/bridge.conf`. */
+export function confPathIn(program: Buffer): string | undefined {
+  const end = program.indexOf('/bridge.conf\0', 0, 'latin1');
+  if (end < 0) return undefined;
+  const start = program.lastIndexOf(0, end) + 1;
+  const text = program.toString('utf8', start, end + '/bridge.conf'.length);
+  return path.isAbsolute(text) && text.length < 4096 ? path.normalize(text) : undefined;
+}
+
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+function realOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
