@@ -233,16 +233,25 @@ export type Action =
   | { readonly op: 'check-socket'; readonly path: string; readonly use: 'bind' | 'connect' }
   | { readonly op: 'check-switch'; readonly path: string }
   /** Started in a session of its own, and left running. */
-  | {
-      readonly op: 'spawn';
-      readonly command: readonly string[];
-      readonly log: string;
-      readonly env?: Readonly<Record<string, string>>;
-    }
+  | SpawnAction
   | { readonly op: 'await'; readonly path: string }
   | { readonly op: 'kill'; readonly what: string }
   | { readonly op: 'rotate'; readonly path: string }
   | { readonly op: 'remove'; readonly path: string };
+
+export interface SpawnAction {
+  readonly op: 'spawn';
+  /** The whole of it, keeper and all. */
+  readonly command: readonly string[];
+  readonly log: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What it is for, told to people in place of the command: */
+  readonly purpose?:
+    /** it runs this program, and, with `restart`, runs it again whenever it ends; */
+    | { readonly keeps: string; readonly argv: readonly string[]; readonly restart: boolean }
+    /** it runs this when nobody shares the lock any more. */
+    | { readonly watches: string; readonly argv: readonly string[] };
+}
 
 /** What a step does, and what gives it back. */
 export interface Description {

@@ -1,10 +1,37 @@
-/** An action of a step, in one line that a person can run or understand. */
-import type { Action } from '../plan/step.ts';
+/** An action of a step, in one line that a person can run or understand; or in several, where it has much to say. */
+import type { Action, SpawnAction } from '../plan/step.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 import { visible } from './visible.ts';
 
 export function renderAction(action: Action): string {
   return visible('argv' in action ? renderCommand(action) : renderOperation(action));
+}
+
+/** What a file holds stands below it, line by line, and so does the command of what is kept running. Each without its end. */
+export function renderActionLines(action: Action): readonly string[] {
+  const parts = 'argv' in action ? undefined : partsOf(action);
+  if (parts === undefined) return [renderAction(action)];
+  return [`${visible(parts.head)}:`, ...parts.body.map((line) => `    ${visible(line)}`)];
+}
+
+interface Parts {
+  readonly head: string;
+  readonly body: readonly string[];
+}
+
+function partsOf(action: Exclude<Action, { readonly argv: readonly string[] }>): Parts | undefined {
+  if (action.op === 'spawn') return partsOfSpawn(action);
+  if (action.op !== 'write') return undefined;
+  const lines = action.content.replace(/\n$/, '').split('\n');
+  return lines.length < 2 ? undefined : { head: `write ${shellWord(action.path)}`, body: lines };
+}
+
+function partsOfSpawn({ purpose, log }: SpawnAction): Parts | undefined {
+  if (purpose === undefined) return undefined;
+  const body = [`${shellWords(purpose.argv)} >>${shellWord(log)} 2>&1`];
+  if ('watches' in purpose) return { head: `when nobody shares the lock ${shellWord(purpose.watches)} any more`, body };
+  const { keeps, restart } = purpose;
+  return { head: restart ? `keep ${keeps} running, started again whenever it ends` : `start ${keeps}, once`, body };
 }
 
 function renderCommand({ argv, env, stdin }: Extract<Action, { readonly argv: readonly string[] }>): string {
@@ -44,6 +71,8 @@ function renderOperation(action: Exclude<Action, { readonly argv: readonly strin
     case 'rotate':
       return `keep ${shellWord(action.path)} of the run before as ${shellWord(`${action.path}.1`)}`;
     case 'spawn': {
+      const parts = partsOfSpawn(action);
+      if (parts !== undefined) return `${parts.head}: ${parts.body.join(' ')}`;
       const variables = Object.entries(action.env ?? {}).map(([name, value]) => `${name}=${shellWord(value)}`);
       const command = [...variables, shellWords(action.command)].join(' ');
       return `setsid ${command} >>${shellWord(action.log)} 2>&1 &`;

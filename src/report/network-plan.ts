@@ -1,7 +1,7 @@
 /** The plan of a network, for people and as `qrun net show --json` prints it. */
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
-import { renderAction } from './action.ts';
+import { renderActionLines } from './action.ts';
 import { forwardRows } from './network-info.ts';
 import { networkDocument, stepDocument, type NetworkPlanDocument, type StepDocument } from './plan-json.ts';
 import type { Styles } from './style.ts';
@@ -22,7 +22,8 @@ export const networkShowDocument = (plan: NetworkPlan, describe: Describe): Netw
 export function renderNetworkPlan(plan: NetworkPlan, describe: Describe, styles: Styles): string {
   const { steps, forwards, notes } = plan;
   const releases = steps.toReversed().flatMap((step): readonly Action[] => describe(step).release);
-  const lines = (actions: readonly Action[]): string => actions.map((action) => `${renderAction(action)}\n`).join('');
+  const lines = (actions: readonly Action[]): string =>
+    actions.map((action) => `${renderActionLines(action).join('\n')}\n`).join('');
   const sections = [
     `${styles.strong(plan.network)}  ${visible(plan.file)}${plan.running === true ? '  (it is up)' : ''}\n`,
     section('Network', renderFacts(plan), styles),

@@ -3,7 +3,7 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan, PlannedNic } from '../plan/launch-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
-import { renderAction } from './action.ts';
+import { renderAction, renderActionLines } from './action.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 import type { Styles } from './style.ts';
 import { renderTable } from './table.ts';
@@ -81,7 +81,7 @@ function renderSteps(steps: readonly Step[], describe: (step: Step) => Descripti
     .flatMap((step) =>
       describe(step).acquire.map((action) => {
         const root = step.needsRoot ? styles.warning('root ') : '';
-        return `${root}${renderAction(action)}\n`;
+        return `${root}${renderActionLines(action).join('\n')}\n`;
       }),
     )
     .join('');

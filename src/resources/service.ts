@@ -54,6 +54,7 @@ export const service: Resource<ServiceStep> = {
         command: keeperCommand(program),
         log: step.log,
         env: { [markName]: step.mark, [programName]: program.name },
+        purpose: { keeps: program.name, argv: program.argv, restart: program.restart },
       })),
       ...(step.watch === undefined
         ? []
@@ -63,6 +64,7 @@ export const service: Resource<ServiceStep> = {
               command: watcherCommand(step.watch),
               log: step.log,
               env: { [markName]: step.mark },
+              purpose: { watches: step.watch.users, argv: step.watch.release },
             },
           ]),
       ...step.awaits.map((file) => ({ op: 'await' as const, path: file })),

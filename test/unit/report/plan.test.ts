@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Step } from '../../../src/plan/step.ts';
-import { renderAction } from '../../../src/report/action.ts';
+import { renderAction, renderActionLines } from '../../../src/report/action.ts';
 import { planDocument } from '../../../src/report/plan-json.ts';
 import { optionLines, renderPlan } from '../../../src/report/plan.ts';
 import type { Styles } from '../../../src/report/style.ts';
@@ -93,4 +93,51 @@ test.each([
   [{ op: 'remove', path: '/a\u001b[2J' }, "remove '/a\\e[2J'"],
 ] as const)('%j reads %s', (action, text) => {
   expect(renderAction(action)).toBe(text);
+});
+
+const switchStep: Step = {
+  kind: 'service',
+  id: 'service',
+  needsRoot: false,
+  title: 'qrun-net lab',
+  network: 'lab',
+  mark: 'm1',
+  programs: [
+    { name: 'switch', argv: ['node', '/my switch.cjs'], restart: true },
+    { name: 'vde_switch', argv: ['vde_switch'], restart: false },
+  ],
+  log: '/state/log',
+  awaits: ['/run/gateway'],
+  watch: { users: '/locks/users.lab', release: ['node', 'qrun', '__release'] },
+};
+
+test('what is kept running is told by its own command, and what starts it again stays in the JSON', () => {
+  const text = renderPlan({ ...plan, steps: [switchStep] }, describeStep, styles);
+  expect(text).toContain(`  keep switch running, started again whenever it ends:
+      node '/my switch.cjs' >>/state/log 2>&1
+  start vde_switch, once:
+      vde_switch >>/state/log 2>&1
+  when nobody shares the lock /locks/users.lab any more:
+      node qrun __release >>/state/log 2>&1
+  wait until /run/gateway is there
+`);
+  expect(text).not.toContain('trap');
+  const [first] = planDocument({ ...plan, steps: [switchStep] }, describeStep).steps[0]?.actions ?? [];
+  expect(first).toMatchObject({
+    command: ['/bin/sh', '-c', expect.stringContaining('"$@"'), 'qrun-keeper', 'switch', 'node', '/my switch.cjs'],
+    env: { QRUN_SERVICE: 'm1', QRUN_SERVICE_PROGRAM: 'switch' },
+    purpose: { keeps: 'switch' },
+  });
+});
+
+test('a file of several lines stands below its name, and none of its lines can pretend to be more', () => {
+  const lines = (content: string) => renderActionLines({ op: 'write', path: '/a b', content });
+  expect(lines('{\n "x": 1\n}\n')).toEqual(["write '/a b':", '    {', '     "x": 1', '    }']);
+  expect(lines('one\n')).toEqual(["write '/a b': 'one\\n'"]);
+  expect(lines('a\n\u001b[2J\rb')).toEqual(["write '/a b':", '    a', '    \\e[2J\\rb']);
+  const purpose = { keeps: 'x', argv: ['a\n\u001b[2J'], restart: true };
+  expect(renderActionLines({ op: 'spawn', command: [], log: '/l', purpose })).toEqual([
+    'keep x running, started again whenever it ends:',
+    "    'a\\n\\e[2J' >>/l 2>&1",
+  ]);
 });
