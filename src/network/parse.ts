@@ -87,7 +87,7 @@ function misplaced(transport: string, { scope, forward }: ScopeInput): PathFault
     scope === 'system'
       ? 'and this one is of scope system'
       : isUserMode(forward)
-        ? 'and "scope: auto" is system for root: write "scope: user"'
+        ? 'and "scope: auto" is system for root'
         : `and forward: ${forward} makes this one a network of the host's`;
   return { path: ['transport'], at: 'value', message: `transport ${transport} carries networks of scope user, ${why}` };
 }

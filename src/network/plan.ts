@@ -14,6 +14,7 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
   const transport = transportOf(network, input.uid);
   const kind = transportKindOf(transport);
   if (scope === 'system') throw systemScope(network, input.uid);
+  if (input.uid === 0) throw ofRoot(network);
   if (kind === undefined) {
     throw new QrunError(
       'not-implemented',
@@ -38,15 +39,27 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
   };
 }
 
-function systemScope({ name, forward, file }: Network, uid: number): QrunError {
-  const hint =
-    uid === 0 && (forward === 'nat' || forward === 'isolated')
-      ? `write scope: user in ${file}, for a network of root's own`
-      : `write scope: user in ${file}: forward nat and isolated work without root`;
+function systemScope({ name, file }: Network, uid: number): QrunError {
   return new QrunError(
     'not-implemented',
     `network ${name}: networks of the host's own (scope system) are not implemented yet`,
-    { hint },
+    {
+      hint:
+        uid === 0
+          ? 'run it as an ordinary user: forward nat and isolated take no root'
+          : `write scope: user in ${file}: forward nat and isolated work without root`,
+    },
+  );
+}
+
+/** Its switch and its gateway would run as root, and read what guests send; and QEMUs of other users do not get into its directory. */
+function ofRoot({ name }: Network): QrunError {
+  return new QrunError(
+    'not-implemented',
+    `network ${name}: a network of scope user is an ordinary user's, and not root's`,
+    {
+      hint: 'run it as an ordinary user',
+    },
   );
 }
 

@@ -319,7 +319,7 @@ describe('the scope', () => {
 
   test.for(['hub', 'vde'])('system has no transport: %s', (transport) => {
     expect(saidOf(`scope: system\ntransport: ${transport}`)[0]).toContain('and this one is of scope system');
-    expect(saidOf(`transport: ${transport}`, { uid: 0 })[0]).toContain('write "scope: user"');
+    expect(saidOf(`transport: ${transport}`, { uid: 0 })[0]).toContain('"scope: auto" is system for root');
     expect(saidOf(`forward: bridge\ntransport: ${transport}`)[0]).toContain("makes this one a network of the host's");
     expect(saidOf(`scope: user\ntransport: ${transport}`, { uid: 0 })).toEqual([]);
   });
