@@ -11,6 +11,7 @@ import {
   writtenAddresses,
   writtenForwards,
   writtenHosts,
+  writtenNamed,
   writtenRanges,
   type WrittenAddress,
   type WrittenHost,
@@ -42,6 +43,8 @@ export function networkFaults(options: NetworkConsistency): PathFault[] {
     name,
     addresses: addresses.map((one) => one.written),
     dhcp: { ranges, hosts: hosts.flatMap(({ ip }) => (ip === undefined ? [] : [{ ip }])) },
+    dns: { hosts: writtenNamed(written) },
+    forwards: writtenForwards(written).map(({ forward }) => forward),
   });
   const look: Look = {
     options,

@@ -25,14 +25,18 @@ export interface LayoutInput {
     readonly ranges: readonly AddressRange[];
     readonly hosts: readonly { readonly ip: string }[];
   };
+  /** Hosts with addresses of their own: the name server keeps off them. */
+  readonly dns?: { readonly hosts: readonly { readonly ip: string }[] };
+  readonly forwards?: readonly { readonly guest: string }[];
 }
 
-export function layoutOf({ name, addresses, dhcp }: LayoutInput): NetworkLayout {
+export function layoutOf({ name, addresses, dhcp, dns, forwards = [] }: LayoutInput): NetworkLayout {
   const written = addresses.map(parseInterfaceAddress).find((one) => one?.subnet.family === 4);
   const subnet = written?.subnet ?? derivedSubnet(name);
   const gateway = written === undefined ? subnet.at(1) : renderAddress(written.address);
   const ranges = (dhcp?.ranges ?? []).map(spanOf).filter((span) => span !== undefined);
-  const taken = new Set([gateway, ...(dhcp?.hosts ?? []).map(({ ip }) => ip)]);
+  const hosts = [...(dhcp?.hosts ?? []), ...(dns?.hosts ?? [])].map(({ ip }) => ip);
+  const taken = new Set([gateway, ...hosts, ...forwards.map(({ guest }) => guest)]);
   const dnsServer = firstFree(subnet, { taken, ranges });
   return {
     subnet,

@@ -32,6 +32,8 @@ export interface NetworkPlan {
   };
   /** The lasting addresses of the VMs that this is about, by holder. */
   readonly addresses?: Readonly<Record<string, string>>;
+  /** Addresses that the definition gives to a MAC, whoever has it. */
+  readonly fixedByMac?: Readonly<Record<string, string>>;
   /** In the order in which they are taken; given back in reverse. */
   readonly steps: readonly Step[];
   readonly notes: readonly string[];

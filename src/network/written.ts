@@ -87,3 +87,10 @@ export const writtenForwards = (written: WrittenMap): WrittenForward[] =>
     const parsed = typeof one === 'string' ? parseGuestForward(one) : undefined;
     return parsed === undefined || 'fault' in parsed ? undefined : { forward: parsed.value, path };
   });
+
+/** Addresses of hosts that have names of their own. */
+export const writtenNamed = (written: WrittenMap): { readonly ip: string }[] =>
+  listAt(written, ['dns', 'hosts'], (one) => {
+    const ip = isMap(one) && typeof one['ip'] === 'string' ? canonicalAddress(one['ip']) : undefined;
+    return ip === undefined ? undefined : { ip };
+  });

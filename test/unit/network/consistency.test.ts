@@ -154,6 +154,14 @@ describe('forwards', () => {
   });
 });
 
+test('a network in which every address is somebody’s has no place for a name server', () => {
+  const hosts = [2, 3, 4, 5].map((octet) => `{ vm: a${octet}, ip: 10.1.1.${octet} }`).join(', ');
+  const text = `addresses: [10.1.1.1/29]\ndhcp: { hosts: [${hosts}] }\n`;
+  expect(networkOf(text).dhcp?.hosts).toHaveLength(4);
+  for (const more of ['dns: { hosts: [{ ip: 10.1.1.6, names: [six] }] }', 'forwards: ["80:10.1.1.6:80"]'])
+    expect(saidOf(text + more)[0]).toContain('no address of 10.1.1.0/29 is left for the name server');
+});
+
 test('an MTU that is too small for IPv6', () => {
   expect(saidOf('{ addresses: [10.1.1.1/24, "fd00::1/64"], mtu: 1000 }')[0]).toContain('too small for IPv6');
   expect(networkOf('{ addresses: [10.1.1.1/24], mtu: 1000 }').mtu).toBe(1000);

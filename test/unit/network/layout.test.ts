@@ -47,6 +47,12 @@ describe('the name server', () => {
   ])('of %s', ([address, given, expected]) => expect(layout(address, given).dnsServer).toBe(expected));
 });
 
+test('the name server keeps off hosts that have addresses of their own', () => {
+  const given = { name: 'lab', addresses: ['10.1.1.1/24'], dhcp: dhcp() };
+  expect(layoutOf({ ...given, forwards: [{ guest: '10.1.1.2' }, { guest: 'web1' }] }).dnsServer).toBe('10.1.1.3');
+  expect(layoutOf({ ...given, dns: { hosts: [{ ip: '10.1.1.2' }] } }).dnsServer).toBe('10.1.1.3');
+});
+
 describe('a network of which nothing is written', () => {
   test('follows from the name, and is the same everywhere', () => {
     expect(derivedSubnet('default').cidr).toBe('10.91.222.0/24');
