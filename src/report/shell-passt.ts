@@ -22,7 +22,11 @@ export function releasePasst({ socket, pidFile }: PasstStep, number: number): re
   return [
     `if [ "$taken" -ge ${number} ]; then`,
     `  passt=$(cat -- ${pidWord} 2>/dev/null)`,
-    `  if [ -n "$passt" ] && tr '\\0' '\\n' 2>/dev/null <"/proc/$passt/cmdline" | grep -Fxqs -- ${socketWord}; then kill "$passt" 2>/dev/null; fi`,
+    '  for try in 1 2 3 4 5 6 7 8 9 10; do',
+    `    [ -n "$passt" ] && tr '\\0' '\\n' 2>/dev/null <"/proc/$passt/cmdline" | grep -Fxqs -- ${socketWord} || break`,
+    '    kill "$passt" 2>/dev/null',
+    '    sleep 0.1',
+    '  done',
     `  rm -f -- ${socketWord} ${pidWord} || left=1`,
     'fi',
   ];

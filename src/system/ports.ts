@@ -1,6 +1,6 @@
 /** Who holds a port: /proc/net names the socket's inode and owner, /proc/PID/fd says which process has that inode. */
 import { readFileSync } from 'node:fs';
-import { listPids, readDescriptors, readProcess } from './processes.ts';
+import { listPids, readArguments, readDescriptors, readProcess, readRealUser } from './processes.ts';
 import { isQemu, nameOfQemu } from './qemus.ts';
 
 export interface PortQuery {
@@ -49,10 +49,24 @@ const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 export function holderOfPort(query: PortQuery): PortHolder | undefined {
   const row = findRow(query);
   if (row === undefined) return undefined;
-  const process = processOfSocket(row.inode);
-  return process === undefined
-    ? { uid: row.uid, description: `another user's process (uid ${row.uid})` }
-    : { uid: row.uid, ...process };
+  const found = processOfSocket(row.inode) ?? findPasst(query, row.uid);
+  if (found !== undefined) return { uid: row.uid, ...found };
+  const whose =
+    row.uid === process.getuid?.() ? 'a process of this user that hides what it has' : "another user's process";
+  return { uid: row.uid, description: `${whose} (uid ${row.uid})` };
+}
+
+/** passt lets nobody look at its descriptors, but its arguments tell which ports it has: `127.0.0.1/8080:80`. */
+function findPasst({ address, port }: PortQuery, uid: number): Required<Omit<PortHolder, 'uid'>> | undefined {
+  const isForward = (word: string): boolean => {
+    const [host = '', rest = ''] = word.split('/');
+    return rest.startsWith(`${port}:`) && collides(parseAddress(host), parseAddress(address));
+  };
+  const pid = listPids().find((one) => {
+    const [program = '', ...words] = readArguments(one);
+    return /(^|\/)passt(\.avx2)?$/.test(program) && words.some(isForward) && readRealUser(one) === uid;
+  });
+  return pid === undefined ? undefined : { pid, command: 'passt', description: `passt (pid ${pid})` };
 }
 
 /** Who has the socket of that inode; undefined when it is another user's. */
