@@ -6,7 +6,7 @@
 /** Holds the longest frame twice, so that a read always finds a good deal of room behind the beginning of a frame. */
 export const chunkSize = 128 * 1024;
 
-const maxSpare = 16;
+const maxSpare = 8;
 
 export interface ChunkPool {
   /** A chunk that the caller holds. */

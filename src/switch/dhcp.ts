@@ -107,10 +107,9 @@ export class DhcpServer {
     const ip = this.#chooseFor(request, nowS);
     if (ip === undefined) return undefined;
     const known = this.leases.ofMac(request.mac);
-    if (known?.ip !== ip || known.expiresS < nowS + offerS) {
-      const offer = { mac: request.mac, ip, expiresS: nowS + offerS, isOffer: true };
-      if (!this.leases.set(offer, nowS)) return this.#exhausted();
-    }
+    const before = known?.ip === ip ? known : { mac: request.mac, ip, expiresS: 0, isOffer: true };
+    const offer = { ...before, expiresS: Math.max(before.expiresS, nowS + offerS) };
+    if (!this.leases.set(offer, nowS)) return this.#exhausted();
     return this.#tell(dhcpTypes.offer, request, ip);
   }
 

@@ -38,15 +38,19 @@ export class LeaseTable {
     return lease !== undefined && lease.expiresS > nowS ? lease.mac : undefined;
   }
 
-  /** Takes the address from whoever had it. Gives false if there is no room for one more. */
+  /**
+   * Takes the address from whoever had it; a MAC that is known keeps its place in the order. Gives false if there is no room for one more.
+   */
   set(lease: Lease, nowS: number): boolean {
-    this.#remove(this.#byMac.get(lease.mac));
-    this.#remove(this.#byIp.get(lease.ip));
-    if (this.#byMac.size >= maxLeases) {
+    const before = this.#byMac.get(lease.mac);
+    if (before === undefined && this.#byMac.size >= maxLeases) {
       const oldest = this.#oldestExpired(nowS);
       if (oldest === undefined) return false;
       this.#remove(oldest);
     }
+    const holder = this.#byIp.get(lease.ip);
+    if (holder?.mac !== lease.mac) this.#remove(holder);
+    if (before !== undefined) this.#byIp.delete(before.ip);
     this.#byMac.set(lease.mac, lease);
     this.#byIp.set(lease.ip, lease);
     return true;

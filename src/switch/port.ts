@@ -25,8 +25,8 @@ const firstRetryMs = 5;
 const lastRetryMs = 1000;
 const firstNonsenseMs = 100;
 const lastNonsenseMs = 60_000;
-/** Nobody listens yet, or a QEMU has ended. */
-const ordinaryEnds: ReadonlySet<ConnectionEnd> = new Set(['closed', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+/** Nobody listens yet, or has time to accept, or a QEMU has ended. */
+const ordinaryEnds: ReadonlySet<ConnectionEnd> = new Set(['closed', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EAGAIN']);
 /** A connection that lasted so long was a good one. */
 const steadyAfterMs = 1000;
 

@@ -21,13 +21,14 @@ const nowS = (): number => Date.now() / 1000;
 /** @throws ConfigFault if there is nothing to begin with */
 export function runSwitch(configFile: string, log: Log): void {
   const network = new NetworkProcess(configFile, log);
-  network.start();
+  // before the first connection: whoever sees that may send a signal
   process.on('SIGHUP', () => network.reload());
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
       network.finish();
       process.exit(0);
     });
+  network.start();
 }
 
 class NetworkProcess {

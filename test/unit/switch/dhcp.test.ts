@@ -162,6 +162,13 @@ describe('a guest that nobody knows', () => {
     expect(changes()).toBe(0);
   });
 
+  test('whose lease ends while it asks anew keeps its name', () => {
+    const { lease, say, server } = aServer();
+    const ip = lease(mac(1), 0, { options: [[12, 'db']] });
+    expect(say({ mac: mac(1), type: discover }, 3590)?.yourIp).toBe(ip);
+    expect(server.leases.all).toMatchObject([{ hostName: 'db', isOffer: false, expiresS: 3620 }]);
+  });
+
   test('that took another server’s offer is left alone', () => {
     const { say, server } = aServer();
     expect(say({ mac: mac(1), type: request, options: [wanted('10.44.0.105'), chosen('10.44.0.77')] })).toBeUndefined();
@@ -441,6 +448,19 @@ describe('ABUSE: whatever guests send', () => {
 
 describe('the table of leases', () => {
   const lease = (number: number, expiresS: number): Lease => ({ mac: number, ip: number, expiresS, isOffer: false });
+
+  test('one address for a MAC, one MAC for an address, in an order that renewing does not change', () => {
+    const table = new LeaseTable();
+    table.set(lease(1, 10), 0);
+    table.set(lease(2, 10), 0);
+    table.set({ ...lease(1, 50), ip: 3 }, 20);
+    table.set({ ...lease(4, 50), ip: 2 }, 20);
+    expect(table.all.map(({ mac: one, ip }) => [one, ip])).toEqual([
+      [1, 3],
+      [4, 2],
+    ]);
+    expect([table.holder(1, 20), table.holder(2, 20), table.holder(3, 20)]).toEqual([undefined, 4, 1]);
+  });
 
   test('has an end: what ran out goes first, and what runs is never pushed out', () => {
     const table = new LeaseTable();

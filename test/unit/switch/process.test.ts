@@ -212,8 +212,11 @@ describe('a guest that does not read', () => {
       first.sayBytes(noise);
       if (count % 20 === 0) await until(() => first.socket?.writableLength === 0, 'room');
     }
-    first.say(text(a, b, 'the end'));
-    await other.hears(saying('the end'));
+    // this test may be too slow for the noise itself, and miss the first of them
+    await until(() => {
+      if (first.socket?.writableLength === 0) first.say(text(a, b, 'the end'));
+      return other.got.some(saying('the end'));
+    }, 'the end');
     expect(other.connections).toBe(1);
     expect(memory() - before).toBeLessThan(30_000);
     await process.said(/port paused\.port does not take its frames fast enough/);
