@@ -12,7 +12,7 @@ import { acquireAll, releaseAll, type Leftover } from '../journal/walk.ts';
 import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import { startsPaused } from '../qemu/args-clash.ts';
-import { rememberPorts } from '../resources/mac-lease.ts';
+import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { delay } from '../system/delay.ts';
@@ -106,7 +106,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
     failpoint('running');
     // before the journal says that what was made stays: a full disk here still undoes the start as a whole
     rememberMadeDisks(files, steps, records);
-    rememberPorts({ places: context.places, vm: profile.name, ports });
+    rememberPorts({ directory: files.dir, ports });
     journal.started();
     return { record: full, pid, plan, waiter };
   } catch (error) {

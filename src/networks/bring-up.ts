@@ -16,6 +16,7 @@ import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { MemberStep, Step } from '../plan/step.ts';
 import { memberOf } from '../resources/member.ts';
+import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { mendService } from '../resources/service.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -156,6 +157,7 @@ async function start(
     const ports = portsOf(await walk(first.steps.filter(isPort)));
     const plan = network.plan({ book, runId, pinned, ports });
     await walk(plan.steps.filter((step) => !isPort(step)));
+    rememberPorts({ directory: files.dir, ports });
     const record: NetworkRecord = {
       v: 1,
       network: name,

@@ -62,7 +62,7 @@ export async function reserveNics(options: ReserveOptions): Promise<Reserved> {
   return {
     macs: Object.fromEntries(nics.map(({ id, mac }) => [id, mac ?? macOf(settled.nics, id)])),
     slots: Object.fromEntries(nics.map(({ id }) => [id, settled.nics.get(id)?.slot ?? 0])),
-    lastPorts: nics.some(hasAutoPort) ? readLastPorts(places, vm) : {},
+    lastPorts: nics.some(hasAutoPort) ? readLastPorts(vmDir(places, vm)) : {},
     reports: settled.reports,
   };
 }
@@ -151,7 +151,7 @@ function ownFiles(places: Places, vm: VmName): string[] {
   const leases = leaseFile(places, vm);
   const directory = path.dirname(leases);
   const aside = readNames(directory).filter((name) => name.startsWith(`${path.basename(leases)}.broken-`));
-  return [leases, lastPortsFile(places, vm), ...aside.map((name) => path.join(directory, name))];
+  return [leases, lastPortsFile(directory), ...aside.map((name) => path.join(directory, name))];
 }
 
 function readNames(directory: string): string[] {

@@ -42,7 +42,7 @@ const read = (file: string): string => {
 
 /** Of a network that is down: processes, sockets, files that are not kept. */
 export function leftOfNetworks(home: Home): string[] {
-  const kept = /^(addresses\.json|leases\.json|log)$/;
+  const kept = /^(addresses\.json|leases\.json|ports\.json|log)$/;
   const directory = path.join(home.state, 'networks');
   const names = existsSync(directory) ? readdirSync(directory) : [];
   const files = names.flatMap((name) => readdirSync(path.join(directory, name)).filter((file) => !kept.test(file)));

@@ -130,7 +130,7 @@ describe('one address for a NIC, for good', () => {
 
   test('is free again after rm, and rm may be repeated', async () => {
     await reserve(['net0', nic('net1', mac('09'))], { pool: poolOf('01') });
-    rememberPorts({ places, vm: 'web1', ports: { 'port:net0:0': 2222 } });
+    rememberPorts({ directory: path.join(places.state, 'vms/web1'), ports: { 'port:net0:0': 2222 } });
     await freeLeases({ places, vm: vmName('web1') });
     await freeLeases({ places, vm: vmName('web1') });
     expect(claimsOf()).toEqual([]);
@@ -379,8 +379,8 @@ describe('damage', () => {
 describe('the ports that `auto` had', () => {
   test('are kept by NIC and index, whatever the step was called', async () => {
     await reserve(['net0']);
-    rememberPorts({ places, vm: 'web1', ports: { 'port:net0:0': 40_001 } });
-    rememberPorts({ places, vm: 'web1', ports: { 'port:net0:1': 40_002 } });
+    rememberPorts({ directory: path.join(places.state, 'vms/web1'), ports: { 'port:net0:0': 40_001 } });
+    rememberPorts({ directory: path.join(places.state, 'vms/web1'), ports: { 'port:net0:1': 40_002 } });
     expect((await reserve(['net0'])).lastPorts).toEqual({ 'net0:0': 40_001, 'net0:1': 40_002 });
   });
 
@@ -390,7 +390,7 @@ describe('the ports that `auto` had', () => {
     expect((await reserve(['net0'])).lastPorts).toEqual({ 'net0:2': 7 });
     writeFileSync(stateFile('vms/web1/ports.json'), '{');
     expect((await reserve(['net0'])).lastPorts).toEqual({});
-    rememberPorts({ places, vm: 'web1', ports: { 'port:net0:0': 40_001 } });
+    rememberPorts({ directory: path.join(places.state, 'vms/web1'), ports: { 'port:net0:0': 40_001 } });
     expect((await reserve(['net0'])).lastPorts).toEqual({ 'net0:0': 40_001 });
   });
 });
