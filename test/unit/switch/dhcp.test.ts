@@ -451,7 +451,7 @@ describe('the table of leases', () => {
 
   test('one address for a MAC, one MAC for an address, in an order that renewing does not change', () => {
     const table = new LeaseTable();
-    table.set(lease(1, 10), 0);
+    table.set(lease(1, 40), 0);
     table.set(lease(2, 10), 0);
     table.set({ ...lease(1, 50), ip: 3 }, 20);
     table.set({ ...lease(4, 50), ip: 2 }, 20);

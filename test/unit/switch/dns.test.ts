@@ -163,6 +163,18 @@ describe('ABUSE: questions that are none', () => {
     ['a question with an answer', change(7, 1)],
     ['a name that points', change(12, 0xc0)],
     ['a name that points to itself', Buffer.concat([good.subarray(0, 12), Buffer.from([0xc0, 12, 0, 1, 0, 1])])],
+    [
+      'a name that points far',
+      Buffer.concat([good.subarray(0, 12), Buffer.from([0xc0]), Buffer.alloc(192, 65), Buffer.from([0, 0, 1, 0, 1])]),
+    ],
+    [
+      'a name that is too long',
+      Buffer.concat([
+        good.subarray(0, 12),
+        ...Array.from({ length: 128 }, () => Buffer.from([1, 65])),
+        Buffer.from([0, 0, 1, 0, 1]),
+      ]),
+    ],
     ['a label that is longer than the question', change(12, 63)],
     ['a name without an end', Buffer.concat([good.subarray(0, 12), Buffer.alloc(600, 1)])],
   ])('%s', ([, bytes]) => {

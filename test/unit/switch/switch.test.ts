@@ -246,6 +246,14 @@ describe('ABUSE: a guest cannot speak as the gateway', () => {
       sourcePort: 1067,
       destinationPort: 68,
     }),
+    'a DHCP server that speaks to another port': udpFrame({
+      from: a,
+      to: b,
+      source: '10.44.0.10',
+      destination: '10.44.0.11',
+      sourcePort: 67,
+      destinationPort: 4011,
+    }),
     'a DHCP server in fragments': udpFrame({
       from: a,
       to: everyMac,
@@ -279,6 +287,7 @@ describe('ABUSE: a guest cannot speak as the gateway', () => {
       Buffer.from([60, 0, 0, 0, 0, 0, 0, 0, 44, 1, ...Array(14).fill(0), 58, 0, 0, 0, 0, 0, 0, 1, 134, 0, 0, 0]),
     ),
     'headers without an end': ipv6Frame({ from: a, to: b }, 0, Buffer.alloc(800)),
+    'a header that is cut off': ipv6Frame({ from: a, to: b }, 0, Buffer.from([58])),
     'headers that are cut off': ipv6Frame({ from: a, to: b }, 0, Buffer.from([58, 9, 0, 0, 0, 0, 0, 0])),
     'a DHCPv6 server': ipv6Frame({ from: a, to: b }, 17, Buffer.from([2, 35, 2, 34, 0, 8, 0, 0])),
     'IPv4 that is too short': frame({ from: a, to: b }, 0x0800, Buffer.alloc(19)),
