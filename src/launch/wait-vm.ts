@@ -7,7 +7,8 @@ import { isAlive, readProcess } from '../system/processes.ts';
 import { signalNumber } from '../system/signals.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
-import { isRunningVm, notRunning, readVm, type RunningVm } from './vms.ts';
+import type { NetworkPort } from './network-port.ts';
+import { isRunningVm, notRunning, readVm, type RunningVm, type Where } from './vms.ts';
 
 export interface WaitContext extends LaunchContext {
   readonly timeoutMs?: number;
@@ -32,7 +33,7 @@ export async function waitForVm(name: string, what: WaitFor, context: WaitContex
     const found =
       what.what === 'text'
         ? await waitForText(vm.files.consoleLog, what.pattern, over.signal)
-        : await port(vm, what.port, over.signal);
+        : await port(vm, what.port, { ...context, interrupted: over.signal });
     if (found) return 0;
     if (context.interrupted?.aborted === true) throw interrupted(name, context.interrupted);
     const ended = !isRunning(vm);
@@ -50,20 +51,40 @@ async function end(vm: RunningVm, context: WaitContext, first: 'gone' | 'time' |
   return (await finishRun(vm.vm, context, { runId: vm.record.runId }))?.status ?? 1;
 }
 
-async function port(vm: RunningVm, guestPort: number, signal: AbortSignal): Promise<boolean> {
+interface UntilOver extends LaunchContext {
+  readonly interrupted: AbortSignal;
+}
+
+async function port(vm: RunningVm, guestPort: number, context: UntilOver): Promise<boolean> {
+  const { interrupted: signal } = context;
   const [found] = vm.record.nics.flatMap(({ kind, forwards = [] }) =>
     forwards
       .filter((one) => one.guestPort === guestPort && one.protocol === 'tcp')
       .map((forward) => ({ kind, forward })),
   );
   if (found === undefined) {
+    const way = await networkPort(vm, guestPort, context);
+    if (way !== undefined) return await waitForPort(way.forward, way.monitor, signal);
     throw new QrunError('usage', `${vm.vm} forwards no host port to its port ${guestPort}`, {
-      hint: `add "auto:${guestPort}" to the forwards of a user NIC`,
+      hint: `add "auto:${guestPort}" to the forwards of a user NIC${orOnNetwork(vm, guestPort)}`,
     });
   }
   const { kind, forward } = found;
   if (kind === 'passt') return await (await import('../supervise/passt-port.ts')).waitForPasstPort(forward, signal);
   return await waitForPort(forward, { vm: vm.vm, qmp: vm.record.sockets.qmp, lock: vm.files.monitorLock }, signal);
+}
+
+async function networkPort(vm: RunningVm, guestPort: number, where: Where): Promise<NetworkPort | undefined> {
+  if (networkOf(vm) === undefined) return undefined;
+  return (await import('./network-port.ts')).findNetworkPort(vm, guestPort, where);
+}
+
+const networkOf = ({ record }: RunningVm): string | undefined =>
+  record.nics.find(({ network }) => network !== undefined)?.network;
+
+function orOnNetwork(vm: RunningVm, guestPort: number): string {
+  const network = networkOf(vm);
+  return network === undefined ? '' : `, or: qrun net forward ${network} auto:${vm.vm}:${guestPort}`;
 }
 
 function isRunning({ pid, record }: RunningVm): boolean {

@@ -31,11 +31,18 @@ export async function waitForText(log: string, pattern: RegExp, signal: AbortSig
   return false;
 }
 
+/** A forward of a VM's own, or of a network's. */
+export type AnsweringForward = Pick<PlannedForward, 'hostAddress' | 'hostPort' | 'guestPort'>;
+
 /**
  * A connection to a forwarded port succeeds at once, whatever the guest does: QEMU takes it and only then asks the guest. So QEMU is asked whether the guest answered.
  * @returns false when the signal came first
  */
-export async function waitForPort(forward: PlannedForward, monitor: MonitorOf, signal: AbortSignal): Promise<boolean> {
+export async function waitForPort(
+  forward: AnsweringForward,
+  monitor: MonitorOf,
+  signal: AbortSignal,
+): Promise<boolean> {
   while (!signal.aborted) {
     if (await guestAnswers(forward, monitor, signal)) return true;
     await delay(250);
@@ -43,7 +50,7 @@ export async function waitForPort(forward: PlannedForward, monitor: MonitorOf, s
   return false;
 }
 
-async function guestAnswers(forward: PlannedForward, monitor: MonitorOf, signal: AbortSignal): Promise<boolean> {
+async function guestAnswers(forward: AnsweringForward, monitor: MonitorOf, signal: AbortSignal): Promise<boolean> {
   const host = forward.hostAddress === '0.0.0.0' ? '127.0.0.1' : forward.hostAddress;
   const socket = connect({ host, port: Number(forward.hostPort) });
   const closed = new Promise<'closed'>((resolve) => {
@@ -64,7 +71,7 @@ async function guestAnswers(forward: PlannedForward, monitor: MonitorOf, signal:
   }
 }
 
-async function isEstablished(monitor: MonitorOf, forward: PlannedForward): Promise<boolean> {
+async function isEstablished(monitor: MonitorOf, forward: AnsweringForward): Promise<boolean> {
   const rows = parseUsernet(await withMonitor(monitor, (client) => client.hmp('info usernet')));
   return rows.some(
     ({ protocol, state, sourcePort, destinationPort }) =>

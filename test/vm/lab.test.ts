@@ -66,6 +66,7 @@ scope: user
 transport: hub
 addresses: [10.46.0.1/24]
 dhcp: { hosts: [{ vm: db, ip: 10.46.0.10 }] }
+forwards: ["127.0.0.1:auto:db:80"]
 `,
     );
     const nics = '["network:dmz"]';
@@ -79,7 +80,7 @@ dhcp: { hosts: [{ vm: db, ip: 10.46.0.10 }] }
     );
     home.write(
       'lab.yaml',
-      'networks: [./dmz.yaml]\nvms:\n  db: { wait: "text:qrun-guest: up" }\n  probe: { after: db, wait: end }\n',
+      'networks: [./dmz.yaml]\nvms:\n  db: { wait: port:80 }\n  probe: { after: db, wait: end }\n',
     );
     const up = await home.qrun(['up', 'lab.yaml', '--timeout', '150'], { timeoutMs: 200_000 });
     expect({ status: up.status, stderr: up.stderr }).toMatchObject({ status: 0 });
