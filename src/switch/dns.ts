@@ -2,6 +2,7 @@
  * The network's own names: members, leases and what the configuration says. Whatever else is asked goes on to the gateway, whose slirp asks the host's
  * resolver; where there is no way out, it does not exist.
  */
+import { buildReply6, payloadOfDatagram6 } from './datagram6.ts';
 import { isHostOf, slirpMac, type Subnet } from './address.ts';
 import { buildDnsAnswer, dnsCodes, dnsTypes, encodeName, parseDnsQuestion, parseReverseName } from './dns-message.ts';
 import type { DnsQuestion, DnsRecord } from './dns-message.ts';
@@ -31,6 +32,15 @@ export function answerDns(datagram: Datagram, names: NameTable, settings: DnsSet
         destinationPort: datagram.sourcePort,
         payload,
       });
+}
+
+/** The same for a frame of a question over IPv6, to the gateway's own address. */
+export function answerDns6(frame: Buffer, names: NameTable, settings: DnsSettings): Buffer | 'pass' | undefined {
+  const payload = payloadOfDatagram6(frame);
+  const question = payload === undefined ? undefined : parseDnsQuestion(payload);
+  if (question === undefined) return undefined;
+  const answer = answerQuestion(question, names, settings);
+  return answer === 'pass' ? 'pass' : buildReply6(frame, answer);
 }
 
 export function answerQuestion(question: DnsQuestion, names: NameTable, settings: DnsSettings): Buffer | 'pass' {

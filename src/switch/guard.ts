@@ -9,11 +9,11 @@ import { isNeighbourDiscovery, ndp, parseIpv6Payload, type Ipv6Payload } from '.
 /**
  * - `pass`: to whom it is addressed, the gateway too.
  * - `guests`: the same, but never to the gateway.
- * - `arp`, `dhcp`, `dns`: a question that the switch answers itself.
+ * - `arp`, `dhcp`, `dns`, `dns6`: a question that the switch answers itself.
  * - `drop`: to nobody, because it is damaged.
  * - `spoof`: to nobody, because only the gateway may say so.
  */
-export type Verdict = 'pass' | 'guests' | 'arp' | 'dhcp' | 'dns' | 'drop' | 'spoof';
+export type Verdict = 'pass' | 'guests' | 'arp' | 'dhcp' | 'dns' | 'dns6' | 'drop' | 'spoof';
 
 export interface GuardOptions {
   readonly gateway: number;
@@ -140,6 +140,7 @@ export class Guard {
         return this.#isRoutersWord(buffer, payload, end) ? 'spoof' : 'pass';
       case 'udp':
         if (this.#options.hasDhcp && isOfDhcp6Server(payload)) return 'spoof';
+        if (payload.destinationPort === dnsPort && isToGateway6(buffer, start, at)) return 'dns6';
         return isGroupFrame(buffer, start) && payload.destinationPort !== dhcp6Ports.server ? 'guests' : 'pass';
       case 'other':
         return isGroupFrame(buffer, start) ? 'guests' : 'pass';
@@ -157,6 +158,13 @@ export class Guard {
     );
   }
 }
+
+/**
+ * slirp's MAC for an IPv6 address of its own has that address's last four bytes. A server of elsewhere whose address ends like the router's looks the
+ * same: then what is not a name of ours goes on to it.
+ */
+const isToGateway6 = (buffer: Buffer, start: number, at: number): boolean =>
+  buffer.readUInt16BE(start) === 0x5256 && buffer.readUInt32BE(start + 2) === buffer.readUInt32BE(at + 36);
 
 const isOfDhcp6Server = ({ sourcePort, destinationPort }: Extract<Ipv6Payload, { kind: 'udp' }>): boolean =>
   sourcePort === dhcp6Ports.server || destinationPort === dhcp6Ports.client;

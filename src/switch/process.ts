@@ -2,7 +2,7 @@
 import { createChunkPool } from './chunk-pool.ts';
 import { DhcpServer } from './dhcp.ts';
 import { watchDirectory } from './directory-watch.ts';
-import { answerDns } from './dns.ts';
+import { answerDns, answerDns6 } from './dns.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { createLeaseFile, parseLeases, type LeaseFile } from './lease-file.ts';
 import type { FixedAddress } from './address-plan.ts';
@@ -60,7 +60,8 @@ class NetworkProcess {
       vmOfMac: (mac) => this.#members.vmOfMac(mac),
       vmOfPort: (port) => this.#members.vmOfPort(port),
       answerDhcp: (datagram) => this.#dhcp?.answer(datagram, nowS()),
-      answerDns: (datagram) => answerDns(datagram, (this.#names ??= this.#nameTable()), this.#settings),
+      answerDns: (datagram) => answerDns(datagram, this.#knownNames(), this.#settings),
+      answerDns6: (frame) => answerDns6(frame, this.#knownNames(), this.#settings),
     });
     const plug = this.#switch.plug.bind(this.#switch);
     const unplug = this.#switch.unplug.bind(this.#switch);
@@ -127,6 +128,10 @@ class NetworkProcess {
     this.#names = undefined;
     this.#guard.update(guardOptions(this.#settings));
     this.#switch.checkPlaces();
+  }
+
+  #knownNames(): NameTable {
+    return (this.#names ??= this.#nameTable());
   }
 
   #nameTable(): NameTable {

@@ -47,6 +47,8 @@ export interface SwitchOptions {
   /** Answers in their envelopes; undefined: none. */
   readonly answerDhcp: (datagram: Datagram) => Buffer | undefined;
   readonly answerDns: (datagram: Datagram) => Buffer | 'pass' | undefined;
+  /** The whole frame, over IPv6. */
+  readonly answerDns6: (frame: Buffer) => Buffer | 'pass' | undefined;
 }
 
 /** Two ports that use one MAC within so short a time are two guests, and not one that has moved. */
@@ -181,7 +183,7 @@ export class Switch {
   }
 
   #answer(
-    verdict: 'arp' | 'dhcp' | 'dns',
+    verdict: 'arp' | 'dhcp' | 'dns' | 'dns6',
     from: SwitchPort,
     frame: { readonly chunk: Buffer; readonly place: Place },
   ): void {
@@ -193,7 +195,8 @@ export class Switch {
     else if (answer !== undefined) from.send(answer, 0, answer.length);
   }
 
-  #serve(verdict: 'dhcp' | 'dns', frame: Buffer): Buffer | 'pass' | undefined {
+  #serve(verdict: 'dhcp' | 'dns' | 'dns6', frame: Buffer): Buffer | 'pass' | undefined {
+    if (verdict === 'dns6') return this.#options.answerDns6(frame);
     const datagram = parseDatagram(frame);
     if (datagram === undefined) return undefined;
     return verdict === 'dhcp' ? this.#options.answerDhcp(datagram) : this.#options.answerDns(datagram);

@@ -1,6 +1,6 @@
 /** A whole switch without sockets: ports that keep what they are sent. */
 import { DhcpServer, type DhcpSettings } from '../../../src/switch/dhcp.ts';
-import { answerDns } from '../../../src/switch/dns.ts';
+import { answerDns, answerDns6 } from '../../../src/switch/dns.ts';
 import type { FrameSink } from '../../../src/switch/frame-reader.ts';
 import { Guard } from '../../../src/switch/guard.ts';
 import { createLog, type Log } from '../../../src/switch/log.ts';
@@ -73,6 +73,7 @@ export function fakeNetwork({ isolated = false, dhcp = {}, members = {} }: FakeN
     vmOfPort: (port) => members[port]?.vm,
     answerDhcp: (datagram) => (dhcp === false ? undefined : server.answer(datagram, clock.ms / 1000)),
     answerDns: (datagram) => answerDns(datagram, names, settings),
+    answerDns6: (frame) => answerDns6(frame, names, settings),
   });
   function plug(name: string, isGateway = false): FakePort {
     const got: Buffer[] = [];

@@ -39,6 +39,11 @@ const templates: readonly Buffer[] = [
     Buffer.concat([Buffer.from([58, 0, 0, 0, 0, 0, 0, 0]), Buffer.from([134, 0, 0, 0]), Buffer.alloc(40)]),
   ),
   ipv6Frame(at, 44, Buffer.from([17, 0, 0, 1, 0, 0, 0, 0, 2, 34, 2, 35, 0, 8, 0, 0])),
+  ipv6Frame(
+    { from: hostile, to: '52:56:00:00:00:00' },
+    17,
+    Buffer.concat([Buffer.from([9, 9, 0, 53, 0, 8 + 31, 0, 0]), dnsQuestion('web1.lab.test')]),
+  ),
   tagged(arpFrame({ ...at, senderIp: '10.44.0.66', targetIp: '10.44.0.1' }), 0),
 ];
 

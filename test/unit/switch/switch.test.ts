@@ -1,5 +1,6 @@
 /** Who gets which frame. */
 import { describe, expect, test } from 'vitest';
+import { checksum } from '../../../src/switch/frame.ts';
 import { maxMacs, maxMacsOfPort, MacTable } from '../../../src/switch/mac-table.ts';
 import {
   arpFrame,
@@ -473,6 +474,37 @@ describe('questions that the switch answers itself', () => {
     expect(net.gateway.heard()).toEqual([]);
     net.a.say(ask('example.org'));
     expect([net.a.heard(), net.gateway.heard()]).toEqual([[], [ask('example.org')]]);
+  });
+
+  test('names are told over IPv6 too; other questions, and those to servers elsewhere, go on', () => {
+    const net = threeGuests({ members: { b: { vm: 'web2', mac: b, ip: '10.44.0.51' } } });
+    const ask6 = (name: string, to: string, server: string): Buffer => {
+      const payload = dnsQuestion(name);
+      const ports = Buffer.from([0x0f, 0xa0, 0, 53, 0, 8 + payload.length, 0, 0]);
+      const one = ipv6Frame({ from: a, to }, 17, Buffer.concat([ports, payload]));
+      Buffer.from('fec0000000000000505400fffe00000a', 'hex').copy(one, 22);
+      Buffer.from(server, 'hex').copy(one, 38);
+      return one;
+    };
+    const own = 'fec00000000000000000000000000003';
+    const elsewhere = ask6('web2.lab.test', '52:56:00:00:00:02', '20010db8000000000000000000000035');
+    const other = ask6('example.org', '52:56:00:00:00:03', own);
+    net.a.say(elsewhere, other);
+    expect([net.a.heard(), net.gateway.heard()]).toEqual([[], [elsewhere, other]]);
+    const question = ask6('web2.lab.test', '52:56:00:00:00:03', own);
+    net.a.say(question);
+    const [answer = Buffer.alloc(0), ...more] = net.a.heard();
+    expect([more, net.gateway.heard()]).toEqual([[], []]);
+    expect(answer.toString('hex', 0, 14)).toBe('52540000000a' + '525600000003' + '86dd');
+    expect(answer.subarray(22, 54)).toEqual(Buffer.concat([question.subarray(38, 54), question.subarray(22, 38)]));
+    expect(answer.toString('hex', 54, 58)).toBe('00350fa0');
+    expect(answer.subarray(-4)).toEqual(Buffer.from([10, 44, 0, 51]));
+    const udpSize = answer.length - 54;
+    const header = Buffer.concat([
+      answer.subarray(22, 54),
+      Buffer.from([0, 0, udpSize >> 8, udpSize & 255, 0, 0, 0, 17]),
+    ]);
+    expect(checksum(Buffer.concat([header, answer.subarray(54)]))).toBe(0);
   });
 
   test('by TCP they go on to the gateway', () => {
