@@ -170,12 +170,12 @@ function nearMiss({ command, name, place }: Rule, bridge: string): SkippedPart |
   return undefined;
 }
 
-/** `*` and `?` alone; a bracket stands for anything. Good enough for a hint. */
+/** `*` and `?` alone; from a bracket on anything. Good enough for a hint. */
 function isGlobFor(pattern: string, name: string): boolean {
-  const source = [...pattern.slice(0, 40)]
-    .map((one) => (one === '*' || one === '[' ? '.*' : one === '?' ? '.' : one.replace(/[^A-Za-z0-9]/, '\\$&')))
+  const source = [...pattern.replace(/\[.*$/s, '*').replaceAll(/\*+/g, '*')]
+    .map((one) => (one === '*' ? '.*' : one === '?' ? '.' : one.replace(/[^A-Za-z0-9]/, String.raw`\$&`)))
     .join('');
-  return new RegExp(`^${source}`).test(name);
+  return new RegExp(`^${source}$`).test(name);
 }
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 80));

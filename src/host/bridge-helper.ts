@@ -10,8 +10,11 @@ import { blockedBy, type BlockedBy } from './blocked-by.ts';
 import type { RunAs } from './facts.ts';
 import { accessOf } from './file-access.ts';
 
-/** What lets it make taps. `unknown`: there is no getcap to ask. `nosuid`: its file system is mounted so that no program gains by its file. */
-export type HelperRights = 'capability' | 'setuid' | 'none' | 'nosuid' | 'unknown';
+/**
+ * What lets it make taps. `unknown`: there is no getcap to ask. `nosuid`: its file system is mounted so that no program gains by its file.
+ * `mixed`: it is setuid and has capabilities as well; then only those count, and to change back to its caller it would need more of them.
+ */
+export type HelperRights = 'capability' | 'setuid' | 'none' | 'nosuid' | 'mixed' | 'unknown';
 
 export interface BridgeHelperFact {
   /** Absolute. Where it was looked for first, if there is none. */
@@ -24,6 +27,8 @@ export interface BridgeHelperFact {
   /** This user may not run it. */
   readonly blocked?: BlockedBy;
   readonly rights: HelperRights;
+  /** What must not be barred from it, or it cannot start: `net_admin`, … or `all`. */
+  readonly gains: readonly string[];
   /** The configuration file that is compiled into it. */
   readonly conf: string;
 }
@@ -54,7 +59,8 @@ export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
   const candidates = written === undefined ? [compiledIn ?? [], usualFiles].flat() : [written];
   const file = candidates.find((one) => statOf(one)?.isFile() === true);
   const [first = ''] = candidates;
-  if (file === undefined) return { file: first, found: false, told: false, rights: 'none', conf: usualConf };
+  if (file === undefined)
+    return { file: first, found: false, told: written !== undefined, rights: 'none', gains: [], conf: usualConf };
   const unsafe = written === undefined ? undefined : faultOfProgram(written);
   const may = accessOf(runAs).mayExecute(file);
   return {
@@ -64,7 +70,7 @@ export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
     ...(unsafe !== undefined && { unsafe }),
     ...(!may && { blocked: blockedBy(file, 1, runAs ?? user) }),
     // what is not trusted is not opened either
-    rights: unsafe === undefined ? readRights(file, system) : 'unknown',
+    ...(unsafe === undefined ? readRights(file, system) : { rights: 'unknown', gains: [] }),
     conf: unsafe === undefined ? readConfPath(file) : usualConf,
   };
 }
@@ -86,32 +92,51 @@ export function faultOfProgram(file: string): string | undefined {
   return undefined;
 }
 
-function readRights(file: string, { which, runNow }: HelperSearch['system']): HelperRights {
+type Rights = Pick<BridgeHelperFact, 'rights' | 'gains'>;
+
+/** For one that is setuid: it changes back to its caller, and empties its own bounding set. */
+const setuidGains = ['net_admin', 'setpcap', 'setuid', 'setgid'];
+
+function readRights(file: string, system: HelperSearch['system']): Rights {
   const stat = statOf(file);
-  if (stat === undefined) return 'unknown';
-  const setuid = stat.uid === 0 && (stat.mode & 0o4000) !== 0;
-  const rights = setuid ? 'setuid' : which('getcap') === undefined ? 'unknown' : askGetcap(file, runNow);
-  if (rights === 'none' || rights === 'unknown') return rights;
-  return isNosuid(realOf(file), readText('/proc/self/mountinfo')) ? 'nosuid' : rights;
+  const setuid = stat !== undefined && stat.uid === 0 && (stat.mode & 0o4000) !== 0;
+  const rights = rightsOf(setuid, readCapabilities(file, system));
+  const gained = rights.rights === 'capability' || rights.rights === 'setuid';
+  if (gained && isNosuid(realOf(file), readText('/proc/self/mountinfo'))) return { rights: 'nosuid', gains: [] };
+  return rights;
 }
 
-function askGetcap(file: string, runNow: System['runNow']): HelperRights {
+/** @param text what getcap says behind the file's name; undefined: it could not be asked */
+export function rightsOf(setuid: boolean, text: string | undefined): Rights {
+  if (text === undefined)
+    return setuid ? { rights: 'setuid', gains: setuidGains } : { rights: 'unknown', gains: setuidGains };
+  if (text.trim() === '') return setuid ? { rights: 'setuid', gains: setuidGains } : { rights: 'none', gains: [] };
+  const gains = parseCapabilities(text);
+  const has = (name: string): boolean => gains.includes(name) || gains.includes('all');
+  const enough = setuid ? setuidGains.every(has) : has('net_admin');
+  if (enough) return { rights: 'capability', gains };
+  return { rights: setuid ? 'mixed' : 'none', gains: [] };
+}
+
+/** Empty: it has none. Undefined: there is no getcap, or it failed. */
+function readCapabilities(file: string, { which, runNow }: HelperSearch['system']): string | undefined {
+  if (which('getcap') === undefined) return undefined;
   const { status, stdout } = runNow('getcap', [file], { timeoutMs: 5000 });
-  if (status !== 0) return 'unknown';
-  return grantsNetAdmin(stdout.startsWith(file) ? stdout.slice(file.length) : stdout) ? 'capability' : 'none';
+  if (status !== 0) return undefined;
+  return stdout.startsWith(file) ? stdout.slice(file.length) : stdout;
 }
 
-/** ` cap_net_admin=ep`, ` = cap_net_admin,cap_net_raw+ep`, ` =ep`: permitted takes p, and the helper raises nothing by itself, which takes e. */
-export function grantsNetAdmin(text: string): boolean {
-  return text
-    .trim()
-    .replace(/^= /, '')
-    .split(/\s+/)
-    .some((clause) => {
-      const [, names = '', flags = ''] = /^([a-z0-9_,]*)[=+]([eip]+)$/.exec(clause) ?? [];
-      const all = names === '' || names === 'all';
-      return (all || names.split(',').includes('cap_net_admin')) && flags.includes('e') && flags.includes('p');
-    });
+/**
+ * ` cap_net_admin=ep`, ` = cap_net_admin,cap_net_raw+ep`, ` =ep` (all): the names of those that are permitted and effective at once. The helper raises
+ * nothing by itself, so one that is permitted alone is none.
+ */
+export function parseCapabilities(text: string): string[] {
+  const clauses = text.trim().replace(/^= /, '').split(/\s+/);
+  return clauses.flatMap((clause) => {
+    const [, names = '', flags = ''] = /^([a-z0-9_,]*)[=+]([eip]+)$/.exec(clause) ?? [];
+    if (!flags.includes('e') || !flags.includes('p')) return [];
+    return names === '' ? ['all'] : names.split(',').map((name) => name.replace(/^cap_/, ''));
+  });
 }
 
 /** By the mount that the file is on: the last of the longest mount points above it. */

@@ -89,6 +89,12 @@ function rightsFault(door: BridgeDoor): BridgeFault | undefined {
       message: `${helper.file} is on a file system that is mounted nosuid: it gains no rights there`,
       mend: `findmnt --target ${helper.file}`,
     };
+  if (helper.rights === 'mixed')
+    return {
+      ...fault,
+      message: `${helper.file} is setuid and has capabilities as well, and with both it fails`,
+      mend: `sudo chmod u-s ${helper.file}`,
+    };
   if (helper.rights !== 'none') return undefined;
   return {
     ...fault,
@@ -191,13 +197,16 @@ function bridgeFault(door: BridgeDoor): BridgeFault | undefined {
     return {
       ...fault,
       message: `${name} is no bridge, but a port of ${portOf}`,
-      mend: `bridge: ${portOf}`,
+      mend: `in the profile: bridge: ${portOf}`,
       causes: known,
     };
   return {
     ...fault,
     message: `${name} is no bridge`,
-    mend: `sudo qrun setup --bridge br0 --uplink ${name}, or kind: macvtap with parent: ${name}`,
+    mend:
+      name === 'lo'
+        ? 'sudo qrun setup --bridge br0'
+        : `sudo qrun setup --bridge br0 --uplink ${name}, or kind: macvtap with parent: ${name}`,
     causes: known,
   };
 }

@@ -24,7 +24,8 @@ function plan(nic: BridgeNic, context: NicContext): NicPlan {
     source: nic.bridge,
     tapOn: nic.bridge,
     device: mtuOf(nic, door),
-    keeps: keptFor(door),
+    // https://man7.org/linux/man-pages/man7/capabilities.7.html (bounding set)
+    keeps: door.helper.gains,
     sandboxOff: 'QEMU starts the bridge helper, which gains rights by its file, and under its sandbox no program can',
     notes: notesOf(nic, door),
   };
@@ -38,12 +39,6 @@ function mtuOf({ model, mtu }: BridgeNic, { bridge }: BridgeDoor): NonNullable<N
 
 const standardMtu = 1500;
 const mostMtu = 65_535;
-
-/** What root's QEMU may not be barred from, so that the helper can have it. https://man7.org/linux/man-pages/man7/capabilities.7.html (bounding set) */
-function keptFor({ helper }: BridgeDoor): readonly string[] {
-  // one that is setuid changes back to its caller and empties its own bounding set
-  return helper.rights === 'capability' ? ['net_admin'] : ['net_admin', 'setpcap', 'setuid', 'setgid'];
-}
 
 function notesOf({ id, model, mtu }: BridgeNic, { bridge }: BridgeDoor): string[] {
   const { name, up } = bridge;

@@ -20,7 +20,7 @@ export interface QemuFailure {
 export function parseQemuFailure(stderr: string): QemuFailure | undefined {
   const passt = / Passt (?:exited|killed) /.test(stderr) ? parsePasstFailure(stderr) : undefined;
   if (passt !== undefined) return { ...passt, line: passt.words };
-  const bridge = parseBridgeFailure(stderr);
+  const bridge = parseBridgeFailure(stripControl(stderr));
   if (bridge !== undefined) return { ...bridge, line: bridge.words };
   const lines = stderr
     .slice(-64 * 1024)

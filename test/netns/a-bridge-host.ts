@@ -11,7 +11,7 @@ export interface BridgeHostOptions {
   /** Text of bridge.conf; null: there is none. */
   readonly conf?: string | null;
   /** What the helper is given. */
-  readonly rights?: 'capability' | 'setuid' | 'none';
+  readonly rights?: 'capability' | 'setuid' | 'mixed' | 'none';
   readonly tunMode?: string;
   /** Address of the host on br0, with its length. */
   readonly address?: string;
@@ -45,8 +45,10 @@ export class BridgeHost {
 
   rights(rights: NonNullable<BridgeHostOptions['rights']>): void {
     const file = path.join(this.namespace.dir, 'helper');
-    this.must('setcap', rights === 'capability' ? 'cap_net_admin=ep' : '=', file);
-    chmodSync(file, rights === 'setuid' ? 0o4755 : 0o755);
+    chmodSync(file, rights === 'setuid' || rights === 'mixed' ? 0o4755 : 0o755);
+    // it fails where there is nothing to remove
+    this.namespace.run(['setcap', '-r', file]);
+    if (rights === 'capability' || rights === 'mixed') this.must('setcap', 'cap_net_admin=ep', file);
   }
 
   /** Every link with what it is, for a comparison of before and after; the MAC of a bridge follows its ports. */

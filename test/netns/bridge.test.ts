@@ -1,7 +1,7 @@
 /** `kind: bridge` with the real helper in a network of the test's own. */
 import { expect, test } from 'vitest';
-import { bothQemus, createHome, needsEitherQemu } from '../harness/harness.ts';
-import { detach, rowOf, still } from '../cli/a-vm.ts';
+import { bothQemus, createHome, needsEitherQemu, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { argvOf, detach, leftOf, ps, rowOf, statusOf, still } from '../cli/a-vm.ts';
 import { createBridgeHost } from './a-bridge-host.ts';
 
 test.for(bothQemus)(
@@ -25,3 +25,142 @@ test.for(bothQemus)(
     expect(host.links()).toEqual(before);
   },
 );
+
+test.for(['capability', 'setuid'] as const)(
+  'root’s QEMU is nobody’s, has no right itself, and has its guest on the bridge all the same, with a helper by %s',
+  async (rights, context) => {
+    needsQemu(context);
+    const host = await createBridgeHost(context, { rights });
+    const before = host.links();
+    const home = createHome({ as: 'root', namespace: host.namespace });
+    home.profile('web1', `${still}nics: [bridge:br0]\n`);
+    const { pid } = await detach(home, 'web1');
+    expect(await hostInterfaces(home, 'web1')).toEqual(['tap0']);
+    expect(statusOf(pid, 'Uid')).not.toMatch(/\b0\b/);
+    for (const set of ['CapEff', 'CapPrm', 'CapInh', 'CapAmb']) expect(statusOf(pid, set)).toMatch(/^0+$/);
+    // all that is left of the bounding set is what the helper needs
+    expect(BigInt(`0x${statusOf(pid, 'CapBnd')}`)).toBe(
+      rights === 'capability' ? 1n << 12n : (1n << 12n) | 0b1_1100_0000n,
+    );
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+    expect(host.links()).toEqual(before);
+  },
+);
+
+test('for root the rights of the account count that QEMU runs as', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context);
+  host.conf('allow br0\n', 0o600);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [bridge:br0]\n`);
+  const { status, stderr } = await home.qrun(['run', 'web1', '-d']);
+  expect({ status, stderr }).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('nobody may not read /etc/qemu/bridge.conf'),
+  });
+});
+
+const hostInterfaces = async (home: Home, vm: string): Promise<(string | null)[]> =>
+  (JSON.parse((await home.qrun(['nics', vm, '--json'])).stdout) as { hostInterface: string | null }[]).map(
+    ({ hostInterface }) => hostInterface,
+  );
+
+test('two bridges and two NICs on one: each is told its own tap', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context, { conf: 'allow all\n' });
+  host.must('ip', 'link', 'add', 'br1', 'type', 'bridge');
+  host.must('ip', 'link', 'set', 'br1', 'up');
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [bridge:br0, user, bridge:br1, bridge:br0]\n`);
+  await detach(home, 'web1');
+  expect(await hostInterfaces(home, 'web1')).toEqual(['tap0', null, 'tap1', 'tap2']);
+  expect(host.links().filter((row) => row.startsWith('tap'))).toEqual([
+    'tap0 1500 br0 up',
+    'tap1 1500 br1 up',
+    'tap2 1500 br0 up',
+  ]);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
+test('what QEMU is told is what one would write by hand; an MTU of the bridge is told to the guest', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context, { mtu: 1400 });
+  const home = createHome({ namespace: host.namespace });
+  home.profile(
+    'web1',
+    `${still}nics: [bridge:br0, { kind: bridge, bridge: br0, model: e1000 }, { kind: bridge, bridge: br0, mtu: 1450 }]\n`,
+  );
+  const { stderr } = await home.qrun(['run', 'web1', '-d']);
+  expect(stderr).toContain('net1: br0 has an MTU of 1400, which a e1000 does not tell the guest');
+  expect(stderr).toContain('net2: br0 has an MTU of 1400: of the 1450');
+  const argv = argvOf((await rowOf(home, 'web1')).pid);
+  expect(JSON.parse(argv[argv.indexOf('-netdev') + 1] ?? '')).toEqual({ type: 'bridge', id: 'net0', br: 'br0' });
+  const cards = argv.flatMap((word) => (word.includes('"netdev"') ? [JSON.parse(word) as { host_mtu?: number }] : []));
+  expect(cards.map(({ host_mtu: mtu }) => mtu)).toEqual([1400, undefined, 1450]);
+  expect(argv).not.toContain('-sandbox');
+  expect(stderr).toContain('QEMU runs without its sandbox: net0: ');
+  expect(host.links().filter((row) => row.startsWith('tap0'))).toEqual(['tap0 1400 br0 up']);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
+test('a bridge that is down is told, and does not keep the VM from starting', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context);
+  host.must('ip', 'link', 'set', 'br0', 'down');
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [bridge:br0]\n`);
+  const { status, stderr } = await home.qrun(['run', 'web1', '-d']);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('sudo ip link set br0 up') });
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
+test('kill -9 of QEMU leaves no tap, and of qrun’s waiter none either when the VM is ended', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context);
+  const before = host.links();
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [bridge:br0]\n`);
+  const { pid } = await detach(home, 'web1');
+  process.kill(pid, 'SIGKILL');
+  expect(await waitUntil(() => host.taps().length === 0, 5000)).toBe(true);
+  expect(await waitUntil(() => leftOf(home, 'web1').length === 0, 5000)).toBe(true);
+  const again = await detach(home, 'web1');
+  process.kill(Number(statusOf(again.pid, 'PPid')), 'SIGKILL');
+  expect(host.taps()).toEqual(await hostInterfaces(home, 'web1'));
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(host.links()).toEqual(before);
+});
+
+test('ABUSE 18: twenty VMs at once on one bridge have twenty taps and MACs, and leave none', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context);
+  const before = host.links();
+  const home = createHome({ namespace: host.namespace });
+  const names = Array.from({ length: 20 }, (_, index) => `web${index}`);
+  for (const name of names) home.profile(name, `${still}nics: [bridge:br0]\n`);
+  const { status, stderr } = await home.qrun(['run', '-d', ...names], { timeoutMs: 120_000 });
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  const rows = (await ps(home)).flatMap(({ nics }) => nics as readonly { mac: string; hostInterface?: string }[]);
+  expect(new Set(rows.map(({ mac }) => mac)).size).toBe(20);
+  const taps = rows.map(({ hostInterface }) => hostInterface);
+  expect(taps.toSorted()).toEqual(host.taps().toSorted());
+  expect(new Set(taps).size).toBe(20);
+  expect((await home.qrun(['kill', ...names], { timeoutMs: 120_000 })).status).toBe(0);
+  expect(host.links()).toEqual(before);
+});
+
+test('a bridge that goes between the look and the start is named, in the words of qrun', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context);
+  const home = createHome({ namespace: host.namespace });
+  const hook = home.write('go', '#!/bin/sh\necho "deny br0" > /etc/qemu/bridge.conf\n', 0o755);
+  host.must('chmod', '666', '/etc/qemu/bridge.conf');
+  home.profile('web1', `${still}nics: [bridge:br0]\nhooks: { beforeStart: [${hook}] }\n`);
+  const { status, stderr } = await home.qrun(['run', 'web1', '-d']);
+  expect({ status, stderr }).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('bridge.conf does not allow this bridge'),
+  });
+  expect(stderr).toContain('access denied by acl file');
+  expect(leftOf(home, 'web1')).toEqual([]);
+});
