@@ -13,7 +13,7 @@ const boundOf = ({ bound, aim, unit }) => {
 };
 const msOf = ({ mediansMs }) =>
   Object.entries(mediansMs ?? {})
-    .map(([side, ms]) => `${side} ${ms < 100 ? ms.toFixed(1) : Math.round(ms)}`)
+    .map(([side, ms]) => `${side} ${ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : Math.round(ms)}`)
     .join(', ');
 const nameOf = ({ name, against }) => (against === undefined ? name : `${name} / ${against}`);
 
