@@ -3,6 +3,7 @@ import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, afterAll, describe, expect, test, type TestContext } from 'vitest';
 import { createHome, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { hub, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, still } from './a-vm.ts';
 
 const withForward = `${still}nics:\n  - { kind: user, forwards: ["auto:22"] }\n`;
@@ -147,6 +148,34 @@ test.each([
   expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining(hint) });
   expect(stderr).toContain('qrun edit web1');
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
+test('on a network of the user’s: its forward to port 22, else one that is added and found again', async (context) => {
+  needsQemu(context);
+  const home = createHome();
+  home.write(`${home.mkdir('c/networks')}/lab.yaml`, `${hub}forwards: ["auto:web2:22"]\n`);
+  for (const name of ['web1', 'web2']) home.profile(name, onLab);
+  for (const name of ['web1', 'web2']) await detach(home, name);
+  const env = withPath(home, fakeSsh(home, 'fake'));
+  const way = async (name: string): Promise<{ by: string; port: number }> => {
+    const { status, stderr } = await home.qrun(['ssh', '-v', name], { env });
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringMatching(/^by [^:]+: /) });
+    const words = logged(home, 'fake');
+    expect(words).toContain('HostName=127.0.0.1');
+    return { by: stderr.slice(3, stderr.indexOf(':')), port: Number(words[words.indexOf('-p') + 1]) };
+  };
+  const second = await way('web2');
+  expect(second.by).toBe('a forward of the network lab');
+  const first = await way('web1');
+  expect(first.by).toBe('a new forward of the network lab');
+  expect(await way('web1')).toEqual({ by: 'a forward of the network lab', port: first.port });
+  expect(first.port).not.toBe(second.port);
+  // one to another port is no way in, and one that was taken away is made anew
+  expect((await home.qrun(['net', 'forward', 'lab', `${first.port}`, '--remove'])).status).toBe(0);
+  expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:80'])).status).toBe(0);
+  expect((await way('web1')).by).toBe('a new forward of the network lab');
+  expect((await home.qrun(['kill', 'web1', 'web2'])).status).toBe(0);
+  expect(await noNetworkLeft(home)).toBe(true);
 });
 
 test('a VM that is stopped, and one that has never run, are no place to log in to', async (context) => {
