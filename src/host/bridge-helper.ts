@@ -61,7 +61,7 @@ export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
   const [first = ''] = candidates;
   if (file === undefined)
     return { file: first, found: false, told: written !== undefined, rights: 'none', gains: [], conf: usualConf };
-  const unsafe = written === undefined ? undefined : faultOfProgram(written);
+  const unsafe = written === undefined ? undefined : faultOfRootsFile(written);
   const may = accessOf(runAs).mayExecute(file);
   return {
     file,
@@ -75,8 +75,8 @@ export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
   };
 }
 
-/** Only what root alone can put there may be started for a profile that somebody wrote. Undefined: it is so. */
-export function faultOfProgram(file: string): string | undefined {
+/** Whether root alone can have put it there, and nobody else can change it: only such a program may be started for a profile. Undefined: it is so. */
+export function faultOfRootsFile(file: string): string | undefined {
   const link = lstatSync(file, { throwIfNoEntry: false });
   if (link?.isSymbolicLink() === true && link.uid !== 0) return `${file} is another user's link (uid ${link.uid})`;
   const real = realOf(file);

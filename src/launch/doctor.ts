@@ -9,6 +9,7 @@ import { renderVersion, type QemuCapabilities } from '../qemu/capabilities.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { collect } from './collect.ts';
+import { examineBridges } from './doctor-bridge.ts';
 import { examineCables } from './doctor-nics.ts';
 import { examinePrograms } from './doctor-passt.ts';
 import { ensureState, prepare, type LaunchContext } from './prepare.ts';
@@ -61,6 +62,7 @@ export async function examine(context: LaunchContext, profile?: string): Promise
     check('ping', 'ping from guests with user networking', ping(groupsOfQemu(context))),
     ...examineCables(qemu instanceof QrunError ? undefined : qemu),
     ...examinePrograms(context.system, qemu instanceof QrunError ? undefined : qemu),
+    ...(await examineBridges(context.system, qemu instanceof QrunError ? undefined : qemu)),
     check('state', 'state directory', state(context)),
     check('leftovers', 'left behind by dead runs', await leftovers(context)),
   ];

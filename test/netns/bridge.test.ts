@@ -164,3 +164,49 @@ test('a bridge that goes between the look and the start is named, in the words o
   expect(stderr).toContain('access denied by acl file');
   expect(leftOf(home, 'web1')).toEqual([]);
 });
+
+test('doctor tells the helper, the bridges with the host’s addresses, and a bridge.conf that others can write', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context, { address: '10.9.0.1/24' });
+  const home = createHome({ namespace: host.namespace });
+  const checks = async (): Promise<{ id: string; state: string; evidence: string; mend: string | null }[]> =>
+    JSON.parse((await home.qrun(['doctor', '--json'])).stdout);
+  expect(await checks()).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({
+        id: 'bridge',
+        state: 'ok',
+        evidence: expect.stringMatching(/lets \S+ on br0 \(10\.9\.0\.1\)$/),
+      }),
+    ]),
+  );
+  host.conf('allow br1\n', 0o666);
+  expect(await checks()).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ id: 'bridge', state: 'warn', mend: 'sudo qrun setup --bridge br0' }),
+      expect.objectContaining({ id: 'bridge-conf', state: 'warn', mend: expect.stringContaining('chmod go-w') }),
+    ]),
+  );
+  home.profile('web1', `${still}nics: [bridge:br0]\n`);
+  const { status, stdout } = await home.qrun(['doctor', 'web1', '--json']);
+  expect({ status, stdout: JSON.parse(stdout) }).toEqual({
+    status: 3,
+    stdout: expect.arrayContaining([
+      expect.objectContaining({ id: 'profile', state: 'fail', mend: 'sudo qrun setup --bridge br0' }),
+    ]),
+  });
+});
+
+test('the script of show --shell runs by itself', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context);
+  const before = host.links();
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [bridge:br0]\n`);
+  const { stdout } = await home.qrun(['show', 'web1', '--shell']);
+  const script = home.startProgram(['sh', '-c', stdout]);
+  expect(await waitUntil(() => host.taps().length === 1, 10_000)).toBe(true);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  await script.end;
+  expect(host.links()).toEqual(before);
+});

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseGain } from '../../../src/host/bridge-door.ts';
 import {
   confPathIn,
-  faultOfProgram,
+  faultOfRootsFile,
   isNosuid,
   parseCapabilities,
   readBridgeHelper,
@@ -136,15 +136,15 @@ describe('where it is', () => {
     const mine = helper('mine');
     const fault = process.getuid?.() === 0 ? undefined : /belongs to uid/;
     if (fault !== undefined) expect(search(undefined, mine).unsafe).toMatch(fault);
-    expect(faultOfProgram(helper('writable', 0o775))).toMatch(/can be written by others|belongs to uid/);
+    expect(faultOfRootsFile(helper('writable', 0o775))).toMatch(/can be written by others|belongs to uid/);
     symlinkSync('/usr/bin/env', path.join(dir, 'bin', 'env'));
     expect(search(undefined, helper('open', 0o777))).toMatchObject({
       rights: 'unknown',
       conf: '/etc/qemu/bridge.conf',
     });
-    expect(faultOfProgram('/usr/bin/env')).toBeUndefined();
+    expect(faultOfRootsFile('/usr/bin/env')).toBeUndefined();
     chmodSync(path.join(dir, 'bin'), 0o777);
-    expect(faultOfProgram(helper('below'))).toMatch(/can be written by others|belongs to/);
-    expect(faultOfProgram(path.join(dir, 'bin', 'none'))).toMatch(/does not exist/);
+    expect(faultOfRootsFile(helper('below'))).toMatch(/can be written by others|belongs to/);
+    expect(faultOfRootsFile(path.join(dir, 'bin', 'none'))).toMatch(/does not exist/);
   });
 });
