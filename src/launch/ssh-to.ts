@@ -56,9 +56,10 @@ function requireSsh({ system }: Where): string {
 }
 
 async function findWayIn(vm: RunningVm, context: SshContext): Promise<WayIn> {
-  const choice = chooseWayIn({ nics: vm.record.nics, networks: networksOf(vm, context) });
+  const networks = networksOf(vm, context);
+  const choice = chooseWayIn({ nics: vm.record.nics, networks });
   if (choice.way !== undefined) return choice.way;
-  if (choice.forwardOn === undefined) throw noWayIn(vm);
+  if (choice.forwardOn === undefined) throw noWayIn(vm, networks);
   return await makeWayIn(vm, choice.forwardOn as NetworkName, context);
 }
 
@@ -94,16 +95,21 @@ function guestNetwork({ vm, ip }: Member, { plan, forwards }: NetworkRecord): Gu
     ...(ip !== undefined && { address: ip }),
     // one of the user's own is behind its gateway; the host has an address on those of root's
     reachable: plan.scope === 'system' && plan.gateway !== undefined,
-    takesForwards: plan.scope === 'user' && ip !== undefined,
+    // a gateway of vde takes them only when it starts
+    takesForwards: plan.transport === 'hub' && ip !== undefined,
   };
 }
 
-function noWayIn({ vm, record }: RunningVm): QrunError {
+function noWayIn({ vm, record }: RunningVm, [network]: readonly GuestNetwork[]): QrunError {
   const takes = record.nics.find(({ kind }) => kind === 'user' || kind === 'passt');
   const nic =
     takes === undefined ? 'a NIC { kind: user, forwards: ["auto:22"] }' : `forwards: ["auto:22"] to ${takes.id}`;
+  const hint =
+    takes === undefined && network !== undefined
+      ? `qrun net edit ${network.name}, and add forwards: ["auto:${vm}:22"]; it counts from the network's next start`
+      : `qrun edit ${vm}, and add ${nic}; it counts from the next start`;
   return new QrunError('missing-feature', `there is no way into ${vm}: no port of the host leads to its port 22`, {
-    hint: `qrun edit ${vm}, and add ${nic}; it counts from the next start`,
+    hint,
   });
 }
 

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { laterCommands } from '../../src/commands/list.ts';
 import {
   bothQemus,
   createHome,
@@ -289,7 +290,7 @@ describe('what cannot be given back', () => {
 });
 
 describe('names of commands that are to come', () => {
-  test.each(['up', 'down', 'net', 'setup', 'ssh', 'alias'])('%s is no VM, but by run', async (name) => {
+  test.each(laterCommands.filter((name) => !name.includes(' ')))('%s is no VM, but by run', async (name) => {
     const home = createHome();
     home.profile('web1', idle);
     expect(await home.qrun([name, 'web1'])).toMatchObject({

@@ -2,10 +2,11 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, afterAll, describe, expect, test, type TestContext } from 'vitest';
-import { createHome, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { createHome, needsFile, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
 import { hub, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, still } from './a-vm.ts';
 
+const vde = hub.replace('hub', 'vde');
 const withForward = `${still}nics:\n  - { kind: user, forwards: ["auto:22"] }\n`;
 
 /** Writes each of its words on a line, then ends as told. */
@@ -174,6 +175,23 @@ test('on a network of the user’s: its forward to port 22, else one that is add
   expect((await home.qrun(['net', 'forward', 'lab', `${first.port}`, '--remove'])).status).toBe(0);
   expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:80'])).status).toBe(0);
   expect((await way('web1')).by).toBe('a new forward of the network lab');
+  expect((await home.qrun(['kill', 'web1', 'web2'])).status).toBe(0);
+  expect(await noNetworkLeft(home)).toBe(true);
+});
+
+test('on a network of vde: a forward of its definition, else what to write there', async (context) => {
+  needsQemu(context);
+  needsFile(context, '/usr/bin/vde_switch');
+  const home = createHome();
+  home.write(`${home.mkdir('c/networks')}/lab.yaml`, `${vde}forwards: ["auto:web2:22"]\n`);
+  for (const name of ['web1', 'web2']) home.profile(name, onLab);
+  for (const name of ['web1', 'web2']) await detach(home, name);
+  const env = withPath(home, fakeSsh(home, 'fake'));
+  expect((await home.qrun(['ssh', 'web2'], { env })).status).toBe(0);
+  expect(await home.qrun(['ssh', 'web1'], { env })).toMatchObject({
+    status: 3,
+    stderr: expect.stringContaining('qrun net edit lab, and add forwards: ["auto:web1:22"]'),
+  });
   expect((await home.qrun(['kill', 'web1', 'web2'])).status).toBe(0);
   expect(await noNetworkLeft(home)).toBe(true);
 });
