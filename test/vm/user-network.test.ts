@@ -20,6 +20,9 @@ import {
 import type { GuestShell } from './guest-shell.ts';
 import { createUplink, hostAddress, outsideAddress } from './uplink.ts';
 
+/** Of this run's own: the host may have another one of the same test. */
+const mac = `52:54:00:66:${[process.pid >> 8, process.pid].map((byte) => (byte & 255).toString(16).padStart(2, '0')).join(':')}`;
+
 const lab = `forward: nat
 scope: user
 transport: hub
@@ -27,7 +30,7 @@ addresses: [10.66.0.1/24]
 dhcp:
   hosts:
     - { vm: web2, ip: 10.66.0.20 }
-    - { mac: "52:54:00:66:00:03", ip: 10.66.0.30, name: db }
+    - { mac: "${mac}", ip: 10.66.0.30, name: db }
 dns:
   domain: lab.test
   search: [other.test]
@@ -46,7 +49,7 @@ test.for(bothQemus)(
     home.network('lab', lab);
     home.profile('web1', guestProfile(files, 'web1', '["network:lab"]'));
     home.profile('web2', guestProfile(files, 'web2', '["network:lab"]'));
-    home.profile('vm3', guestProfile(files, 'vm3', '[{ kind: network, network: lab, mac: "52:54:00:66:00:03" }]'));
+    home.profile('vm3', guestProfile(files, 'vm3', `[{ kind: network, network: lab, mac: "${mac}" }]`));
     await start(home, 'web1', 'web2', 'vm3');
     const [web1, web2, vm3] = (await openAll(home, ['web1', 'web2', 'vm3'])) as [GuestShell, GuestShell, GuestShell];
     const addresses = await addressesOf(home);
