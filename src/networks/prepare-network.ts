@@ -15,6 +15,7 @@ import type { NetworkFacts } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import { readLastPorts } from '../resources/last-ports.ts';
 import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
@@ -25,6 +26,8 @@ export interface PlanInput {
   readonly pinned: boolean;
   /** Real ports of `auto` forwards by step id, once they are taken. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Set for the release that the watcher runs, where its environment is not this one's. */
+  readonly releaseEnv?: Readonly<Record<string, string>>;
 }
 
 export interface PreparedNetwork {
@@ -60,16 +63,17 @@ export async function prepareNetwork(
   const plan = planWith({ definition, files, facts, uid: context.system.uid });
   // nothing of it is saved: it is what a run would reserve
   const book = openAddressBook({ files, pool, uid: context.system.uid });
-  const shown = running?.plan ?? plan({ book, runId: shownRun(files), pinned: false, ports: {} });
+  const shown = running?.plan ?? plan({ book, runId: scriptRun(files), pinned: false, ports: {} });
   const addresses = addressesOf(holders, book);
+  const fixedByMac = fixedOf(definition);
   return {
     name,
     files,
     definition,
     ...(running !== undefined && { running }),
-    shown: { ...shown, addresses, ...(running !== undefined && { running: true }) },
+    shown: { ...shown, addresses, fixedByMac, ...(running !== undefined && { running: true }) },
     pool,
-    fixedByMac: (mac) => definition.dhcp?.hosts.find((host) => host.mac === mac)?.ip,
+    fixedByMac: (mac) => fixedByMac[mac],
     plan,
   };
 }
@@ -92,6 +96,9 @@ export function poolOf(definition: Network): AddressPool {
   return addressPool(definition, { ranges, kept: [gateway, ...(dnsServer === undefined ? [] : [dnsServer])] });
 }
 
+const fixedOf = ({ dhcp }: Network): Record<string, string> =>
+  Object.fromEntries((dhcp?.hosts ?? []).flatMap(({ mac, ip }) => (mac === undefined ? [] : [[mac, ip]])));
+
 interface PlannedFrom {
   readonly definition: Network;
   readonly files: NetworkFiles;
@@ -101,7 +108,7 @@ interface PlannedFrom {
 
 /** The addresses of the VMs that forwards name are reserved with the plan. */
 function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwork['plan'] {
-  return ({ book, runId, pinned, ports }) => {
+  return ({ book, runId, pinned, ports, releaseEnv }) => {
     const guests = addressesOf(guestsOf(definition), book);
     return planNetwork(definition, {
       files,
@@ -111,10 +118,16 @@ function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwo
       mark: runId,
       pinned,
       ports,
-      release: [process.execPath, process.argv[1] ?? '', '__release', '--network', definition.name, runId],
+      lastPorts: readLastPorts(files.dir),
+      release: [...inEnvironment(releaseEnv), process.execPath, process.argv[1] ?? '', ...releaseOf(definition, runId)],
     });
   };
 }
+
+const releaseOf = ({ name }: Network, runId: string): string[] => ['__release', '--network', name, runId];
+
+const inEnvironment = (env: Readonly<Record<string, string>> = {}): string[] =>
+  Object.keys(env).length === 0 ? [] : ['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
 
 function addressesOf(holders: readonly string[], book: AddressBook): Record<string, string> {
   return Object.fromEntries(
@@ -126,9 +139,9 @@ function addressesOf(holders: readonly string[], book: AddressBook): Record<stri
 }
 
 /** A script of `show --shell` marks its processes with it: the same for the same network of the same state, and of no other. */
-const shownRun = (files: NetworkFiles): string => `shell-${digestOf(files.dir).slice(0, 12)}`;
+export const scriptRun = (files: NetworkFiles): string => `shell-${digestOf(files.dir).slice(0, 12)}`;
 
-const tools = ['vde_switch', 'slirpvde'];
+const tools = ['vde_switch'];
 
 export async function readNetworkFacts(
   definition: Network,

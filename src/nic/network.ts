@@ -16,9 +16,10 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
   const { netdev, socket } = attach(nic, network, context);
   const mac = facts.macs[nic.id];
   if (mac === undefined) throw new QrunError('bug', `no lease for ${nic.id}`);
+  refuseGatewayMac(nic, mac, profile);
   const isFirst = nicsOn(nic.network, profile)[0] === nic;
   const holder = holderOf(nic, profile);
-  const ip = network.addresses?.[holder];
+  const ip = network.fixedByMac?.[mac] ?? network.addresses?.[holder];
   const step: MemberStep = {
     kind: 'member',
     id: `network:${nic.id}`,
@@ -74,4 +75,14 @@ function attach(
   if (by === 'vde') return { netdev: { type, id: netdevId, sock: directory } };
   const socket = portSocket(networkFiles(facts.places, network), profile.name, nic.id);
   return { netdev: { type, id: netdevId, server: true, addr: { type: 'unix', path: socket } }, socket };
+}
+
+/** slirp's own addresses begin so, and the switch lets nobody else use them. */
+function refuseGatewayMac(nic: NetworkNic, mac: string, { nics }: Profile): void {
+  if (!/^52:5[56]:/.test(mac)) return;
+  throw new QrunError(
+    'invalid-profile',
+    `nics[${nics.indexOf(nic)}].mac: ${mac}: on ${nic.network}, addresses that begin with 52:55 or 52:56 are the gateway's`,
+    { hint: 'leave "mac" out, and one is allocated' },
+  );
 }

@@ -1,65 +1,72 @@
-/** A managed network in shell: its lock is shared, it is taken up if it is not, and the VM's place on it is written down. */
+/**
+ * A managed network in shell: under its lock it is taken up if it is not, and the VM's place on it is written down. The script leaves the same journal
+ * and the same record as qrun's own start, so whoever comes next, a script or a qrun, finds the network and joins it, and `qrun gc` tidies what a killed
+ * script left.
+ */
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
-import type { NetworkPlan } from '../network/network-plan.ts';
-import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { Action, Description, MemberStep, Step } from '../plan/step.ts';
-import { shellWord } from './shell-word.ts';
+import type { NetworkScript } from '../network/network-script.ts';
+import type { Description, MemberStep, Step } from '../plan/step.ts';
+import { takeUpLines } from './shell-take-up.ts';
+import { shellWord, shellWords } from './shell-word.ts';
 
-export interface NetworkLines {
-  readonly plan: LaunchPlan;
+export type NetworkScripts = Readonly<Record<string, NetworkScript>>;
+
+export interface JoinWith {
+  readonly scripts: NetworkScripts;
   readonly describe: (step: Step) => Description;
-  readonly lineOf: (action: Action) => string;
+  /** Of the locks that the script holds, and that nothing may have which outlives it. */
+  readonly locks: readonly number[];
 }
 
-/** Whoever waits for the last share to go ends the network: the watcher that is started with it. */
-export function joinLines(step: MemberStep, { plan, describe, lineOf }: NetworkLines): readonly string[] {
-  const network = plan.networks.find((one) => one.network === step.network);
-  if (network === undefined) throw new QrunError('bug', `the plan has no network ${step.network}`);
-  const users = shellWord(step.users);
+/** Behind what QEMU inherits; the shell reads one digit only. */
+const lockFd = 9;
+const patienceS = 30;
+
+export function joinLines(step: MemberStep, { scripts, describe, locks }: JoinWith): readonly string[] {
+  const script = scriptOf(step, scripts);
+  const { network, users, fd, file, socket } = step;
   return [
-    `private_directory ${shellWord(path.dirname(step.users))}`,
-    `[ ! -L ${users} ] || fail 3 ${shellWord(`${step.users} is a symbolic link`)}`,
-    `exec ${step.fd}<>${users}`,
-    `flock -s -w 5 ${step.fd} || fail 4 ${shellWord(`network ${step.network} cannot be joined: ${step.users} is locked`)}`,
-    `if [ ! -e ${shellWord(upMark(network))} ]; then (`,
-    ...takeUp(network, { plan, describe, lineOf }).map((line) => `  ${line}`),
-    `) ${sharedFds(plan)} || fail 3 ${shellWord(`network ${step.network} could not be taken up`)}; fi`,
-    `private_directory ${shellWord(path.dirname(step.file))}`,
-    ...describe(step).acquire.flatMap((action) => ('op' in action && action.op === 'lock' ? [] : [lineOf(action)])),
+    ...openLines(script.files.lock, lockFd),
+    `flock -w ${patienceS} ${lockFd} || fail 4 ${shellWord(`network ${network}: another qrun has been at it for ${patienceS} s`)}`,
+    ...openLines(users, fd),
+    `flock -s -w 5 ${fd} || fail 4 ${shellWord(`network ${network} cannot be joined: ${users} is locked`)}`,
+    // one that is up has a record of this boot
+    `if ! grep -Fqs -- "\\"bootId\\":\\"$boot_id\\"" ${shellWord(script.files.record)}; then`,
+    ...takeUpLines(script, { describe, locks: [...locks, lockFd] }).map((line) => `  ${line}`),
+    'fi',
+    `private_directory ${shellWord(path.dirname(file))}`,
+    ...(socket === undefined ? [] : [`rm -f -- ${shellWord(socket)}`]),
+    ...memberLines(step, describe),
+    `exec ${lockFd}>&-`,
   ];
 }
 
-/** What is there when the network is up. */
-function upMark({ steps, network }: NetworkPlan): string {
-  const mark = steps.flatMap((step) => (step.kind === 'service' ? step.awaits : []))[0];
-  if (mark === undefined) throw new QrunError('bug', `network ${network}: nothing says whether it is up`);
-  return mark;
+/** When its files are gone, whoever is last ends the network, and the script waits for it. */
+export function leaveLines(step: MemberStep, number: number, scripts: NetworkScripts): readonly string[] {
+  const { release } = scriptOf(step, scripts);
+  return [`[ "$taken" -lt ${number} ] || { exec ${step.fd}>&- && ${shellWords(release)}; } || left=1`];
 }
 
-function takeUp({ steps, network, forwards }: NetworkPlan, { describe, lineOf }: NetworkLines): string[] {
-  if (forwards.some(({ hostPort }) => hostPort === 'auto')) {
-    throw new QrunError('not-implemented', `network ${network}: a script cannot choose the port of a forward`, {
-      hint: `qrun net up ${network}`,
-    });
-  }
-  return [
-    'set -e',
-    ...steps.flatMap((step) => [
-      ...directoriesOf(step).map((directory) => `private_directory ${shellWord(directory)}`),
-      ...(step.kind === 'directory' ? [`rm -rf -- ${shellWord(step.path)}`] : []),
-      ...describe(step).acquire.map(lineOf),
-    ]),
-  ];
+function scriptOf({ network }: MemberStep, scripts: NetworkScripts): NetworkScript {
+  const script = scripts[network];
+  if (script === undefined) throw new QrunError('bug', `the script knows no network ${network}`);
+  return script;
 }
 
-function directoriesOf(step: Step): string[] {
-  if (step.kind === 'directory' || step.kind === 'file') return [path.dirname(step.path)];
-  return step.kind === 'service' ? [path.dirname(step.log)] : [];
-}
+const openLines = (file: string, fd: number): readonly string[] => [
+  `private_directory ${shellWord(path.dirname(file))}`,
+  `[ ! -L ${shellWord(file)} ] || fail 3 ${shellWord(`${file} is a symbolic link`)}`,
+  `exec ${fd}<>${shellWord(file)}`,
+];
 
-/** None of the script's own locks may be held by what outlives it. */
-function sharedFds({ steps }: LaunchPlan): string {
-  const fds = steps.flatMap((step) => (step.kind === 'member' ? [step.fd] : []));
-  return [3, ...fds].map((fd) => `${fd}>&-`).join(' ');
+/** With the time, which only the script knows. Whole or not at all: the switch reads it as it appears. */
+function memberLines(step: MemberStep, describe: JoinWith['describe']): readonly string[] {
+  return describe(step).acquire.flatMap((action) => {
+    if (!('op' in action) || action.op !== 'write') return [];
+    const draft = shellWord(path.join(path.dirname(action.path), `.${path.basename(action.path)}.new`));
+    const text = shellWord(action.content.replace(/\}$/, ',"since":"'));
+    const write = `printf '%s%s"}' ${text} "$(date -u +%Y-%m-%dT%H:%M:%S.000Z)" >${draft}`;
+    return [`${write} && mv -f -- ${draft} ${shellWord(action.path)}`];
+  });
 }

@@ -61,11 +61,7 @@ export class AutoPorts {
   }
 
   /** A word of the script from a marked one. */
-  readonly word = (marked: string): string =>
-    marked
-      .split('\0')
-      .map((part, index) => (index % 2 === 0 ? (part === '' ? '' : shellWord(part)) : `"$${part}"`))
-      .join('') || "''";
+  readonly word = markedWord;
 
   /** Says which ports were chosen. */
   tell(): string {
@@ -77,7 +73,17 @@ export class AutoPorts {
   }
 }
 
-const freePort: readonly string[] = [
+/** What stands between two NULs is the name of a variable. */
+export function markedWord(marked: string): string {
+  const words = marked.split('\0').map((part, index) => {
+    if (index % 2 === 1) return `"$${part}"`;
+    return part === '' ? '' : shellWord(part);
+  });
+  return words.join('') || "''";
+}
+
+/** The function of the script's that finds one. */
+export const freePort: readonly string[] = [
   'free_port() { # PROTOCOL [LAST]: a port that no socket of the host has',
   '  sockets=$(cat "/proc/net/$1" "/proc/net/${1}6" 2>/dev/null)',
   '  for port in ${2:-} $(shuf -n 100 -i 32768-60999); do',
@@ -91,7 +97,7 @@ const freePort: readonly string[] = [
 ];
 
 /** https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt: 0A is a TCP socket that listens. */
-function checkLines({ protocol, address }: PortStep, port: number): readonly string[] {
+export function checkLines({ protocol, address }: PortStep, port: number): readonly string[] {
   if (!isIPv4(address)) return [];
   const wanted = littleEndian(address);
   const own = wanted === anyIpv4 ? '[0-9A-F]{8}|[0-9A-F]{32}' : `${wanted}|${anyIpv4}|${anyIpv6}`;

@@ -1,12 +1,13 @@
 /** One step of a plan in shell: taking it, and giving it back. */
 import path from 'node:path';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { Action, Description, SocketPathStep, Step } from '../plan/step.ts';
+import type { Description, SocketPathStep, Step } from '../plan/step.ts';
 import { renderAction } from './action.ts';
+import { lineOf, owned } from './shell-action.ts';
 import { passtLines, releasePasst } from './shell-passt.ts';
 import type { AutoPorts } from './shell-ports.ts';
-import { joinLines } from './shell-network.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { joinLines, leaveLines, type NetworkScripts } from './shell-network.ts';
+import { shellWord } from './shell-word.ts';
 import { visible } from './visible.ts';
 
 export interface StepContext extends Description {
@@ -16,6 +17,8 @@ export interface StepContext extends Description {
   readonly plan: LaunchPlan;
   readonly ports: AutoPorts;
   readonly describe: (step: Step) => Description;
+  /** The managed networks that its VM joins. */
+  readonly scripts: NetworkScripts;
 }
 
 /** The intent first, as in the journal: what is half taken is given back too. */
@@ -26,7 +29,7 @@ export function renderAcquire(context: StepContext): string {
   return [`# ${visible(step.id)}`, `taken=${number}`, ...lines, ''].join('\n');
 }
 
-function linesOf({ step, number, acquire, plan, ports, describe }: StepContext): readonly string[] {
+function linesOf({ step, number, acquire, plan, ports, describe, scripts }: StepContext): readonly string[] {
   switch (step.kind) {
     case 'vm-lock':
       return lockLines(step.file, step.fd, plan.vm);
@@ -55,7 +58,8 @@ function linesOf({ step, number, acquire, plan, ports, describe }: StepContext):
       ]);
     case 'hook':
       return acquire.map(
-        (action) => `${lineOf(action)} 3>&- || fail 3 ${shellWord(`hook failed: ${renderAction(action)}`)}`,
+        (action) =>
+          `${lineOf(action)} ${withoutLocks(plan)} || fail 3 ${shellWord(`hook failed: ${renderAction(action)}`)}`,
       );
     case 'directory':
       // under the lock, whatever lies there is a dead run's, unless a VM of that name has another state directory
@@ -72,7 +76,7 @@ function linesOf({ step, number, acquire, plan, ports, describe }: StepContext):
     case 'file':
       return [privateDirectory(step.path), ...acquire.map(lineOf)];
     case 'member':
-      return joinLines(step, { plan, describe, lineOf });
+      return joinLines(step, { scripts, describe, locks: locksOf(plan) });
     case 'passt':
       return passtLines(step, ports);
     case 'service':
@@ -119,51 +123,14 @@ function ifMissing(file: string, lines: readonly string[]): readonly string[] {
 
 const privateDirectory = (file: string): string => `private_directory ${shellWord(path.dirname(file))}`;
 
-const owned = (file: string, owner: { readonly uid: number; readonly gid: number } | undefined): readonly string[] =>
-  owner === undefined ? [] : [`chown -- ${owner.uid}:${owner.gid} ${shellWord(file)}`];
-
-function lineOf(action: Action): string {
-  if ('argv' in action) {
-    const variables = Object.entries(action.env ?? {}).map(([name, value]) => shellWord(`${name}=${value}`));
-    const command =
-      variables.length > 0 ? ['env', ...variables, shellWords(action.argv)].join(' ') : shellWords(action.argv);
-    return action.stdin === undefined ? command : `printf %s ${shellWord(action.stdin)} | ${command}`;
-  }
-  switch (action.op) {
-    case 'mkdir':
-      return [`mkdir -m ${action.mode} -- ${shellWord(action.path)}`, ...owned(action.path, action.owner)].join(' && ');
-    case 'open':
-      // opened where QEMU is started; here only seen to be there, and to be a file of ours
-      return action.mode === 'read' ? `[ -f ${shellWord(action.path)} ]` : `touch -- ${shellWord(action.path)}`;
-    case 'write':
-      return `rm -f -- ${shellWord(action.path)} && printf %s ${shellWord(action.content)} >${shellWord(action.path)}`;
-    case 'copy':
-      return `cp -- ${shellWord(action.from)} ${shellWord(action.to)}`;
-    case 'rotate':
-      return `if [ -e ${shellWord(action.path)} ]; then mv -f -- ${shellWord(action.path)} ${shellWord(`${action.path}.1`)}; fi`;
-    case 'remove':
-      return `rm -rf -- ${shellWord(action.path)}`;
-    case 'spawn': {
-      const variables = Object.entries(action.env ?? {}).map(([name, value]) => shellWord(`${name}=${value}`));
-      return `env ${variables.join(' ')} setsid ${shellWords(action.command)} </dev/null >>${shellWord(action.log)} 2>&1 3>&- &`;
-    }
-    case 'await':
-      return `for try in 1 2 3 4 5 6 7 8 9 10; do [ ! -e ${shellWord(action.path)} ] || break; sleep 0.2; done; [ -e ${shellWord(action.path)} ]`;
-    case 'kill':
-    case 'lock':
-    case 'check-port':
-    case 'check-group':
-    case 'check-socket':
-    case 'check-switch':
-      return ':';
-  }
-}
-
 /** Lines of the release function. */
-export function renderRelease({ step, number, release }: StepContext): readonly string[] {
+export function renderRelease({ step, number, release, plan, scripts }: StepContext): readonly string[] {
   if (step.kind === 'socket-path') return releaseSocket(step, number);
   if (step.kind === 'passt') return releasePasst(step, number);
-  const lines = release.map((action) => `[ "$taken" -lt ${number} ] || ${lineOf(action)}${hookFds(step)} || left=1`);
+  const lines = release.map(
+    (action) => `[ "$taken" -lt ${number} ] || ${lineOf(action)}${hookFds(step, plan)} || left=1`,
+  );
+  if (step.kind === 'member') return [...lines, ...leaveLines(step, number, scripts)];
   const made = madeFile(step);
   if (made === undefined) return lines;
   // what was made to last goes only if QEMU never ran
@@ -183,7 +150,16 @@ function releaseSocket({ path: file, use }: SocketPathStep, number: number): rea
   return [`[ "$taken" -lt ${number} ] || [ ! -S ${word} ] || { ${hasSocket(file)}; } || rm -f -- ${word} || left=1`];
 }
 
-const hookFds = (step: Step): string => (step.kind === 'hook' ? ' 3>&-' : '');
+const hookFds = (step: Step, plan: LaunchPlan): string => (step.kind === 'hook' ? ` ${withoutLocks(plan)}` : '');
+
+/** The descriptors of the script's locks, which nothing but QEMU may have. */
+const locksOf = ({ steps }: Pick<LaunchPlan, 'steps'>): readonly number[] =>
+  steps.flatMap((step) => (step.kind === 'vm-lock' || step.kind === 'member' ? [step.fd] : []));
+
+export const withoutLocks = (plan: Pick<LaunchPlan, 'steps'>): string =>
+  locksOf(plan)
+    .map((fd) => `${fd}>&-`)
+    .join(' ');
 
 function madeFile(step: Step): string | undefined {
   if (step.kind === 'disk') return step.file;

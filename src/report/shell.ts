@@ -10,14 +10,20 @@ import type { Description, Step } from '../plan/step.ts';
 import { optionLines } from './plan.ts';
 import { AutoPorts } from './shell-ports.ts';
 import { renderJournal } from './shell-journal.ts';
-import { renderAcquire, renderRelease, type StepContext } from './shell-step.ts';
+import type { NetworkScripts } from './shell-network.ts';
+import { renderAcquire, renderRelease, withoutLocks, type StepContext } from './shell-step.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 import { visible } from './visible.ts';
 
 /** dash reads descriptors of one digit only. */
 const highestFd = 9;
 
-export function renderShell(plan: LaunchPlan, describe: (step: Step) => Description): string {
+export function renderShell(
+  plan: LaunchPlan,
+  describe: (step: Step) => Description,
+  /** The managed networks that it joins, by name. */
+  scripts: NetworkScripts = {},
+): string {
   if (plan.qemu.fds.some(({ fd }) => fd > highestFd))
     throw new QrunError('not-implemented', `${plan.vm}: a shell script has no descriptors above ${highestFd}`);
   const ports = new AutoPorts(plan);
@@ -28,6 +34,7 @@ export function renderShell(plan: LaunchPlan, describe: (step: Step) => Descript
     plan,
     ports,
     describe,
+    scripts,
   }));
   const parts = [
     renderHead(plan),
@@ -44,7 +51,8 @@ export function renderShell(plan: LaunchPlan, describe: (step: Step) => Descript
   return `${parts.filter((part) => part !== '').join('\n')}`;
 }
 
-function renderHead({ vm, profile, notes }: LaunchPlan): string {
+function renderHead({ vm, profile, notes, steps }: LaunchPlan): string {
+  const made = steps.some(({ kind }) => kind === 'disk' || kind === 'copy') ? " made=''" : '';
   return `#!/bin/sh
 # The VM ${vm} as qrun would start it, in the foreground. Made by: qrun show ${vm} --shell
 # Profile: ${visible(profile)}
@@ -52,7 +60,7 @@ function renderHead({ vm, profile, notes }: LaunchPlan): string {
 # 4 it runs already, 5 something was left behind, 128+n ended by signal n.
 ${notes.map((note) => `# Note: ${visible(note)}\n`).join('')}set -eu
 umask 077
-taken=0 made='' qemu='' signal='' left='' journal=''
+taken=0${made} qemu='' signal='' left='' journal=''
 `;
 }
 
@@ -115,12 +123,13 @@ function renderNeeds({ steps, qemu, profile }: LaunchPlan): string {
 }
 
 /** stdin, the event journal, the log, the lock and the console's log stand behind the numbers that the plan says. */
-function renderSpawn({ qemu, logs, console }: LaunchPlan, steps: readonly StepContext[], ports: AutoPorts): string {
+function renderSpawn(plan: LaunchPlan, steps: readonly StepContext[], ports: AutoPorts): string {
+  const { qemu, logs, console } = plan;
   const words = ports.mark(qemu.argv);
   const front = frontOf(qemu);
   const prefix = front.length > 0 ? [shellWords(front)] : [];
   const command = [...prefix, shellWord(qemu.file), ...optionLines(words, ports.word), redirections(steps)];
-  const follow = `tail -c +1 -f -s 0.1 --pid="$qemu" -- ${shellWord(logs.console)} 3>&- &\nfollower=$!\n`;
+  const follow = `tail -c +1 -f -s 0.1 --pid="$qemu" -- ${shellWord(logs.console)} ${withoutLocks(plan)} &\nfollower=$!\n`;
   return `
 # QEMU holds the lock (descriptor 3) for as long as it lives
 ${command.join(' \\\n  ')} &

@@ -23,7 +23,9 @@ export function networkProcesses(home: Home): Process[] {
     .flatMap((name): Process[] => {
       const variables = read(`/proc/${name}/environ`).split('\0');
       const argv = read(`/proc/${name}/cmdline`).split('\0');
-      if (!variables.includes(`QRUN_STATE_DIR=${home.state}`)) return [];
+      // a script of show --shell may run without the variable
+      const isOurs = variables.includes(`QRUN_STATE_DIR=${home.state}`) || argv.some((word) => word.includes(home.dir));
+      if (!isOurs) return [];
       if (!variables.some((one) => one.startsWith('QRUN_SERVICE='))) return [];
       if (/^(sleep|date|flock)$/.test(path.basename(argv[0] ?? '')) || argv[0] === '') return [];
       const program = variables.find((one) => one.startsWith('QRUN_SERVICE_PROGRAM='))?.split('=')[1] ?? '';

@@ -4,6 +4,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { createHome, needsGuest, needsQemu } from '../harness/harness.ts';
+import { leftOfNetworks } from '../cli/a-network.ts';
+import { fetchFromHost, get, guestProfile, kill, start } from './a-lan.ts';
+import { GuestShell } from './guest-shell.ts';
 
 const profile = (context: Parameters<typeof needsGuest>[0], words: string): string => {
   const { vmlinuz, initrd, append } = needsGuest(context);
@@ -40,6 +43,29 @@ test('a forward with a port of its own choice is answered by the guest, which qr
   expect((await home.qrun(['stop', 'web1', '--timeout', '30'])).status).toBe(0);
   expect((await running.end).status).toBe(0);
   expect(running.stdout).toContain('qrun-guest: button');
+});
+
+test('guests of a script and of qrun meet on the network that the script took up', async (context) => {
+  needsQemu(context);
+  const files = needsGuest(context);
+  const home = createHome();
+  home.network('lab', 'scope: user\ntransport: hub\ndns: { domain: lab.test }\nforwards: ["auto:web1:80"]\n');
+  for (const name of ['web1', 'web2']) home.profile(name, guestProfile(files, name, '["network:lab"]'));
+  const { stdout, stderr } = await home.qrun(['show', 'web1', '--shell']);
+  const script = home.write('web1.sh', stdout);
+  expect(stderr).not.toMatch(/error|bug/);
+  const running = home.startProgram(['/bin/sh', script], { timeoutMs: 180_000 });
+  const [, port] = await running.waitFor(/^port (\d+) of 127\.0\.0\.1 is port 80\/tcp of web1 on network lab$/m);
+  await running.waitFor(/qrun-guest: net eth0 /, 90_000);
+  await start(home, 'web2');
+  const web2 = await GuestShell.open(home, 'web2');
+  expect(await web2.run(get('web1.lab.test/'))).toMatch(/^qrun-guest web1\n/);
+  expect(await fetchFromHost(home, Number(port))).toMatch(/^qrun-guest web1\n/);
+  web2.close();
+  await kill(home, 'web2');
+  expect((await home.qrun(['stop', 'web1', '--timeout', '30'])).status).toBe(0);
+  expect((await running.end).status).toBe(0);
+  expect(leftOfNetworks(home)).toEqual([]);
 });
 
 function fetchText(port: number): Promise<string> {
