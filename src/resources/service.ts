@@ -139,7 +139,8 @@ function startPrograms(
     spawnDetached(file, args, {
       log: step.log,
       cwd: '/',
-      env: { ...env, [markName]: step.mark, [programName]: program.name },
+      // options for the node that runs qrun are not meant for the one that runs the switch
+      env: { ...env, NODE_OPTIONS: undefined, [markName]: step.mark, [programName]: program.name },
     });
   }
 }

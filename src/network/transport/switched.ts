@@ -100,6 +100,9 @@ const file = (id: string, path: string, content: string): FileStep => ({
   content,
 });
 
+/** What it keeps is bounded; so is what Node may take for it. */
+const switchHeap = ['--max-semi-space-size=1', '--max-old-space-size=64'];
+
 function service({ network, input }: TransportContext, carrier: Carrier): ServiceStep {
   const { files, facts, mark, pinned, release } = input;
   return {
@@ -111,7 +114,7 @@ function service({ network, input }: TransportContext, carrier: Carrier): Servic
     mark,
     programs: [
       ...carrier.programs,
-      { name: 'switch', argv: [facts.node, facts.switchBundle, files.switchConfig], restart: true },
+      { name: 'switch', argv: [facts.node, ...switchHeap, facts.switchBundle, files.switchConfig], restart: true },
       {
         name: 'gateway',
         argv: ['/bin/sh', files.gatewayScript],

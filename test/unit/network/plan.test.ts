@@ -81,7 +81,13 @@ describe('a hub', () => {
       programs: [
         {
           name: 'switch',
-          argv: ['/usr/bin/node', '/package/dist/switch.cjs', `${dir}/switch.json`],
+          argv: [
+            '/usr/bin/node',
+            '--max-semi-space-size=1',
+            '--max-old-space-size=64',
+            '/package/dist/switch.cjs',
+            `${dir}/switch.json`,
+          ],
           restart: true,
         },
         { name: 'gateway', argv: ['/bin/sh', `${dir}/gateway.sh`], restart: true },
