@@ -1,4 +1,5 @@
 /** The NICs of a running VM with what the managed networks know of them. No monitor is asked. */
+import { readNeighbours, type NeighbourFact } from '../host/neighbours.ts';
 import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import { vmFiles } from '../plan/vm-files.ts';
@@ -31,10 +32,18 @@ function plainNics(
 ): (nic: PlannedNic) => NicDocument {
   const cut = nics.some(({ kind }) => kind === 'passt') ? readCutStreams(vmFiles(places, vm as VmName).events) : [];
   return (nic) => ({
-    ...describeNic(nic, ipsOf?.(nic) ?? []),
+    ...describeNic(nic, [...(ipsOf?.(nic) ?? []), ...metAt(nic)]),
     ...(nic.kind === 'passt' && cut.includes(nic.netdev) && { link: 'lost' as const }),
   });
 }
+
+/** Addresses at which the host has met a guest that is on a network which the host itself may be on. */
+export function metAt(nic: PlannedNic): string[] {
+  return ['bridge', 'tap', 'macvtap'].includes(nic.kind) ? addressesOf(nic, readNeighbours()) : [];
+}
+
+export const addressesOf = ({ mac }: Pick<PlannedNic, 'mac'>, neighbours: readonly NeighbourFact[]): string[] =>
+  neighbours.flatMap((neighbour) => (neighbour.mac === mac ? [neighbour.address] : []));
 
 /** Back ends whose other end has gone and did not come again, by QEMU's own events. */
 function readCutStreams(events: string): string[] {

@@ -5,6 +5,7 @@ import { shellWords } from '../report/shell-word.ts';
 import { buildSshArgs } from '../ssh/ssh-command.ts';
 import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
 import { chooseWayIn, sshPort, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
+import { metAt } from './nics-now.ts';
 import type { NetworkName } from '../network/network.ts';
 import { addForwards } from '../networks/forwards.ts';
 import { listUpNetworkNames } from '../networks/names.ts';
@@ -57,7 +58,8 @@ function requireSsh({ system }: Where): string {
 
 async function findWayIn(vm: RunningVm, context: SshContext): Promise<WayIn> {
   const networks = networksOf(vm, context);
-  const choice = chooseWayIn({ nics: vm.record.nics, networks });
+  const nics = vm.record.nics.map((nic) => ({ ...nic, addresses: metAt(nic) }));
+  const choice = chooseWayIn({ nics, networks });
   if (choice.way !== undefined) return choice.way;
   if (choice.forwardOn === undefined) throw noWayIn(vm, networks);
   return await makeWayIn(vm, choice.forwardOn as NetworkName, context);

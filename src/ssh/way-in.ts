@@ -36,7 +36,12 @@ export interface GuestNetwork {
 }
 
 export interface WaysIn {
-  readonly nics: readonly { readonly id: string; readonly forwards?: readonly GuestForward[] }[];
+  readonly nics: readonly {
+    readonly id: string;
+    readonly forwards?: readonly GuestForward[];
+    /** Those at which the host has met the guest lately. */
+    readonly addresses?: readonly string[];
+  }[];
   readonly networks: readonly GuestNetwork[];
 }
 
@@ -46,13 +51,16 @@ export interface Choice {
   readonly forwardOn?: string;
 }
 
-/** The first of: a forward of the VM's own, one of a network's, an address that the host reaches, a forward that can be added. */
+/** The first of: a forward of the VM's own, one of a network's, an address that the host reaches or has met it at, a forward that can be added. */
 export function chooseWayIn({ nics, networks }: WaysIn): Choice {
   const ways = [
     ...nics.flatMap(({ id, forwards = [] }) => waysOf(forwards, `the forward of ${id}`)),
     ...networks.flatMap(({ name, forwards }) => waysOf(forwards, `a forward of the network ${name}`)),
     ...networks.flatMap(({ name, address, reachable }) =>
       reachable && address !== undefined ? [{ address, port: sshPort, by: `the network ${name}` }] : [],
+    ),
+    ...nics.flatMap(({ id, addresses = [] }) =>
+      addresses.map((address) => ({ address, port: sshPort, by: `the address of ${id}` })),
     ),
   ];
   const way = ways[0];

@@ -48,6 +48,11 @@ nics: [bridge:br0]
     }
     web1.close();
     web2.close();
+    // the host has met them by now
+    for (const [index, name] of names.entries())
+      expect(JSON.parse((await home.qrun(['nics', name, '--json'])).stdout)).toMatchObject([
+        { source: 'br0', hostInterface: `tap${index}`, ips: [`10.88.0.${index + 1}`] },
+      ]);
 
     http.kill('SIGKILL');
     for (const pid of pids) process.kill(pid, 'SIGKILL');

@@ -11,7 +11,10 @@ import {
   rightsOf,
 } from '../../../src/host/bridge-helper.ts';
 import { parseBridge, parseInterfaceNames } from '../../../src/host/bridges.ts';
+import { parseNeighbours } from '../../../src/host/neighbours.ts';
 import { parseTapName } from '../../../src/host/tap-of.ts';
+import { addressesOf } from '../../../src/launch/nics-now.ts';
+import type { Mac } from '../../../src/names.ts';
 
 describe('capabilities of a file, as getcap says them', () => {
   test.each([
@@ -84,6 +87,19 @@ test('bridges, interfaces and taps, as the kernel and ip tell them', () => {
   expect(parseBridge('br0', '{}')).toBeUndefined();
   expect(parseTapName('pos:\t0\nflags:\t0104002\nmnt_id:\t25\niff:\ttap0\n')).toBe('tap0');
   expect(parseTapName('pos:\t0\n')).toBeUndefined();
+});
+
+test('neighbours are those that have answered', () => {
+  const text = [
+    'IP address       HW type     Flags       HW address            Mask     Device',
+    '10.9.0.7         0x1         0x2         52:54:00:AA:00:01     *        br0',
+    '10.9.0.8         0x1         0x0         00:00:00:00:00:00     *        br0',
+    '',
+  ].join('\n');
+  const neighbours = parseNeighbours(text);
+  expect(neighbours).toEqual([{ address: '10.9.0.7', mac: '52:54:00:aa:00:01', interface: 'br0' }]);
+  expect(addressesOf({ mac: '52:54:00:aa:00:01' as Mac }, neighbours)).toEqual(['10.9.0.7']);
+  expect(addressesOf({ mac: '52:54:00:aa:00:02' as Mac }, neighbours)).toEqual([]);
 });
 
 describe('where it is', () => {

@@ -32,6 +32,15 @@ describe('the way in', () => {
     });
   });
 
+  test('an address at which the host has met the guest is one; a network’s own knowledge comes before', () => {
+    const nics = [{ id: 'net0' }, { id: 'net1', addresses: ['10.9.0.7', '10.9.0.8'] }];
+    expect(chooseWayIn({ nics, networks: [network('lab', { takesForwards: true })] })).toEqual({
+      way: { address: '10.9.0.7', port: 22, by: 'the address of net1' },
+    });
+    const lab = network('lab', { reachable: true, address: '10.44.0.2' });
+    expect(chooseWayIn({ nics, networks: [lab] }).way?.by).toBe('the network lab');
+  });
+
   test('other ports, UDP, and a port that is not known yet are no way in', () => {
     const forwards = [
       forward('127.0.0.1', 8080, { guestPort: 80 }),
