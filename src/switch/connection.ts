@@ -82,9 +82,11 @@ export class Connection {
 
   readonly #written = (): void => {
     const { pool } = this.#options;
-    while (this.#sending !== undefined && this.#socket.writableLength === 0) {
-      pool.letGo(this.#sending);
-      this.#sending = undefined;
+    if (this.#sending === undefined || this.#socket.writableLength > 0) return;
+    pool.letGo(this.#sending);
+    this.#sending = undefined;
+    // what the kernel takes at once leaves nothing to wait for: then the next one follows here, or the queue would stand still
+    while (this.#sending === undefined) {
       const next = this.#queue.take();
       if (next === undefined) return;
       this.#write(next.chunk.subarray(0, next.filled), next.chunk);
