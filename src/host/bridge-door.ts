@@ -55,7 +55,7 @@ export function readBridgeDoor(options: DoorOptions): BridgeDoor {
 export const tunDevice = '/dev/net/tun';
 
 /** To open it does nothing yet; the helper does so with its caller's own rights, also when it is setuid. */
-function readTun(runAs: RunAs | undefined, user: Identity): TunFact {
+export function readTun(runAs: RunAs | undefined, user: Identity): TunFact {
   try {
     closeSync(openSync(tunDevice, 'r+'));
   } catch (error) {

@@ -9,6 +9,7 @@ import { readLinks } from '../host/links.ts';
 import { faultsOfDoor } from '../nic/bridge-faults.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
 
@@ -86,7 +87,7 @@ function confCheck([door]: readonly BridgeDoor[]): Check[] {
       what,
       state: 'warn',
       evidence: fault,
-      mend: `sudo chown root: ${file} && sudo chmod go-w ${file}`,
+      mend: `sudo chown root: ${shellWord(file)} && sudo chmod go-w ${shellWord(file)}`,
     },
   ];
 }

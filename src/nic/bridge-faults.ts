@@ -3,6 +3,7 @@ import { QrunError, type ErrorCode } from '../errors.ts';
 import type { BlockedBy } from '../host/blocked-by.ts';
 import type { BridgeVerdict, ConfPlace, SkippedPart } from '../host/bridge-conf.ts';
 import type { BridgeDoor } from '../host/bridge-door.ts';
+import { shellWord } from '../shell-word.ts';
 
 export interface BridgeFault {
   /** Stable, for scripts. */
@@ -38,7 +39,8 @@ export function errorOfFaults(at: string, faults: readonly BridgeFault[]): QrunE
   });
 }
 
-const setup = ({ bridge }: BridgeDoor): string => `sudo qrun setup --bridge ${bridge.name}`;
+/** A name is what a profile says, and a command is what people paste. */
+const setup = ({ bridge }: BridgeDoor): string => `sudo qrun setup --bridge ${shellWord(bridge.name)}`;
 
 function helperFault({ helper }: BridgeDoor, user: string): BridgeFault | undefined {
   const fault = { what: 'helper', causes: [] } as const;
@@ -63,7 +65,7 @@ function helperFault({ helper }: BridgeDoor, user: string): BridgeFault | undefi
     ...fault,
     code: 'permission',
     message: `${user} may not run ${helper.file}${onlyGroup(helper.blocked)}`,
-    mend: joinGroup(helper.blocked, user) ?? `sudo chmod a+rx ${helper.file}`,
+    mend: joinGroup(helper.blocked, user) ?? `sudo chmod a+rx ${shellWord(helper.file)}`,
   };
 }
 
@@ -87,20 +89,20 @@ function rightsFault(door: BridgeDoor): BridgeFault | undefined {
     return {
       ...fault,
       message: `${helper.file} is on a file system that is mounted nosuid: it gains no rights there`,
-      mend: `findmnt --target ${helper.file}`,
+      mend: `findmnt --target ${shellWord(helper.file)}`,
     };
   if (helper.rights === 'mixed')
     return {
       ...fault,
       message: `${helper.file} is setuid and has capabilities as well, and with both it fails`,
-      mend: `sudo chmod u-s ${helper.file}`,
+      mend: `sudo chmod u-s ${shellWord(helper.file)}`,
     };
   if (helper.rights !== 'none') return undefined;
   return {
     ...fault,
     message: `${helper.file} has no right to make taps (a package upgrade takes it away again)`,
     mend: setup(door),
-    causes: [`by hand: sudo setcap cap_net_admin=ep ${helper.file}`],
+    causes: [`by hand: sudo setcap cap_net_admin=ep ${shellWord(helper.file)}`],
   };
 }
 
@@ -114,7 +116,7 @@ type Words = Pick<BridgeFault, 'message' | 'mend' | 'causes'>;
 
 function confWords(door: BridgeDoor, conf: Exclude<BridgeVerdict, { verdict: 'allowed' }>, user: string): Words {
   const { bridge, helper } = door;
-  const byHand = `by hand: echo 'allow ${bridge.name}' | sudo tee -a ${helper.conf}`;
+  const byHand = `by hand: echo ${shellWord(`allow ${bridge.name}`)} | sudo tee -a ${shellWord(helper.conf)}`;
   switch (conf.verdict) {
     case 'absent':
       return {
@@ -125,11 +127,15 @@ function confWords(door: BridgeDoor, conf: Exclude<BridgeVerdict, { verdict: 'al
     case 'unreadable':
       return {
         message: `${user} may not read ${conf.file}${onlyGroup(door.confBlocked)}, and the bridge helper reads it as its caller`,
-        mend: joinGroup(door.confBlocked, user) ?? `sudo chmod a+r ${conf.file}`,
+        mend: joinGroup(door.confBlocked, user) ?? `sudo chmod a+r ${shellWord(conf.file)}`,
         causes: [],
       };
     case 'strange':
-      return { message: `${conf.file} is no plain file of at most 1 MiB`, mend: `ls -l ${conf.file}`, causes: [] };
+      return {
+        message: `${conf.file} is no plain file of at most 1 MiB`,
+        mend: `ls -l ${shellWord(conf.file)}`,
+        causes: [],
+      };
     case 'invalid':
       return {
         message: `${where(conf.place)}: ${conf.reason}: the bridge helper takes nothing of the file`,
@@ -153,7 +159,7 @@ function confWords(door: BridgeDoor, conf: Exclude<BridgeVerdict, { verdict: 'al
 
 const where = ({ file, line }: ConfPlace): string => `${file}:${line}`;
 const quoted = ({ line, text }: ConfPlace): string => `line ${line}: ${JSON.stringify(text.slice(0, 120))}`;
-const edit = ({ file, line }: ConfPlace): string => `sudo sensible-editor +${line} ${file}`;
+const edit = ({ file, line }: ConfPlace): string => `sudo sensible-editor +${line} ${shellWord(file)}`;
 
 function explained({ place, reason }: SkippedPart): string {
   return `${where(place)}: ${JSON.stringify(place.text.slice(0, 120))} does not count: ${reason}`;
@@ -206,7 +212,7 @@ function bridgeFault(door: BridgeDoor): BridgeFault | undefined {
     mend:
       name === 'lo'
         ? 'sudo qrun setup --bridge br0'
-        : `sudo qrun setup --bridge br0 --uplink ${name}, or kind: macvtap with parent: ${name}`,
+        : `sudo qrun setup --bridge br0 --uplink ${shellWord(name)}, or kind: macvtap with parent: ${name}`,
     causes: known,
   };
 }
@@ -218,5 +224,5 @@ function onlyGroup(blocked: BlockedBy | undefined): string {
 function joinGroup(blocked: BlockedBy | undefined, user: string): string | undefined {
   if (blocked?.group === undefined) return undefined;
   if (blocked.member) return `log in again, or: newgrp ${blocked.group} (${user} is in the group, this session is not)`;
-  return `sudo usermod -aG ${blocked.group} ${user}, and log in again`;
+  return `sudo usermod -aG ${shellWord(blocked.group)} ${shellWord(user)}, and log in again`;
 }

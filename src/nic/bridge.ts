@@ -4,6 +4,7 @@
  */
 import type { BridgeDoor } from '../host/bridge-door.ts';
 import type { BridgeNic } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 import { errorOfFaults, faultsOfDoor } from './bridge-faults.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
@@ -44,7 +45,7 @@ function notesOf({ id, model, mtu }: BridgeNic, { bridge }: BridgeDoor): string[
   const { name, up } = bridge;
   const told = model.startsWith('virtio-net-') || bridge.mtu === standardMtu;
   return [
-    ...(up ? [] : [`${id}: ${name} is down: nothing passes until: sudo ip link set ${name} up`]),
+    ...(up ? [] : [`${id}: ${name} is down: nothing passes until: sudo ip link set ${shellWord(name)} up`]),
     ...(mtu !== undefined && mtu > bridge.mtu
       ? [
           `${id}: ${name} has an MTU of ${bridge.mtu}: of the ${mtu} that the guest is told, what is larger than that is lost`,

@@ -1,5 +1,6 @@
 /** What the bridge helper's own words about a failed start mean. All that can be foreseen is refused before QEMU starts: this is what changed since. */
 import type { ErrorCode } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 
 export interface BridgeFailure {
   readonly code: Extract<ErrorCode, 'permission' | 'host-failed'>;
@@ -24,7 +25,7 @@ export function parseBridgeFailure(stderr: string): BridgeFailure | undefined {
     const words = lines.find((line) => pattern.test(line));
     const match = words === undefined ? null : pattern.exec(words);
     if (words !== undefined && match !== null)
-      return { code, message: read(match), hint: hint(`sudo qrun setup --bridge ${name}`), words };
+      return { code, message: read(match), hint: hint(`sudo qrun setup --bridge ${shellWord(name)}`), words };
   }
   return { code: 'host-failed', message: 'the bridge helper failed, and said nothing', hint: doctor(), words: said };
 }

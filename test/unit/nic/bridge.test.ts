@@ -184,6 +184,13 @@ describe('what is missing', () => {
     expect(faultsOfDoor(aBridgeDoor({ helper: { rights: 'unknown' } }), 'alice')).toEqual([]);
   });
 
+  test('ABUSE 23: a name that a shell would read is quoted in what people are to paste', () => {
+    const conf = { verdict: 'denied', skipped: [] } as const;
+    const [fault] = faultsOfDoor(aBridgeDoor({ bridge: { name: "b;'$(id)" }, conf }), 'alice');
+    expect(fault?.mend).toBe(String.raw`sudo qrun setup --bridge 'b;'\''$(id)'`);
+    expect(fault?.causes[0]).toContain(String.raw`echo 'allow b;'\''$(id)' | sudo tee`);
+  });
+
   test('all of it is said at once; the first has the hint', () => {
     const door = aBridgeDoor({
       helper: { rights: 'none' },
