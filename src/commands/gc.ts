@@ -18,10 +18,7 @@ export const run: Run<GcArguments> = async ({ vm, dryRun }, context) => {
   const only = vm === undefined ? undefined : parseVmName(vm);
   const launch = launchContext(context);
   // VMs first: a dead one may be all that holds a network up
-  const found: Found[] = [
-    ...(await collect(launch, only, dryRun)),
-    ...(await collectNetworks(launch, only, dryRun)),
-  ];
+  const found: Found[] = [...(await collect(launch, only, dryRun)), ...(await collectNetworks(launch, only, dryRun))];
   if (report.json) report.document(found);
   else {
     report.table(
