@@ -11,6 +11,7 @@ export interface Uplink {
   readonly outside: Running;
   /** On the host's own loopback. */
   readonly local: Running;
+  readonly local6: Running;
 }
 
 export const hostAddress = '192.0.2.1';
@@ -37,6 +38,7 @@ export async function createUplink(): Promise<Uplink> {
     host,
     outside: await startServer(beyond, [outsideAddress, outsideAddress]),
     local: await startServer(host, ['127.0.0.1']),
+    local6: await startServer(host, ['::1']),
   };
 }
 

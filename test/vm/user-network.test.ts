@@ -17,7 +17,7 @@ import {
   ping,
   start,
 } from './a-lan.ts';
-import type { GuestShell } from './guest-shell.ts';
+import { GuestShell } from './guest-shell.ts';
 import { createUplink, hostAddress, outsideAddress } from './uplink.ts';
 
 /** Of this run's own: the host may have another one of the same test. */
@@ -26,7 +26,7 @@ const mac = `52:54:00:66:${[process.pid >> 8, process.pid].map((byte) => (byte &
 const lab = `forward: nat
 scope: user
 transport: hub
-addresses: [10.66.0.1/24]
+addresses: [10.66.0.1/24, "fd66::1/64"]
 dhcp:
   hosts:
     - { vm: web2, ip: 10.66.0.20 }
@@ -44,7 +44,7 @@ test.for(bothQemus)(
     needsRoot(context);
     const qemu = needsEitherQemu(context, which);
     const files = needsGuest(context);
-    const { host, outside, local } = await createUplink();
+    const { host, outside, local, local6 } = await createUplink();
     const home = createHome({ qemu, namespace: host });
     home.network('lab', lab);
     home.profile('web1', guestProfile(files, 'web1', '["network:lab"]'));
@@ -95,6 +95,15 @@ test.for(bothQemus)(
     expect(await web2.run(get('10.66.0.1:8000/'))).toBe('127.0.0.1 sees 127.0.0.1');
     expect(local.stdout).toMatch(/^http from 127\.0\.0\.1$/m);
 
+    // the same over IPv6
+    const global = "ip -6 -o addr show dev eth0 scope global | sed -n 's#.*inet6 \\(fd66:[^/]*\\)/64.*#\\1#p'";
+    const six = await web2.run(global);
+    expect(six).toMatch(/^fd66::[0-9a-f:]+$/);
+    expect(await web1.run(get(`[${six}]/`))).toMatch(/^qrun-guest web2\n/);
+    expect(await vm3.run(ping(six))).toBe(`${six} answers`);
+    expect(await web1.run(get('[fd66::1]:8000/'))).toBe('::1 sees ::1');
+    expect(local6.stdout).toMatch(/^http from ::1$/m);
+
     // the way in
     await vm3.run('httpd -p 8080 -h /www');
     expect(await fetchFromHost(home, await hostPortOf(home, 'lab', 80))).toMatch(/^qrun-guest web1\n/);
@@ -127,7 +136,7 @@ test.for(bothQemus)(
   },
 );
 
-test('established TCP survives a kill -9 of the switch and of the gateway, forwards are back, and a VM that is paused disturbs nobody', async (context) => {
+test('established TCP survives a kill -9 of the switch and of the gateway, forwards are back, and a VM that is paused, or goes and comes again, disturbs nobody', async (context) => {
   needsQemu(context);
   const files = needsGuest(context);
   const home = createHome();
@@ -172,7 +181,16 @@ test('established TCP survives a kill -9 of the switch and of the gateway, forwa
   expect(await web2.run(ping('vm3'))).toBe('vm3 answers');
   await grows();
 
-  for (const shell of [web1, web2, vm3]) shell.close();
+  vm3.close();
+  await kill(home, 'vm3');
+  expect(await web1.run(ping(addresses['vm3']?.[0] ?? ''))).toBe('');
+  await start(home, 'vm3');
+  (await GuestShell.open(home, 'vm3')).close();
+  expect(await web1.run(ping('vm3'))).toBe('vm3 answers');
+  expect(await addressesOf(home)).toEqual(addresses);
+  await grows();
+
+  for (const shell of [web1, web2]) shell.close();
   await kill(home, 'web1', 'web2', 'vm3');
   expect(await noNetworkLeft(home)).toBe(true);
 });
