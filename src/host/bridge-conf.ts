@@ -20,6 +20,8 @@ export interface ConfPlace {
 export interface SkippedPart {
   readonly place: ConfPlace;
   readonly reason: string;
+  /** The file that this user may not read. */
+  readonly hidden?: string;
 }
 
 export type BridgeVerdict =
@@ -140,7 +142,8 @@ const roundAndRound = 'files that include themselves: the helper goes round unti
 /** A fault of the included file ends that file alone. */
 function include(argument: string, place: ConfPlace, walk: Walk): ConfFault | undefined {
   const file = path.resolve(walk.cwd, argument);
-  const skip = (reason: string): undefined => void walk.skipped.push({ place, reason });
+  const skip = (reason: string, hidden?: string): undefined =>
+    void walk.skipped.push({ place, reason, ...(hidden !== undefined && { hidden }) });
   if (argument === '') return skip('include names no file');
   if (walk.open.includes(file) || (walk.budget.includes -= 1) < 0) return { place, reason: roundAndRound, fatal: true };
   const found = walk.read(file);
@@ -153,7 +156,8 @@ function include(argument: string, place: ConfPlace, walk: Walk): ConfFault | un
   }
   if (found.missing === 'strange')
     return { place, reason: `${shown(file)} is no plain file: the helper may wait on it for ever`, fatal: true };
-  return skip(found.missing === 'absent' ? `there is no ${shown(file)}` : `${shown(file)} cannot be read by this user`);
+  if (found.missing === 'absent') return skip(`there is no ${shown(file)}`);
+  return skip(`${shown(file)} cannot be read by this user`, file);
 }
 
 /** What people write and the helper takes for a name. */

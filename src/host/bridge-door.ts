@@ -1,5 +1,6 @@
 /** Everything that stands between a user's QEMU and a bridge of the host's: the helper, its configuration, the tun device, the bridge. */
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { System } from '../system/system.ts';
 import { blockedBy, type BlockedBy } from './blocked-by.ts';
@@ -20,7 +21,7 @@ export interface BridgeDoor {
   readonly bridge: BridgeFact;
   readonly helper: BridgeHelperFact;
   readonly conf: BridgeVerdict;
-  /** By which group the file could be read, when it cannot. */
+  /** By which group the file could be read, or one that it includes, when it cannot. */
   readonly confBlocked?: BlockedBy;
   readonly tun: TunFact;
   /** Whether a program that QEMU starts can gain rights by its file. */
@@ -42,14 +43,25 @@ export function readBridgeDoor(options: DoorOptions): BridgeDoor {
   const { system, user, runAs, compiledIn, bridge, cwd } = options;
   const helper = readBridgeHelper({ system, compiledIn, written: options.helper, runAs, user });
   const conf = predictBridgeConf({ bridge, file: helper.conf, read: confReader(accessOf(runAs)), cwd });
+  const hidden = hiddenBy(conf, bridge);
   return {
     bridge: readBridge(bridge, system),
     helper,
     conf,
-    ...(conf.verdict === 'unreadable' && { confBlocked: blockedBy(helper.conf, 4, runAs ?? user) }),
+    ...(hidden !== undefined && { confBlocked: blockedBy(hidden, 4, runAs ?? user) }),
     tun: readTun(runAs, user),
     gain: parseGain(readText('/proc/self/status')),
   };
+}
+
+/** Where a rule may stand that counts for others. */
+function hiddenBy(conf: BridgeVerdict, bridge: string): string | undefined {
+  if (conf.verdict === 'unreadable') return conf.file;
+  if (conf.verdict !== 'denied' || conf.rule !== undefined) return undefined;
+  const files = conf.skipped.flatMap(({ hidden }) => hidden ?? []);
+  // setup makes a file for each bridge
+  const own = (file: string): boolean => path.basename(file) === `qrun-${bridge}.conf`;
+  return files.find(own) ?? files.find((file) => !path.basename(file).startsWith('qrun-'));
 }
 
 export const tunDevice = '/dev/net/tun';

@@ -150,8 +150,8 @@ function confWords(door: BridgeDoor, conf: Exclude<BridgeVerdict, { verdict: 'al
           causes: [quoted(conf.rule)],
         };
       return {
-        message: `${helper.conf} does not allow ${bridge.name}`,
-        mend: setup(door),
+        message: `${helper.conf} does not allow ${bridge.name}${partOfGroup(door.confBlocked)}`,
+        mend: joinGroup(door.confBlocked, user) ?? setup(door),
         causes: [byHand, ...[...(conf.near === undefined ? [] : [conf.near]), ...conf.skipped].map(explained)],
       };
   }
@@ -219,6 +219,10 @@ function bridgeFault(door: BridgeDoor): BridgeFault | undefined {
 
 function onlyGroup(blocked: BlockedBy | undefined): string {
   return blocked?.group === undefined ? '' : ` (the group ${blocked.group} may)`;
+}
+
+function partOfGroup(blocked: BlockedBy | undefined): string {
+  return blocked?.group === undefined ? '' : ` (a part of it is for the group ${blocked.group} alone)`;
 }
 
 function joinGroup(blocked: BlockedBy | undefined, user: string): string | undefined {

@@ -115,6 +115,19 @@ const refusals: readonly Refusal[] = [
     hint: setup,
   },
   {
+    what: 'allowed to a group',
+    prepare: (host) => {
+      host.conf('include /etc/qemu/qrun-br1.conf\ninclude /etc/qemu/qrun-br0.conf\n');
+      host.conf('allow br1\n', 0o600, 'qrun-br1.conf');
+      chownSync(host.conf('allow br0\n', 0o640, 'qrun-br0.conf'), 0, foreignGid);
+    },
+    says: [
+      `does not allow br0 (a part of it is for the group ${foreignGid} alone)`,
+      '"/etc/qemu/qrun-br0.conf" cannot be read by this user',
+    ],
+    hint: `sudo usermod -aG ${foreignGid} `,
+  },
+  {
     what: 'a file that includes itself',
     host: { conf: 'allow br0\ninclude /etc/qemu/bridge.conf\n' },
     says: ['/etc/qemu/bridge.conf:2: files that include themselves'],

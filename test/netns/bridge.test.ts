@@ -1,6 +1,15 @@
 /** `kind: bridge` with the real helper in a network of the test's own. */
+import { chmodSync, chownSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { bothQemus, createHome, needsEitherQemu, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import {
+  bothQemus,
+  createHome,
+  needsEitherQemu,
+  needsQemu,
+  testFacts,
+  waitUntil,
+  type Home,
+} from '../harness/harness.ts';
 import { argvOf, detach, leftOf, ps, rowOf, statusOf, still } from '../cli/a-vm.ts';
 import { createBridgeHost } from './a-bridge-host.ts';
 
@@ -210,3 +219,54 @@ test('the script of show --shell runs by itself', async (context) => {
   await script.end;
   expect(host.links()).toEqual(before);
 });
+
+test('everything for one group alone: who has it among the supplementary ones gets in, and the others are told which', async (context) => {
+  needsQemu(context);
+  const { user, node, bin } = testFacts();
+  const host = await createBridgeHost(context, { tunMode: '660' });
+  const home = createHome({ namespace: host.namespace });
+  const gid = 54_321;
+  chownSync(host.conf('allow br0\n', 0o640), 0, gid);
+  chownSync(`${host.namespace.dir}/tun`, 0, gid);
+  chownSync(`${host.namespace.dir}/helper`, 0, gid);
+  chmodSync(`${host.namespace.dir}/helper`, 0o750);
+  host.must('setcap', 'cap_net_admin=ep', `${host.namespace.dir}/helper`);
+  home.profile('web1', `${still}nics: [bridge:br0]\n`);
+  const as = (groups: string, ...args: string[]) =>
+    home.run(
+      ['setpriv', `--reuid=${user?.uid}`, `--regid=${user?.gid}`, groups, '--inh-caps=-all', '--', node, bin, ...args],
+      { as: 'root' },
+    );
+  const refused = await as('--clear-groups', 'run', 'web1', '-d');
+  expect({ status: refused.status, stderr: refused.stderr }).toEqual({
+    status: 3,
+    stderr: expect.stringMatching(
+      /may not run [^]*also: \S+ may not read [^]*also: \S+ may not open [^]*usermod -aG 54321/,
+    ),
+  });
+  const { status, stderr } = await as(`--groups=${gid}`, 'run', 'web1', '-d');
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  expect(host.taps()).toEqual(['tap0']);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
+test.for(['spawn', 'spawned', 'running'])(
+  'ABUSE 64: kill -9 of qrun at %s leaves nothing that an end and gc do not take',
+  async (name, context) => {
+    needsQemu(context);
+    const host = await createBridgeHost(context);
+    const before = host.links();
+    const home = createHome({ namespace: host.namespace });
+    home.profile('web1', `${still}nics: [bridge:br0]\n`);
+    const { status } = await home.qrun(['run', 'web1', '-d'], { env: { QRUN_FAILPOINT: `${name}:kill` } });
+    expect(status).toBe(137);
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+    for (const _ of [1, 2]) expect((await home.qrun(['gc'])).status).toBe(0);
+    expect(host.links()).toEqual(before);
+    expect(leftOf(home, 'web1')).toEqual([]);
+    // and it starts again
+    await detach(home, 'web1');
+    expect(await hostInterfaces(home, 'web1')).toEqual(host.taps());
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  },
+);
