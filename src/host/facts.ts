@@ -7,6 +7,7 @@ import type { Places } from '../places.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import type { DiskFormat } from '../profile/profile.ts';
 import type { BridgeDoor } from './bridge-door.ts';
+import type { LinkDoor } from './link-door.ts';
 
 export interface Identity {
   readonly uid: number;
@@ -85,6 +86,8 @@ export interface HostFacts {
   readonly networks: Readonly<Record<string, NetworkPlan>>;
   /** By NIC id: what stands between QEMU and the bridge of each NIC of kind `bridge`. */
   readonly bridgeDoors?: Readonly<Record<string, BridgeDoor>>;
+  /** Only looked at when a NIC is of kind `tap` or `macvtap`. */
+  readonly linkDoor?: LinkDoor;
   /** Only looked for when a NIC is of kind `passt`; absent: there is none. */
   readonly passt?: PasstFact;
   /** UEFI firmware that was found. */

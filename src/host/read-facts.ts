@@ -38,6 +38,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     ? (await import('./passt.ts')).readPasst(system)
     : undefined;
   const bridgeDoors = await readBridgeDoors(options, runAs);
+  const linkDoor = await readDoorOfLinks(options, runAs);
   const readImageHeader = options.readImageHeader ?? (await import('../qemu/image.ts')).readImageHeader;
   return {
     places,
@@ -52,6 +53,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     networks: options.networks ?? {},
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
     ...(bridgeDoors !== undefined && { bridgeDoors }),
+    ...(linkDoor !== undefined && { linkDoor }),
     ...(passt !== undefined && { passt }),
     ...(uefi !== undefined && { uefi }),
     macs: leases.macs,
@@ -71,6 +73,15 @@ async function readBridgeDoors(
   return Object.fromEntries(
     nics.map(({ id, bridge, helper }) => [id, readBridgeDoor({ ...common, bridge, helper })] as const),
   );
+}
+
+async function readDoorOfLinks(
+  { system, places, profile }: FactsOptions,
+  runAs: RunAs | undefined,
+): Promise<HostFacts['linkDoor']> {
+  if (!profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
+  const { readLinkDoor } = await import('./link-door.ts');
+  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs });
 }
 
 export const hasDesktop = (env: System['env']): boolean => Boolean(env['WAYLAND_DISPLAY']) || Boolean(env['DISPLAY']);

@@ -4,11 +4,13 @@ import type { Nic, NicKindName } from '../profile/profile.ts';
 import { bridgeNic } from './bridge.ts';
 import { dgramNic } from './dgram.ts';
 import { l2tpv3Nic } from './l2tpv3.ts';
+import { macvtapNic } from './macvtap.ts';
 import { mcastNic } from './mcast.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { networkNic } from './network.ts';
 import { passtNic } from './passt.ts';
 import { streamNic } from './stream.ts';
+import { tapNic } from './tap.ts';
 import { userNic } from './user.ts';
 import { vdeNic } from './vde.ts';
 
@@ -28,6 +30,8 @@ const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> 
   l2tpv3: l2tpv3Nic,
   vde: vdeNic,
   bridge: bridgeNic,
+  tap: tapNic,
+  macvtap: macvtapNic,
   network: networkNic,
 };
 

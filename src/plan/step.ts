@@ -188,7 +188,43 @@ export interface PasstStep extends StepCommon {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
+/** An interface that qrun makes with `ip`, as root or by sudo, and removes at the end. Its alias says whose it is. */
+export interface LinkStep extends StepCommon {
+  readonly kind: 'link';
+  readonly name: string;
+  readonly alias: string;
+  /** Lines for `ip -batch`. */
+  readonly commands: readonly string[];
+  /** The interface that it stands on, for words about what went wrong. */
+  readonly parent?: string;
+  readonly mac?: string;
+  readonly sudo?: 'ask' | 'noninteractive';
+}
+
+/** A tap of the user's own, looked at before: whether it is still there, and whether another program has it. */
+export interface TapCheckStep extends StepCommon {
+  readonly kind: 'tap-check';
+  readonly name: string;
+}
+
+/** The character device of a macvtap: given to QEMU's user, opened once per queue for QEMU to inherit, locked. */
+export interface TapNodeStep extends StepCommon {
+  readonly kind: 'tap-node';
+  readonly link: string;
+  /** Of the interface; the node is called by it. */
+  readonly index: number;
+  readonly path: string;
+  /** Where a node of our own is made when that one is another's, or is not there. */
+  readonly own: string;
+  readonly fds: readonly number[];
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly sudo?: 'ask' | 'noninteractive';
+}
+
 export type Step =
+  | LinkStep
+  | TapCheckStep
+  | TapNodeStep
   | VmLockStep
   | DirectoryStep
   | PortStep
@@ -232,6 +268,9 @@ export type Action =
   | { readonly op: 'check-group'; readonly address: string; readonly port: number; readonly interface: string }
   | { readonly op: 'check-socket'; readonly path: string; readonly use: 'bind' | 'connect' }
   | { readonly op: 'check-switch'; readonly path: string }
+  | { readonly op: 'check-tap'; readonly name: string }
+  /** That a device node is that of this interface, and not of another network's. */
+  | { readonly op: 'check-node'; readonly path: string; readonly link: string; readonly index: number }
   /** Started in a session of its own, and left running. */
   | SpawnAction
   | { readonly op: 'await'; readonly path: string }

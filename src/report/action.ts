@@ -68,6 +68,10 @@ function renderOperation(action: Exclude<Action, { readonly argv: readonly strin
         : `check that ${shellWord(action.path)} is a socket, if it is there`;
     case 'check-switch':
       return `check that a VDE switch listens in ${shellWord(action.path)}`;
+    case 'check-tap':
+      return `check that nobody has the tap ${shellWord(action.name)}`;
+    case 'check-node':
+      return `check that ${shellWord(action.path)} is the device of ${shellWord(action.link)}, or make one that is`;
     case 'rotate':
       return `keep ${shellWord(action.path)} of the run before as ${shellWord(`${action.path}.1`)}`;
     case 'spawn': {

@@ -47,6 +47,10 @@ export function lineOf(action: Action): string {
     }
     case 'await':
       return `await_path ${shellWord(action.path)}`;
+    case 'check-node':
+      return `[ "$(stat -c %t:%T -- ${shellWord(action.path)})" = "$(printf %x:%x $(tr : ' ' </sys/class/net/${shellWord(action.link)}/tap${action.index}/dev))" ]`;
+    case 'check-tap':
+      return `[ "$(cat /sys/class/net/${shellWord(action.name)}/carrier 2>/dev/null)" != 1 ]`;
     case 'kill':
     case 'lock':
     case 'check-port':

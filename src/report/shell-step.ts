@@ -79,6 +79,10 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
       return joinLines(step, { scripts, describe, locks: locksOf(plan) });
     case 'passt':
       return passtLines(step, ports);
+    case 'link':
+    case 'tap-check':
+    case 'tap-node':
+      return acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`);
     case 'service':
       return acquire.map(lineOf);
   }

@@ -6,6 +6,7 @@ import { disk } from './disk.ts';
 import { file } from './file.ts';
 import { group } from './group.ts';
 import { hook } from './hook.ts';
+import { link } from './link.ts';
 import { member } from './member.ts';
 import { openFile } from './open-file.ts';
 import { passt } from './passt.ts';
@@ -13,6 +14,8 @@ import { port } from './port.ts';
 import type { Resource } from './resource.ts';
 import { service } from './service.ts';
 import { socketPath } from './socket-path.ts';
+import { tapCheck } from './tap-check.ts';
+import { tapNode } from './tap-node.ts';
 import { vdeSwitch } from './vde-switch.ts';
 import { vmLock } from './vm-lock.ts';
 
@@ -31,6 +34,9 @@ const resources = {
   file,
   service,
   passt,
+  link,
+  'tap-check': tapCheck,
+  'tap-node': tapNode,
 } as const;
 
 /** The table above pairs each kind with its own resource, which the type of a look-up by kind cannot say. */

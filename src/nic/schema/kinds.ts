@@ -10,7 +10,7 @@ import { commonRule, type NicRule } from './common.ts';
 import { dgramRule, dgramSchema } from './dgram.ts';
 import { hostdevRule, hostdevSchema } from './hostdev.ts';
 import { l2tpv3Rule, l2tpv3Schema } from './l2tpv3.ts';
-import { macvtapSchema } from './macvtap.ts';
+import { macvtapRule, macvtapSchema } from './macvtap.ts';
 import { mcastSchema } from './mcast.ts';
 import { networkSchema } from './network.ts';
 import { passtSchema } from './passt.ts';
@@ -41,7 +41,7 @@ export const nicSchemas: { readonly [K in NicKindName]: NicSchema<Extract<Nic, {
   vde: { schema: vdeSchema, rules: [commonRule], short: true, main: 'socket' },
   bridge: { schema: bridgeSchema, rules: [commonRule, bridgeRule], short: true, main: 'bridge' },
   tap: { schema: tapSchema, rules: [commonRule, tapRule], short: true, main: 'device' },
-  macvtap: { schema: macvtapSchema, rules: [commonRule], short: true, main: 'parent' },
+  macvtap: { schema: macvtapSchema, rules: [commonRule, macvtapRule], short: true, main: 'parent' },
   hostdev: { schema: hostdevSchema, rules: [commonRule, hostdevRule], short: false },
   network: { schema: networkSchema, rules: [commonRule], short: true, main: 'network' },
 };

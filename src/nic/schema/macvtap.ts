@@ -1,7 +1,7 @@
 /** `kind: macvtap`: an address of the guest's own on a network card of the host's. */
 import * as z from 'zod/mini';
 import { flag, interfaceName, oneOf } from '../../profile/fields.ts';
-import { nicMap } from './common.ts';
+import { nicMap, type NicRule } from './common.ts';
 
 export function macvtapSchema() {
   return nicMap(
@@ -20,3 +20,9 @@ export function macvtapSchema() {
     },
   );
 }
+
+/** The host's own interface is one more on the card, and those of the other modes do not see each other. */
+export const macvtapRule: NicRule = ({ hostAccess, mode = 'bridge' }) =>
+  hostAccess === true && mode !== 'bridge'
+    ? [{ key: 'hostAccess', message: 'the host reaches its guests in mode: bridge alone' }]
+    : [];

@@ -1,0 +1,127 @@
+/** One interface of the host's, from sysfs: no program is started for it. */
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
+
+export interface HostLink {
+  readonly name: string;
+  readonly kind: 'tap' | 'tun' | 'bridge' | 'macvtap' | 'wifi' | 'loopback' | 'other';
+  readonly index: number;
+  readonly mac: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** Administratively. */
+  readonly up: boolean;
+  /** Empty: none. */
+  readonly alias: string;
+  /** The bridge, bond, … that it is a port of. */
+  readonly master?: string;
+  /** What stands on it: VLANs, macvlans, a bridge. */
+  readonly uppers: readonly string[];
+  /** Of a tap or tun. */
+  readonly tap?: TapFlags;
+}
+
+export interface TapFlags {
+  /** Undefined: anybody. */
+  readonly owner?: number;
+  readonly group?: number;
+  readonly multiQueue: boolean;
+  /** A program has it open; undefined: an interface that is down does not say. */
+  readonly attached?: boolean;
+}
+
+const classDirectory = '/sys/class/net';
+const upFlag = 1;
+const loopbackFlag = 8;
+const tapFlag = 0x2;
+const multiQueueFlag = 0x100;
+
+/** Undefined: there is none of that name in the network that /sys shows. */
+export function readHostLink(name: string): HostLink | undefined {
+  const directory = path.join(classDirectory, name);
+  const text = (file: string): string => readText(path.join(directory, file));
+  const index = Number.parseInt(text('ifindex'), 10);
+  if (Number.isNaN(index)) return undefined;
+  const flags = Number.parseInt(text('flags'), 16);
+  const master = linkTarget(path.join(directory, 'master'));
+  const tap = readTapFlags(text);
+  return {
+    name,
+    kind: kindOf(directory, flags, Number.parseInt(text('tun_flags'), 16)),
+    index,
+    mac: text('address'),
+    mtu: Number.parseInt(text('mtu'), 10) || 1500,
+    up: (flags & upFlag) !== 0,
+    alias: text('ifalias'),
+    ...(master !== undefined && { master }),
+    uppers: listed(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
+    ...(tap !== undefined && { tap }),
+  };
+}
+
+/** Names, in no order that means anything. */
+export const listHostLinks = (): string[] =>
+  listed(classDirectory).filter((name) => existsSync(path.join(classDirectory, name, 'ifindex')));
+
+/** `major:minor` of a macvtap's character device, as the kernel of this very interface says it. */
+export function readTapNode(name: string, index: number): string | undefined {
+  return readText(path.join(classDirectory, name, `tap${index}`, 'dev')) || undefined;
+}
+
+/** After `unshare --net` /sys is still the old network's until it is mounted again, and what it says is of other interfaces. */
+export function sysfsIsOwn(): boolean {
+  const own = readText('/proc/net/dev')
+    .split('\n')
+    .slice(2)
+    .map((line) => line.slice(0, line.lastIndexOf(':')).trim());
+  const shown = listHostLinks();
+  return own.length === shown.length && own.every((name) => shown.includes(name));
+}
+
+function readTapFlags(text: (file: string) => string): TapFlags | undefined {
+  const flags = Number.parseInt(text('tun_flags'), 16);
+  if (Number.isNaN(flags)) return undefined;
+  const owner = Number.parseInt(text('owner'), 10);
+  const group = Number.parseInt(text('group'), 10);
+  const carrier = text('carrier');
+  return {
+    ...(owner >= 0 && { owner }),
+    ...(group >= 0 && { group }),
+    multiQueue: (flags & multiQueueFlag) !== 0,
+    ...(carrier !== '' && { attached: carrier === '1' }),
+  };
+}
+
+function kindOf(directory: string, flags: number, tunFlags: number): HostLink['kind'] {
+  const has = (entry: string): boolean => existsSync(path.join(directory, entry));
+  if (!Number.isNaN(tunFlags)) return (tunFlags & tapFlag) !== 0 ? 'tap' : 'tun';
+  if (has('bridge')) return 'bridge';
+  if (has('wireless') || has('phy80211')) return 'wifi';
+  if ((flags & loopbackFlag) !== 0) return 'loopback';
+  return has('macvtap') ? 'macvtap' : 'other';
+}
+
+function linkTarget(file: string): string | undefined {
+  try {
+    return path.basename(readlinkSync(file));
+  } catch {
+    return undefined;
+  }
+}
+
+function listed(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** An attribute that this kind of interface has not got, or does not tell while it is down, is empty. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

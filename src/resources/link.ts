@@ -1,0 +1,137 @@
+/**
+ * An interface that qrun makes: a tap on a bridge, a macvtap, the host's way to its macvtaps. One `ip -batch` makes it whole. It is removed by its
+ * name, and only when it is provably the one that was made: the journal said so before, and its alias says whose it is. (An alias that is given in
+ * the very message that makes the link is dropped by the kernel, so a start that was killed in between leaves a link with none.)
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { QrunError } from '../errors.ts';
+import { listHostLinks, readHostLink, type HostLink } from '../host/host-link.ts';
+import type { StepRecord } from '../journal/journal.ts';
+import type { LinkStep } from '../plan/step.ts';
+import { privilegedArgv } from '../privileged.ts';
+import type { System } from '../system/system.ts';
+import { runPrivileged } from './privilege.ts';
+import type { Resource } from './resource.ts';
+
+const batch = ['ip', '-batch', '-'] as const;
+
+export const link: Resource<LinkStep> = {
+  describe: (step) => ({
+    acquire: [{ argv: privilegedArgv(batch, step.sudo), stdin: textOf(step) }],
+    release: [{ argv: privilegedArgv(removal(step), step.sudo) }],
+  }),
+
+  acquire: async (step, { system, record }) => {
+    const before = readHostLink(step.name);
+    // under the VM lock one with our name and alias is a dead run's whose journal is lost
+    if (before?.alias === step.alias) remove(step, system);
+    else if (before !== undefined) throw taken(step);
+    record({ network: ownNetwork() });
+    const { status, stderr } = runPrivileged(system, batch, { stdin: textOf(step), sudo: step.sudo });
+    if (status !== 0) throw failed(step, stderr);
+    return { network: ownNetwork(), index: readHostLink(step.name)?.index ?? 0 };
+  },
+
+  release: async (step, record, { system, sameBoot }) => {
+    // without a record it was never made: the record is written before; links end with the boot
+    if (record === undefined || !sameBoot) return;
+    if (record['network'] !== ownNetwork()) return elsewhere(step, String(record['network']));
+    const found = readHostLink(step.name);
+    if (found !== undefined && isOwn(found, step, record)) remove(step, system);
+  },
+};
+
+const textOf = ({ commands }: LinkStep): string => `${commands.join('\n')}\n`;
+const removal = ({ name }: LinkStep): string[] => ['ip', 'link', 'delete', 'dev', name];
+
+function isOwn({ alias, index }: HostLink, step: LinkStep, record: StepRecord): boolean {
+  if (alias !== '') return alias === step.alias;
+  return record['index'] === undefined || record['index'] === index;
+}
+
+function remove(step: LinkStep, system: System): void {
+  const { status, stderr } = runPrivileged(system, removal(step), { sudo: step.sudo });
+  if (status === 0 || readHostLink(step.name) === undefined) return;
+  throw new QrunError('left-behind', `${step.name} could not be removed: ${lastWords(stderr)}`, {
+    hint: `sudo ip link delete dev ${step.name}`,
+  });
+}
+
+/** Interfaces are of one network namespace, and a name says nothing in another. */
+const ownNetwork = (): string => networkOf('self') ?? '';
+
+function networkOf(pid: string): string | undefined {
+  return inodeOf(`/proc/${pid}/ns/net`);
+}
+
+/** What was made in a namespace that is gone is gone with it. */
+function elsewhere(step: LinkStep, network: string): void {
+  if (!lives(network)) return;
+  throw new QrunError('left-behind', `${step.name} was made in another network namespace (net:[${network}])`, {
+    hint: 'run qrun gc in that namespace (ip netns exec, nsenter)',
+  });
+}
+
+function lives(network: string): boolean {
+  const named = existsSync(namedNetworks) ? readdirSync(namedNetworks) : [];
+  if (named.some((name) => inodeOf(path.join(namedNetworks, name)) === network)) return true;
+  return readdirSync('/proc').some((pid) => /^\d+$/.test(pid) && networkOf(pid) === network);
+}
+
+const namedNetworks = '/run/netns';
+
+function inodeOf(file: string): string | undefined {
+  try {
+    return String(statSync(file).ino);
+  } catch {
+    return undefined;
+  }
+}
+
+function taken({ name, parent }: LinkStep): QrunError {
+  return new QrunError('in-use', `there is an interface ${name} already, and it is not this VM's`, {
+    hint: parent === undefined ? `ip -details link show dev ${name}` : `sudo ip link delete dev ${name}`,
+  });
+}
+
+function failed(step: LinkStep, stderr: string): QrunError {
+  const words = lastWords(stderr);
+  const { name, parent, mac } = step;
+  const causes = stderr.trim().split('\n').slice(-4);
+  if (/Operation not permitted/.test(stderr)) {
+    return new QrunError('permission', `${name} could not be made: root's right CAP_NET_ADMIN is missing`, {
+      causes,
+      hint: 'docker run --cap-add NET_ADMIN --device /dev/net/tun …',
+    });
+  }
+  if (parent !== undefined && /Address already in use/.test(stderr)) {
+    const holder = holderOf(mac, step);
+    return new QrunError('in-use', `${parent} has an interface with the MAC ${mac} already${holder}`, { causes });
+  }
+  if (parent !== undefined && /Invalid argument|busy/.test(stderr)) {
+    const uppers = (readHostLink(parent)?.uppers ?? []).filter((upper) => upper !== name);
+    const others = uppers.length === 0 ? '' : `: ${uppers.join(', ')}`;
+    return new QrunError('in-use', `${parent} cannot be shared: mode passthru has a card for itself alone${others}`, {
+      causes,
+      hint: `ip -details link show dev ${uppers[0] ?? parent}`,
+    });
+  }
+  return new QrunError('host-failed', `${name} could not be made: ${words}`, {
+    causes,
+    hint: `ip -details link show${parent === undefined ? '' : ` dev ${parent}`}`,
+  });
+}
+
+function holderOf(mac: string | undefined, { name }: LinkStep): string {
+  const found = listHostLinks().find((other) => other !== name && readHostLink(other)?.mac === mac);
+  return found === undefined ? '' : `: ${found} (sudo ip link delete dev ${found}, if nothing needs it)`;
+}
+
+function lastWords(stderr: string): string {
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('Command failed'));
+  return (lines.at(-1) ?? '').replace(/^(RTNETLINK answers|Error): /, '') || 'ip failed';
+}
