@@ -44,7 +44,7 @@ function plan(nic: PasstNic, context: NicContext): NicPlan {
     steps: [...ports.map(({ step }) => step), ...backEnd.steps],
     forwards: parts.forwards,
     source: 'passt',
-    notes: [...planned.flatMap(({ note }) => note ?? []), ...exposedLoopback(nic, passt)],
+    notes: [...planned.flatMap(({ note }) => note ?? []), ...exposedLoopback(nic, passt), ...backEnd.notes],
   };
 }
 
@@ -88,23 +88,29 @@ function planForward(options: {
 function optionsOf({ nic, passt }: Parts): string[] {
   const mtu = nic.mtu ?? (nic.model.startsWith('virtio-net-') ? undefined : plainMtu);
   return [
-    ...(needsLoopback(passt) ? [] : ['--no-map-gw']),
+    ...(loopbackReason(nic, passt) === undefined ? ['--no-map-gw'] : []),
     ...(passt.recent && passt.loopbackDns ? ['--dns-forward', nameServer] : []),
     ...(mtu === undefined ? [] : ['--mtu', String(mtu)]),
   ];
 }
 
-/** An old one reaches name servers on the loopback by the gateway's address alone. */
-const needsLoopback = ({ recent, loopbackDns }: PasstFact): boolean => !recent && loopbackDns;
-
-function exposedLoopback({ id }: PasstNic, passt: PasstFact): string[] {
-  if (!needsLoopback(passt)) return [];
-  return [
-    `${id}: this host's name servers are on its loopback, so this passt shows the guest all of the loopback at the gateway's address`,
-  ];
+/** What an old one can do by the gateway's address alone. Undefined: nothing of that is asked for. */
+function loopbackReason({ forwards }: PasstNic, { recent, loopbackDns }: PasstFact): string | undefined {
+  if (recent) return undefined;
+  if (loopbackDns) return "this host's name servers are there";
+  // answers to datagrams of this host's own would go to the gateway
+  return forwards.some(({ protocol }) => protocol === 'udp') ? 'its UDP forwards need that' : undefined;
 }
 
-type BackEnd = Pick<NicPlan, 'netdev' | 'steps' | 'link' | 'sandboxOff' | 'env'>;
+function exposedLoopback(nic: PasstNic, passt: PasstFact): string[] {
+  const reason = loopbackReason(nic, passt);
+  if (reason === undefined) return [];
+  return [`${nic.id}: this passt shows the guest all of this host's loopback at the gateway's address: ${reason}`];
+}
+
+type BackEnd = Pick<NicPlan, 'netdev' | 'steps' | 'link' | 'sandboxOff' | 'env'> & {
+  readonly notes: readonly string[];
+};
 
 /** qrun starts passt, which ends by itself when QEMU has let go of the socket. */
 function byStream(parts: Parts): BackEnd {
@@ -132,6 +138,7 @@ function byStream(parts: Parts): BackEnd {
     netdev: { type: 'stream', id: netdevId, server: false, addr: { type: 'unix', path: files.socket } },
     steps: [...place.steps, step],
     link: 'connects',
+    notes: [],
   };
 }
 
@@ -140,7 +147,7 @@ function byStream(parts: Parts): BackEnd {
  * are plain parameters. QEMU makes passt's pid file in TMPDIR and leaves it there when it is killed.
  */
 function ownBackEnd(parts: Parts): BackEnd {
-  const { context, passt, forwards } = parts;
+  const { nic, context, passt, forwards } = parts;
   const ports = context.ports ?? {};
   const words = [
     ...optionsOf(parts),
@@ -155,6 +162,8 @@ function ownBackEnd(parts: Parts): BackEnd {
       ...(words.length > 0 && { param: words.map((str) => ({ str })) }),
     },
     steps: place.steps,
+    // it closes the descriptor that it gave to passt a second time, when another thread may have it (10.1 to 11.1, seen with strace)
+    notes: [`${nic.id}: a start may fail where QEMU starts passt itself, by a fault of QEMU's: then start again`],
     env: { TMPDIR: place.directory },
     sandboxOff: 'QEMU starts passt itself, and passt makes a sandbox of its own, which that of QEMU forbids',
   };

@@ -78,7 +78,7 @@ describe('a life', () => {
       // not the terminal's, not root's, and not the lock's
       expect(statusOf(passt, 'Uid')).toBe(statusOf(row.pid, 'Uid'));
       expect(statusOf(passt, 'Uid')).not.toMatch(/^0\t/);
-      expect(argvOf(passt)).toEqual(expect.arrayContaining(['--one-off', '--no-map-gw']));
+      expect(argvOf(passt)).toEqual(expect.arrayContaining(['--one-off', '--socket']));
       expect(JSON.parse((await home.qrun(['nics', 'web1', '--json'])).stdout)[0]).not.toHaveProperty('link');
       expect((await home.qrun(['stop', 'web1'])).status).toBe(0);
       expect(await nothingLeft(home, 'web1')).toBe(true);

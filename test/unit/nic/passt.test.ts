@@ -176,8 +176,16 @@ describe('what the guest gets', () => {
     const plan = planOf({}, { passt: { ...old, loopbackDns: true } });
     expect(commandOf(plan)).not.toContain('map-gw');
     expect(commandOf(plan)).not.toContain('dns');
-    expect(plan.notes).toEqual([expect.stringContaining('all of the loopback')]);
+    expect(plan.notes).toEqual([expect.stringContaining("all of this host's loopback")]);
     expect(commandOf(planOf({}, { passt: old }))).toMatch(/ --no-map-gw$/);
+  });
+
+  test('so it answers datagrams of this host; of TCP there is no need', () => {
+    const udp = planOf({ forwards: [aForward({ protocol: 'udp' })] }, { passt: old });
+    expect(commandOf(udp)).not.toContain('map-gw');
+    expect(udp.notes).toEqual([expect.stringContaining('UDP')]);
+    expect(commandOf(planOf({ forwards: [aForward()] }, { passt: old }))).toContain('--no-map-gw');
+    expect(commandOf(planOf({ forwards: [aForward({ protocol: 'udp' })] }))).toContain('--no-map-gw');
   });
 
   test('the MTU that the profile says, what a card can take, else what passt thinks best', () => {
