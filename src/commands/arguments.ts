@@ -66,6 +66,16 @@ export interface GcArguments {
 export interface DoctorArguments {
   readonly profile?: string;
 }
+export interface SetupArguments {
+  readonly bridge?: string;
+  readonly uplink?: string;
+  /** With its length: 10.0.5.1/24 */
+  readonly address?: string;
+  readonly group?: string;
+  readonly dryRun: boolean;
+  readonly undo: boolean;
+  readonly yes: boolean;
+}
 export interface NewArguments {
   readonly name: string;
   readonly memory?: string;

@@ -1,11 +1,33 @@
 /** Commands of this host and of the shell, as data. */
-import type { AliasArguments, CompletionArguments, DoctorArguments, GcArguments } from './arguments.ts';
+import type { AliasArguments, CompletionArguments, DoctorArguments, GcArguments, SetupArguments } from './arguments.ts';
 import { flag, profile, value, vm } from './argument-specs.ts';
 import { command, type AnyCommand } from './command.ts';
 
 const shells = ['bash', 'zsh', 'fish'];
 
 export const hostCommands: readonly AnyCommand[] = [
+  command<SetupArguments>({
+    name: 'setup',
+    summary: 'prepare this host, once and as root, so that ordinary users need no root',
+    arguments: {
+      bridge: value('BRIDGE', 'make this bridge, now and for good, and let users on it'),
+      uplink: value('IF', 'this network card becomes a port of the bridge; its addresses and routes move there'),
+      address: value('CIDR', "the host's address on the bridge, such as 10.0.5.1/24"),
+      group: value('GROUP', 'only members of this group may use the bridge; it is made if it is missing'),
+      dryRun: flag('only tell: every command, and every file with what it holds'),
+      undo: flag('take back what setup made, and only that'),
+      yes: flag("even if the uplink is this host's only way out"),
+    },
+    examples: [
+      {
+        line: 'setup --bridge br0 --address 10.0.5.1/24',
+        means: 'with sudo: from then on qrun web1 with nics: [bridge:br0]',
+      },
+      { line: 'setup --bridge br0 --uplink eth1 --dry-run', means: 'what it would take to have guests on the LAN' },
+      { line: 'setup --undo', means: 'with sudo: the host is as it was' },
+    ],
+    load: () => import('./setup.ts'),
+  }),
   command<DoctorArguments>({
     name: 'doctor',
     summary: 'tell what works on this host, and the one command that mends what does not',

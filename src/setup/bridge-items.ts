@@ -1,0 +1,158 @@
+/** A bridge, and all that follows from it: now, for good, and for the users that the bridge helper lets on it. Pure. */
+import { digestOf } from '../digest.ts';
+import type { HostManager, SetupFacts, SetupOptions } from './facts.ts';
+import type { Form, UplinkForm } from './forms/form.ts';
+import { ifupdown } from './forms/ifupdown.ts';
+import { networkManager } from './forms/network-manager.ts';
+import { networkd } from './forms/networkd.ts';
+import { oneshot } from './forms/oneshot.ts';
+import type { BridgeItem, SetupItem } from './item.ts';
+import { parseBefore } from './items/uplink.ts';
+import { ownFile } from './own-file.ts';
+
+/** What was asked for, together with what earlier setups made of the same bridge. */
+export interface WholeBridge {
+  readonly item: BridgeItem;
+  /** It is somebody else's: setup does not make it, and does not keep it. */
+  readonly foreign: boolean;
+  readonly addresses: readonly string[];
+  readonly uplink?: UplinkForm;
+}
+
+export function completeBridge(options: SetupOptions, facts: SetupFacts): WholeBridge | undefined {
+  const { bridge: name, address } = options;
+  if (name === undefined) return undefined;
+  const uplink = uplinkOf(name, options, facts);
+  const earlier = facts.recorded.flatMap(({ item }) => (item.kind === 'bridge' && item.name === name ? [item] : []))[0];
+  const had = facts.recorded.flatMap(({ item }) => (item.kind === 'address' && item.link === name ? [item.cidr] : []));
+  const mac = earlier?.mac ?? facts.uplink?.link?.mac ?? macOf(`${facts.machineId} ${name}`);
+  return {
+    item: { kind: 'bridge', what: `bridge ${name}`, name, mac, acceptRa: uplink !== undefined },
+    foreign: facts.bridge !== undefined && earlier === undefined,
+    addresses: [...new Set([...had, ...(address === undefined ? [] : [address])])],
+    ...(uplink !== undefined && { uplink }),
+  };
+}
+
+function uplinkOf(bridge: string, options: SetupOptions, { recorded, uplink }: SetupFacts): UplinkForm | undefined {
+  const entry = recorded.find(({ item }) => item.kind === 'uplink' && item.bridge === bridge);
+  if (entry?.item.kind === 'uplink') {
+    return { name: entry.item.link, ...parseBefore(entry.before) };
+  }
+  if (options.uplink === undefined || uplink === undefined) return undefined;
+  const { up, addresses, routes, dynamic } = uplink;
+  return { name: options.uplink, up, addresses, routes, dynamic };
+}
+
+/** Locally administered, the same each time on this host. */
+function macOf(text: string): string {
+  const digits = digestOf(text).slice(0, 10);
+  return ['02', ...(digits.match(/../g) ?? [])].join(':');
+}
+
+/** Bridges that network managers must leave alone: those that they do not make themselves. */
+export function keptBySetup({ recorded, manager }: SetupFacts, now: WholeBridge | undefined): string[] {
+  if (manager === 'network-manager' || manager === 'networkd') return [];
+  const names = recorded.flatMap(({ item }) => (item.kind === 'bridge' ? [item.name] : []));
+  return [...new Set([...names, ...(now === undefined || now.foreign ? [] : [now.item.name])])];
+}
+
+const forms: Readonly<Record<HostManager, Form>> = {
+  'network-manager': networkManager,
+  networkd,
+  ifupdown,
+  systemd: oneshot,
+  none: () => [],
+};
+
+interface Items {
+  readonly items: readonly SetupItem[];
+  readonly notes: readonly string[];
+}
+
+export function bridgeItems(whole: WholeBridge, facts: SetupFacts, group: string | undefined): Items {
+  const { item, foreign, addresses, uplink } = whole;
+  const { name } = item;
+  const link: SetupItem[] = foreign ? [{ kind: 'up', what: `bridge ${name} is up`, link: name }] : [item];
+  const lasting = foreign
+    ? []
+    : forms[facts.manager]({ bridge: item, addresses, paths: facts.paths, ...(uplink !== undefined && { uplink }) });
+  return {
+    items: [
+      ...link,
+      ...addresses.map((cidr): SetupItem => ({
+        kind: 'address',
+        what: `the host is ${cidr} on ${name}`,
+        link: name,
+        cidr,
+      })),
+      ...(uplink === undefined ? [] : [uplinkItem(uplink.name, name)]),
+      ...lasting,
+      ...accessItems(name, facts, group),
+    ],
+    notes: notesOf(whole, facts),
+  };
+}
+
+const uplinkItem = (link: string, bridge: string): SetupItem => ({
+  kind: 'uplink',
+  what: `${link} is a port of ${bridge}, which has its addresses and routes`,
+  link,
+  bridge,
+});
+
+function accessItems(name: string, facts: SetupFacts, group: string | undefined): SetupItem[] {
+  const { helper } = facts;
+  const { rule, included, mode } = confRule(name, group, facts);
+  const capable: SetupItem[] =
+    helper.rights === 'setuid'
+      ? []
+      : [{ kind: 'capability', what: 'the bridge helper may make taps', file: helper.file }];
+  return [
+    ...(included === undefined ? [] : [included.file]),
+    {
+      kind: 'line',
+      what: `the bridge helper lets ${group === undefined ? 'users' : `the group ${group}`} on ${name}`,
+      path: helper.conf,
+      line: rule,
+      mode,
+      ...(mode === 0o640 && group !== undefined && { group }),
+    },
+    ...capable,
+  ];
+}
+
+export interface ConfRule {
+  readonly rule: string;
+  /** Of bridge.conf, if there is none yet. */
+  readonly mode: number;
+  /** A file that the rule includes: bridge.conf is everybody's to read, and its mode is kept, so what is a group's alone stands beside it. */
+  readonly included?: { readonly path: string; readonly text: string; readonly file: SetupItem };
+}
+
+/** The helper reads its files with its caller's rights, so that who may not read a rule does not have it. */
+export function confRule(bridge: string, group: string | undefined, { conf, helper, recorded }: SetupFacts): ConfRule {
+  const allow = `allow ${bridge}`;
+  const own = recorded.some(({ item }) => item.kind === 'line' && item.path === helper.conf && item.line === allow);
+  if (group === undefined || conf.text === undefined || !conf.everybodyReads || own)
+    return { rule: allow, mode: group === undefined ? 0o644 : 0o640 };
+  const directory = helper.conf.slice(0, helper.conf.lastIndexOf('/'));
+  const path = `${directory}/qrun-${bridge}.conf`;
+  const what = `${bridge} for the group ${group} alone`;
+  const file = ownFile({ what, path, lines: [allow], mode: 0o640, group });
+  return { rule: `include ${path}`, mode: 0o644, included: { path, text: `${allow}\n`, file } };
+}
+
+function notesOf({ item: { name }, foreign, addresses, uplink }: WholeBridge, facts: SetupFacts): string[] {
+  const notes: string[] = [];
+  if (foreign) {
+    const also = addresses.length === 0 && uplink === undefined ? '' : ', and its addresses and ports';
+    notes.push(`${name} was there before: who made it makes it again at the next start of the host${also}`);
+  } else if (facts.manager === 'none')
+    notes.push(`nobody makes ${name} again at the next start of the host: there is no systemd; sudo qrun setup does`);
+  if (uplink !== undefined && facts.manager === 'ifupdown')
+    notes.push(`/etc/network/interfaces: change "iface ${uplink.name} inet …" to "iface ${uplink.name} inet manual"`);
+  if (uplink?.dynamic === true && facts.manager !== 'network-manager' && facts.manager !== 'networkd')
+    notes.push(`${uplink.name} has its address by DHCP: let your DHCP client ask on ${name} from now on`);
+  return notes;
+}

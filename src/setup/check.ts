@@ -1,0 +1,213 @@
+/** What keeps setup from being done as it was asked for, told before anything is done. Pure. */
+import { QrunError } from '../errors.ts';
+import { predictBridgeConf, type BridgeVerdict } from '../host/bridge-conf.ts';
+import { faultOfIfName } from '../names.ts';
+import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap } from '../subnet.ts';
+import { confRule } from './bridge-items.ts';
+import type { SetupFacts, SetupOptions } from './facts.ts';
+import { addLine } from './line-edit.ts';
+
+/** In the order in which a person would mend them. */
+export function faultsOfOptions(options: SetupOptions, facts: SetupFacts): QrunError[] {
+  return [
+    ...faultsOfWords(options),
+    faultOfTools(options, facts),
+    ...(options.bridge === undefined
+      ? []
+      : [faultOfBridge(options.bridge, facts), faultOfHelper(facts), faultOfConf(options.bridge, options, facts)]),
+    faultOfUplink(options, facts),
+    faultOfAddress(options, facts),
+  ].filter((fault) => fault !== undefined);
+}
+
+/** Faults that show without a look at the host: names get into files of others, where only plain ones mean themselves. */
+export function faultsOfWords({ bridge, uplink, address, group }: SetupOptions): QrunError[] {
+  const usage = (message: string, hint?: string): QrunError =>
+    new QrunError('usage', message, hint === undefined ? {} : { hint });
+  const faults: QrunError[] = [];
+  for (const [flag, name] of [
+    ['--bridge', bridge],
+    ['--uplink', uplink],
+  ] as const) {
+    const fault = name === undefined ? undefined : faultOfLinkName(name);
+    if (fault !== undefined) faults.push(usage(`${flag} ${JSON.stringify(name)}: ${fault}`));
+  }
+  if (bridge === undefined && uplink !== undefined)
+    faults.push(usage('--uplink is for a bridge', `qrun setup --bridge br0 --uplink ${uplink}`));
+  if (bridge === undefined && address !== undefined)
+    faults.push(usage("--address is the host's on a bridge", `qrun setup --bridge br0 --address ${address}`));
+  if (bridge !== undefined && bridge === uplink) faults.push(usage(`${bridge} cannot be a port of itself`));
+  if (address !== undefined)
+    faults.push(...faultsOfCidr(address).map((fault) => usage(`--address ${address}: ${fault}`)));
+  if (group !== undefined && !/^[a-z_][a-z0-9_-]{0,30}$/.test(group))
+    faults.push(
+      usage(`--group ${JSON.stringify(group)}: a group is 1 to 31 of a-z, 0-9, "_", "-", and begins with a letter`),
+    );
+  return faults;
+}
+
+function faultOfLinkName(name: string): string | undefined {
+  const fault = faultOfIfName(name);
+  if (fault !== undefined) return fault;
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name))
+    return 'setup takes names of letters, digits, "_", "." and "-" that begin with a letter or digit';
+  if (name === 'lo' || name === 'all' || name === 'default') return `${name} means something else to the kernel`;
+  return name.startsWith('qr-') ? 'names with qr- are for what qrun makes at run time' : undefined;
+}
+
+function faultsOfCidr(text: string): string[] {
+  const parsed = parseInterfaceAddress(text);
+  if (parsed === undefined) return ['an address of the host with its length, such as 10.0.5.1/24'];
+  const { address, subnet } = parsed;
+  const widest = subnet.family === 4 ? 30 : 126;
+  if (subnet.prefix > widest) return [`there is no room for guests; at most /${widest}`];
+  if (subnet.prefix === 0) return ['that is the whole of the Internet'];
+  if (address.value === subnet.first) return [`that is the network; the host may be ${subnet.at(1)}/${subnet.prefix}`];
+  if (subnet.family === 4 && address.value === subnet.last) return ['that is the broadcast address'];
+  return [];
+}
+
+function faultOfTools({ bridge, group }: SetupOptions, { missingTools, helper }: SetupFacts): QrunError | undefined {
+  const packages: Readonly<Record<string, string>> = {
+    setcap: 'libcap2-bin',
+    getcap: 'libcap2-bin',
+    ip: 'iproute2',
+    sysctl: 'procps',
+  };
+  const needed = [
+    ...(bridge === undefined ? [] : ['ip', ...(helper.rights === 'setuid' ? [] : ['setcap', 'getcap'])]),
+    ...(group === undefined ? [] : ['groupadd', 'usermod', 'gpasswd']),
+    ...['useradd', 'sysctl'],
+  ];
+  const missing = needed.find((tool) => missingTools.includes(tool));
+  if (missing === undefined) return undefined;
+  const name = packages[missing] ?? 'passwd';
+  const fedora = name === 'libcap2-bin' ? 'libcap' : name;
+  return new QrunError('missing-tool', `${missing} was not found on PATH`, {
+    hint: `sudo apt-get install ${name} (Fedora: dnf install ${fedora})`,
+  });
+}
+
+function faultOfBridge(name: string, { bridge }: SetupFacts): QrunError | undefined {
+  if (bridge === undefined || bridge.kind === 'bridge') return undefined;
+  return new QrunError(
+    'in-use',
+    `${name} is an interface already, and no bridge${bridge.kind === undefined ? '' : ` (${bridge.kind})`}`,
+    {
+      hint: `sudo qrun setup --bridge br0 --uplink ${name}, if it is to be a port of a bridge`,
+    },
+  );
+}
+
+function faultOfHelper({ helper }: SetupFacts): QrunError | undefined {
+  if (!helper.found)
+    return new QrunError('missing-tool', `there is no bridge helper ${helper.file}`, {
+      hint: 'sudo apt-get install qemu-system-common (Fedora: dnf install qemu-common)',
+    });
+  if (helper.rights !== 'nosuid') return undefined;
+  return new QrunError(
+    'missing-feature',
+    `${helper.file} is on a file system that is mounted nosuid: it gains no rights there`,
+    {
+      hint: `findmnt --target ${helper.file}`,
+    },
+  );
+}
+
+/** With our line in it the helper must say yes: a file that it does not parse, or a `deny`, is for a person to mend. */
+function faultOfConf(bridge: string, options: SetupOptions, facts: SetupFacts): QrunError | undefined {
+  const { conf, helper } = facts;
+  if (conf.fault !== undefined) return new QrunError('unsafe-state', conf.fault.message, { hint: conf.fault.hint });
+  const { rule, included } = confRule(bridge, options.group, facts);
+  const text = addLine(conf.text ?? '', rule);
+  const verdict = predictBridgeConf({
+    bridge,
+    file: helper.conf,
+    // of other files only what is in this one's way counts here
+    read: (file) =>
+      file === helper.conf ? { text } : file === included?.path ? { text: included.text } : { missing: 'absent' },
+    cwd: '/',
+  });
+  return verdict.verdict === 'allowed' ? undefined : refusal(bridge, verdict);
+}
+
+function refusal(bridge: string, verdict: Exclude<BridgeVerdict, { verdict: 'allowed' }>): QrunError {
+  if (verdict.verdict === 'invalid') {
+    const { file, line, text } = verdict.place;
+    return new QrunError(
+      'host-failed',
+      `${file}:${line}: ${verdict.reason}: the bridge helper takes nothing of the file`,
+      {
+        hint: `sudo sensible-editor +${line} ${file}`,
+        causes: [`line ${line}: ${JSON.stringify(text.slice(0, 120))}`],
+      },
+    );
+  }
+  const rule = verdict.verdict === 'denied' ? verdict.rule : undefined;
+  return new QrunError(
+    'host-failed',
+    `${rule === undefined ? 'bridge.conf' : `${rule.file}:${rule.line}`} denies ${bridge}; deny wins wherever it stands`,
+    {
+      ...(rule !== undefined && { hint: `sudo sensible-editor +${rule.line} ${rule.file}` }),
+    },
+  );
+}
+
+function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts): QrunError | undefined {
+  const fact = facts.uplink;
+  if (uplink === undefined || bridge === undefined || fact === undefined) return undefined;
+  const { link, wifi, onlyWayOut } = fact;
+  if (link === undefined)
+    return new QrunError('host-failed', `there is no interface ${uplink}`, { hint: 'ip -brief link' });
+  if (link.master === bridge) return undefined;
+  if (link.master !== undefined)
+    return new QrunError('in-use', `${uplink} is a port of ${link.master} already`, {
+      hint: `qrun setup --bridge ${link.master}`,
+    });
+  if (wifi)
+    return new QrunError(
+      'missing-feature',
+      `${uplink} is a Wi-Fi card: an access point takes frames of its own station's MAC alone, so a bridge over it reaches nobody`,
+      {
+        hint: 'kind: user, or a managed network with forward: nat',
+      },
+    );
+  if (link.kind === 'bridge')
+    return new QrunError('usage', `${uplink} is a bridge itself`, { hint: `qrun setup --bridge ${uplink}` });
+  if (!onlyWayOut || yes) return undefined;
+  return new QrunError(
+    'usage',
+    `${uplink} is this host's only way out: while it moves to ${bridge} the host is cut off, and if something goes wrong it stays so`,
+    {
+      hint: 'the same with --yes, best from a console of its own',
+    },
+  );
+}
+
+/** ABUSE: a subnet that the host reaches elsewhere would be cut off, or cut the guests off. */
+function faultOfAddress({ address, bridge, uplink }: SetupOptions, { routes }: SetupFacts): QrunError | undefined {
+  const wanted = address === undefined ? undefined : parseInterfaceAddress(address)?.subnet;
+  if (wanted === undefined || bridge === undefined) return undefined;
+  const clash = routes.find(({ cidr, interface: name }) => {
+    const other = name === bridge || name === uplink ? undefined : parseSubnet(cidr);
+    return other !== undefined && subnetsOverlap(wanted, other);
+  });
+  if (clash === undefined) return undefined;
+  return new QrunError(
+    'in-use',
+    `--address ${address}: this host reaches ${clash.cidr} by ${clash.interface} already`,
+    {
+      hint: `choose a network that does not overlap, such as ${freeNetwork(routes.map(({ cidr }) => cidr))}`,
+    },
+  );
+}
+
+function freeNetwork(taken: readonly string[]): string {
+  const others = taken.flatMap((cidr) => parseSubnet(cidr) ?? []);
+  for (let third = 5; third < 255; third++) {
+    const subnet = parseSubnet(`10.0.${third}.0/24`);
+    if (subnet !== undefined && !others.some((one) => subnetsOverlap(one, subnet)))
+      return `${renderAddress({ family: 4, value: subnet.first + 1n })}/24`;
+  }
+  return '192.168.200.1/24';
+}

@@ -1,0 +1,65 @@
+/** What planning knows of the host. Plain data: a test writes it down. */
+import type { BridgeHelperFact } from '../host/bridge-helper.ts';
+import type { RouteFact } from '../host/routes.ts';
+import type { LinkLook } from './items/look.ts';
+import type { UplinkLook } from './items/uplink.ts';
+import type { SetupEntry } from './record.ts';
+
+/** Who makes the host's interfaces when it starts. `none`: nobody that setup knows. */
+export type HostManager = 'network-manager' | 'networkd' | 'ifupdown' | 'systemd' | 'none';
+
+export interface SetupOptions {
+  readonly bridge?: string;
+  readonly uplink?: string;
+  /** With its length. */
+  readonly address?: string;
+  readonly group?: string;
+  /** Even the host's only way out becomes a port. */
+  readonly yes: boolean;
+}
+
+export interface ConfFact {
+  /** Bytes, each as one character; undefined: there is none. */
+  readonly text?: string;
+  readonly everybodyReads: boolean;
+  /** Why it is not to be edited. */
+  readonly fault?: { readonly message: string; readonly hint: string };
+}
+
+export interface UplinkFact extends UplinkLook {
+  /** Undefined: there is no such link. */
+  readonly link?: LinkLook;
+  readonly wifi: boolean;
+  /** The host has ways out, and all lead through it. */
+  readonly onlyWayOut: boolean;
+}
+
+export type ModuleState = 'loaded' | 'available' | 'absent';
+
+export interface SetupFacts {
+  readonly helper: Pick<BridgeHelperFact, 'file' | 'found' | 'rights' | 'conf'>;
+  readonly conf: ConfFact;
+  readonly bridge?: LinkLook;
+  readonly uplink?: UplinkFact;
+  readonly routes: readonly RouteFact[];
+  readonly manager: HostManager;
+  /** Who else might take an interface for its own. */
+  readonly watchers: {
+    readonly networkManager: boolean;
+    readonly networkd: boolean;
+    /** Its configuration file. */
+    readonly dhcpcd?: string;
+    readonly udev: boolean;
+  };
+  /** Absolute paths of programs that a file names. */
+  readonly paths: Readonly<Record<'ip' | 'sysctl', string>>;
+  readonly missingTools: readonly string[];
+  readonly modules: Readonly<Record<string, ModuleState>>;
+  /** Undefined: this kernel has no such setting. */
+  readonly pingRange: string | undefined;
+  /** Of this host, for what must be the same each time and different on another. */
+  readonly machineId: string;
+  /** The registry's directory of MACs. */
+  readonly macs: string;
+  readonly recorded: readonly SetupEntry[];
+}

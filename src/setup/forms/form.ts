@@ -1,0 +1,33 @@
+/** What keeps the bridge over the next start of the host, whoever makes the host's interfaces then. */
+import type { BridgeItem, SetupItem } from '../item.ts';
+import type { UplinkLook } from '../items/uplink.ts';
+
+export interface FormInput {
+  readonly bridge: BridgeItem;
+  /** Of the host on it, with their lengths, without those that it has from the uplink. */
+  readonly addresses: readonly string[];
+  readonly uplink?: UplinkForm;
+  readonly paths: Readonly<Record<'ip' | 'sysctl', string>>;
+}
+
+export interface UplinkForm extends UplinkLook {
+  readonly name: string;
+}
+
+export type Form = (input: FormInput) => SetupItem[];
+
+/** Addresses that the bridge has for good. */
+export const lastingAddresses = ({ addresses, uplink }: FormInput): string[] => [
+  ...addresses,
+  ...(uplink === undefined || uplink.dynamic ? [] : uplink.addresses),
+];
+
+export const lastingRoutes = ({ uplink }: FormInput): UplinkLook['routes'] =>
+  uplink === undefined || uplink.dynamic ? [] : uplink.routes;
+
+/** `via X` of the default route of that family. */
+export function gatewayOf(input: FormInput, family: '-4' | '-6'): string | undefined {
+  const route = lastingRoutes(input).find((one) => one.family === family && one.words[0] === 'default');
+  const at = route?.words.indexOf('via') ?? -1;
+  return at < 0 ? undefined : route?.words[at + 1];
+}

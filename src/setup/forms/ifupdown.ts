@@ -1,0 +1,47 @@
+/** For a host of ifupdown's: a file beside /etc/network/interfaces, which reads it. It needs no bridge-utils. */
+import { bridgeCommands } from '../items/bridge.ts';
+import { ownFile } from '../own-file.ts';
+import { shellWords } from '../../shell-word.ts';
+import { gatewayOf, lastingAddresses, type Form, type FormInput } from './form.ts';
+
+export const ifupdown: Form = (input) => {
+  const { bridge, uplink } = input;
+  const { name } = bridge;
+  const commands = bridgeCommands(bridge).map(({ argv, mayFail }, index) =>
+    index === 0 || mayFail === true ? `${shellWords(argv)} || true` : shellWords(argv),
+  );
+  const port =
+    uplink === undefined ? [] : [`ip link set dev ${uplink.name} master ${name}`, `ip link set dev ${uplink.name} up`];
+  return [
+    ownFile({
+      what: `${name} at each start of the host, by ifupdown`,
+      // its way of naming what it reads leaves names with a dot out
+      path: `/etc/network/interfaces.d/qrun-${name.replaceAll('.', '_')}`,
+      lines: [
+        `auto ${name}`,
+        ...firstLine(input),
+        ...[...commands, ...port].map((command) => `    pre-up ${command}`),
+        ...addressLines(input),
+      ],
+    }),
+  ];
+};
+
+const firstLine = ({ bridge, uplink }: FormInput): string[] => [
+  `iface ${bridge.name} inet ${uplink?.dynamic === true ? 'dhcp' : 'manual'}`,
+];
+
+function addressLines(input: FormInput): string[] {
+  const { name } = input.bridge;
+  return lastingAddresses(input).flatMap((cidr) => {
+    const family = cidr.includes(':') ? '-6' : '-4';
+    const gateway = gatewayOf(input, family);
+    const first = cidr === lastingAddresses(input).find((one) => one.includes(':') === cidr.includes(':'));
+    return [
+      `iface ${name} ${family === '-6' ? 'inet6' : 'inet'} static`,
+      `    address ${cidr}`,
+      ...(family === '-6' ? ['    dad-attempts 0'] : []),
+      ...(first && gateway !== undefined ? [`    gateway ${gateway}`] : []),
+    ];
+  });
+}

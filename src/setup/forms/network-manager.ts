@@ -1,0 +1,50 @@
+/** For a host of NetworkManager's: connections as files that it keeps itself. https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html */
+import { ownFile } from '../own-file.ts';
+import { gatewayOf, lastingAddresses, type Form, type FormInput } from './form.ts';
+
+export const networkManager: Form = (input) => {
+  const { bridge, uplink } = input;
+  const reload = [['nmcli', 'connection', 'reload']];
+  const file = (name: string, what: string, lines: readonly string[]) =>
+    // it reads none that others can read
+    ownFile({
+      what,
+      path: `/etc/NetworkManager/system-connections/${name}.nmconnection`,
+      lines,
+      mode: 0o600,
+      reload,
+    });
+  const own = `qrun-${bridge.name}`;
+  return [
+    file(own, `${bridge.name} at each start of the host, by NetworkManager`, [
+      ...['[connection]', `id=${own}`, 'type=bridge', `interface-name=${bridge.name}`, 'autoconnect=true', ''],
+      ...['[bridge]', 'stp=false', `mac-address=${bridge.mac}`, ''],
+      ...ipLines(input, '-4'),
+      '',
+      ...ipLines(input, '-6'),
+    ]),
+    ...(uplink === undefined
+      ? []
+      : [
+          file(`${own}-${uplink.name}`, `${uplink.name} is a port of it`, [
+            ...['[connection]', `id=${own}-${uplink.name}`, 'type=ethernet', `interface-name=${uplink.name}`],
+            // before the connection that it has now
+            ...['autoconnect=true', 'autoconnect-priority=999', `master=${bridge.name}`, 'slave-type=bridge'],
+          ]),
+        ]),
+  ];
+};
+
+function ipLines(input: FormInput, family: '-4' | '-6'): string[] {
+  const addresses = lastingAddresses(input).filter((cidr) => cidr.includes(':') === (family === '-6'));
+  const gateway = gatewayOf(input, family);
+  const heading = family === '-4' ? '[ipv4]' : '[ipv6]';
+  const asks = family === '-4' ? input.uplink?.dynamic === true : input.uplink !== undefined && addresses.length === 0;
+  const without = family === '-4' ? 'disabled' : 'link-local';
+  return [
+    heading,
+    `method=${asks ? 'auto' : addresses.length === 0 ? without : 'manual'}`,
+    ...addresses.map((cidr, index) => `address${index + 1}=${cidr}`),
+    ...(gateway === undefined ? [] : [`gateway=${gateway}`]),
+  ];
+}

@@ -1,0 +1,30 @@
+/** A directory of the host-wide registry. */
+import { lstatSync, readdirSync } from 'node:fs';
+import type { DirectoryItem } from '../item.ts';
+import type { SetupKind } from '../kind.ts';
+
+export const directory: SetupKind<DirectoryItem> = {
+  isDone: ({ path, mode }) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat?.isDirectory() === true && stat.uid === 0 && (stat.mode & 0o7777) === mode;
+  },
+  before: () => ({}),
+  actions: ({ path, mode }) => [{ do: 'mkdir', path, mode }],
+  whyKept: ({ path }) => {
+    const count = entriesOf(path).length;
+    if (count === 0) return undefined;
+    return {
+      why: `${path} has what ${count === 1 ? 'a VM holds' : `${count} VMs hold`} (qrun rm frees it)`,
+      forget: true,
+    };
+  },
+  undo: ({ path }) => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : [{ do: 'rmdir', path }]),
+};
+
+function entriesOf(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,72 @@
+/** What `ip` says of a link. */
+import type { SetupHost } from '../kind.ts';
+
+export interface LinkLook {
+  readonly name: string;
+  readonly kind: string | undefined;
+  readonly up: boolean;
+  readonly mac: string | undefined;
+  readonly alias: string | undefined;
+  readonly master: string | undefined;
+  readonly addresses: readonly AddressLook[];
+}
+
+export interface AddressLook {
+  /** With its length. */
+  readonly cidr: string;
+  /** Got from somebody who may take it back: a DHCP server, an IPv6 router. */
+  readonly dynamic: boolean;
+  readonly link: boolean;
+}
+
+/** Undefined: there is no such link. */
+export const lookAtLink = (name: string, host: SetupHost): LinkLook | undefined =>
+  parseLooks(ask(['-j', '-details', 'address', 'show', 'dev', name], host)).find((one) => one.name === name);
+
+export const portsOf = (bridge: string, host: SetupHost): string[] =>
+  parseLooks(ask(['-j', 'address', 'show', 'master', bridge], host)).map(({ name }) => name);
+
+function ask(args: readonly string[], { system }: SetupHost): string {
+  const { status, stdout } = system.runNow('ip', args, { timeoutMs: 10_000 });
+  return status === 0 ? stdout : '';
+}
+
+/** Of `ip -j -details address`. */
+export function parseLooks(text: string): LinkLook[] {
+  const rows: unknown = text.trim() === '' ? [] : JSON.parse(text);
+  return Array.isArray(rows) ? rows.filter(isRecord).flatMap(parseLook) : [];
+}
+
+function parseLook(row: Readonly<Record<string, unknown>>): LinkLook[] {
+  const name = textIn(row, 'ifname');
+  if (name === undefined) return [];
+  const info = isRecord(row['linkinfo']) ? row['linkinfo'] : {};
+  const flags: readonly unknown[] = Array.isArray(row['flags']) ? row['flags'] : [];
+  const addresses: readonly unknown[] = Array.isArray(row['addr_info']) ? row['addr_info'] : [];
+  return [
+    {
+      name,
+      kind: textIn(info, 'info_kind'),
+      up: flags.includes('UP'),
+      mac: textIn(row, 'address'),
+      alias: textIn(row, 'ifalias'),
+      master: textIn(row, 'master'),
+      addresses: addresses.filter(isRecord).flatMap(parseAddressLook),
+    },
+  ];
+}
+
+function parseAddressLook(row: Readonly<Record<string, unknown>>): AddressLook[] {
+  const [local, prefix] = [textIn(row, 'local'), row['prefixlen']];
+  if (local === undefined || typeof prefix !== 'number') return [];
+  const link = row['scope'] === 'link' && row['family'] === 'inet6';
+  return [{ cidr: `${local}/${prefix}`, dynamic: row['dynamic'] === true, link }];
+}
+
+const textIn = (row: Readonly<Record<string, unknown>>, key: string): string | undefined => {
+  const value = row[key];
+  return typeof value === 'string' ? value : undefined;
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,27 @@
+/** What `src/setup/items/` has a file for: one kind of item. */
+import type { System } from '../system/system.ts';
+import type { Before, SetupAction, SetupItem } from './item.ts';
+
+/** The host, as items look at it. */
+export interface SetupHost {
+  readonly system: Pick<System, 'runNow' | 'which'>;
+}
+
+export interface SetupKind<I extends SetupItem> {
+  /** Nothing is to be done. */
+  readonly isDone: (item: I, host: SetupHost) => boolean;
+  /** What taking it back needs to know of the time before. Asked once, before anything of the item was done. */
+  readonly before: (item: I, host: SetupHost) => Before;
+  /** In their order. After a kill they are made again from the start, so each must bear that; what is done already may be left out. */
+  readonly actions: (item: I, before: Before, host: SetupHost) => readonly SetupAction[];
+  /** Why it cannot be taken back now. Undefined: it can. */
+  readonly whyKept: (item: I, before: Before, host: SetupHost) => Kept | undefined;
+  /** None: it is gone already. */
+  readonly undo: (item: I, before: Before, host: SetupHost) => readonly SetupAction[];
+}
+
+export interface Kept {
+  readonly why: string;
+  /** It is somebody else's business from now on: setup does not remember it any longer. */
+  readonly forget?: true;
+}

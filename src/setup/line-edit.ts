@@ -1,0 +1,34 @@
+/** One line more, or one line less, in a file that is somebody else's. Pure; texts are bytes, each as one character (latin1). */
+
+/** Blanks around it and between its words do not matter, nor does a line end of another system's. */
+export const hasLine = (text: string, line: string): boolean =>
+  text.split('\n').some((one) => wordsOf(one) === wordsOf(line));
+
+const wordsOf = (line: string): string => line.trim().replaceAll(/[ \t]+/g, ' ');
+
+/** What a file had at its end before a line was added. */
+export const endOf = (text: string | undefined): 'whole' | 'open-end' | 'absent' =>
+  text === undefined ? 'absent' : text === '' || text.endsWith('\n') ? 'whole' : 'open-end';
+
+/** The same text if the line is in it already. */
+export function addLine(text: string, line: string): string {
+  if (hasLine(text, line)) return text;
+  return `${text}${endOf(text) === 'open-end' ? '\n' : ''}${line}\n`;
+}
+
+/**
+ * Takes the last line of that very text out again.
+ * @param before as `endOf` said before it was added
+ * @returns undefined: the file was made for the line, and nothing is left of it
+ */
+export function removeLine(text: string, line: string, before: 'whole' | 'open-end' | 'absent'): string | undefined {
+  const end = before === 'absent' ? undefined : '';
+  const lines = text.split('\n');
+  const at = lines.lastIndexOf(line);
+  if (at < 0) return text === '' ? end : text;
+  const isLast = at === lines.length - 2 && lines.at(-1) === '';
+  const left = lines.toSpliced(at, 1).join('\n');
+  if (left === '') return end;
+  // the line end that the line before it was given for its sake
+  return before === 'open-end' && isLast ? left.replace(/\n$/, '') : left;
+}

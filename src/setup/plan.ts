@@ -1,0 +1,54 @@
+/** `SetupOptions + SetupFacts → SetupPlan`. Pure: what is wrong is said here, before anything of the host is touched. */
+import { QrunError } from '../errors.ts';
+import { bridgeItems, completeBridge, keptBySetup } from './bridge-items.ts';
+import { faultsOfOptions } from './check.ts';
+import type { SetupFacts, SetupOptions } from './facts.ts';
+import { generalItems } from './general-items.ts';
+import type { SetupItem } from './item.ts';
+
+export interface SetupPlan {
+  readonly items: readonly SetupItem[];
+  /** What setup does not do, and somebody should know. */
+  readonly notes: readonly string[];
+}
+
+/** @throws QrunError */
+export function planSetup(options: SetupOptions, facts: SetupFacts): SetupPlan {
+  const fault = faultsOfOptions(options, facts)[0];
+  if (fault !== undefined) throw fault;
+  const group = options.group ?? recordedGroup(facts);
+  const bridge = completeBridge(options, facts);
+  const bridges = keptBySetup(facts, bridge);
+  const general = generalItems({ facts, group, bridges });
+  if (bridge === undefined) return { items: general, notes: groupNotes(group) };
+  const { items, notes } = bridgeItems(bridge, facts, group);
+  return { items: [...general, ...items], notes: [...notes, ...groupNotes(group)] };
+}
+
+/** A setup without --group keeps what one with it made. */
+const recordedGroup = ({ recorded }: SetupFacts): string | undefined =>
+  recorded.flatMap(({ item }) => (item.kind === 'group' ? [item.name] : [])).at(-1);
+
+const groupNotes = (group: string | undefined): string[] =>
+  group === undefined ? [] : [`who may use it joins the group: sudo usermod -aG ${group} USER, and logs in again`];
+
+/** For those who call it without rights. */
+export function sudoLine(options: SetupOptions & { readonly undo: boolean }): string {
+  const { bridge, uplink, address, group, yes, undo } = options;
+  const value = (flag: string, given: string | undefined): string[] => (given === undefined ? [] : [flag, given]);
+  return [
+    'sudo qrun setup',
+    ...value('--bridge', bridge),
+    ...value('--uplink', uplink),
+    ...value('--address', address),
+    ...value('--group', group),
+    ...(yes ? ['--yes'] : []),
+    ...(undo ? ['--undo'] : []),
+  ].join(' ');
+}
+
+export const notRoot = (options: SetupOptions & { readonly undo: boolean }): QrunError =>
+  new QrunError('permission', 'setup changes the host, and needs root for it', {
+    hint: sudoLine(options),
+    causes: ['what it would do: the same with --dry-run'],
+  });

@@ -1,0 +1,142 @@
+/** The look at the host that planning needs. Changes nothing, and needs no rights. */
+import { lstatSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { readIdentity } from '../host/accounts.ts';
+import { readBridgeHelper } from '../host/bridge-helper.ts';
+import { readRoutes } from '../host/routes.ts';
+import type { Places } from '../places.ts';
+import { qemuOf } from '../qemu/binary.ts';
+import { readCapabilities } from '../qemu/probe.ts';
+import type { System } from '../system/system.ts';
+import type { ConfFact, HostManager, ModuleState, SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
+import { lookAtLink } from './items/look.ts';
+import { isLoaded } from './items/module.ts';
+import { readSysctl } from './items/sysctl.ts';
+import { lookAtUplink } from './items/uplink.ts';
+import type { SetupHost } from './kind.ts';
+import { faultOfEditing } from './perform.ts';
+import { pingRangeKey, wantedModules } from './general-items.ts';
+import type { SetupRecord } from './record.ts';
+
+export interface FactsInput {
+  readonly system: System;
+  readonly places: Places;
+  readonly options: SetupOptions;
+  readonly record: SetupRecord;
+}
+
+const tools = ['setcap', 'getcap', 'ip', 'groupadd', 'useradd', 'usermod', 'gpasswd', 'sysctl'];
+
+export async function readSetupFacts({ system, places, options, record }: FactsInput): Promise<SetupFacts> {
+  const host = { system };
+  const helper = await readHelper(system, places);
+  const bridge = options.bridge === undefined ? undefined : lookAtLink(options.bridge, host);
+  const networkManager = isEnabled('NetworkManager.service', host);
+  const networkd = isEnabled('systemd-networkd.service', host);
+  const dhcpcd = dhcpcdFiles.find(isThere);
+  return {
+    helper,
+    conf: readConf(helper.conf),
+    ...(bridge !== undefined && { bridge }),
+    ...(options.uplink !== undefined && { uplink: readUplink(options.uplink, host) }),
+    routes: readRoutes(),
+    manager: managerOf({ networkManager, networkd }, host),
+    watchers: {
+      networkManager,
+      networkd,
+      ...(dhcpcd !== undefined && { dhcpcd }),
+      udev: system.which('udevadm') !== undefined || isThere('/usr/lib/udev/rules.d'),
+    },
+    paths: { ip: system.which('ip') ?? '/sbin/ip', sysctl: system.which('sysctl') ?? '/sbin/sysctl' },
+    missingTools: tools.filter((tool) => system.which(tool) === undefined),
+    modules: Object.fromEntries(wantedModules.map((name) => [name, stateOfModule(name, host)])),
+    pingRange: readSysctl(pingRangeKey),
+    machineId: textOf('/etc/machine-id').trim() || 'no machine-id',
+    macs: path.join(places.host, 'macs'),
+    recorded: record.entries,
+  };
+}
+
+const dhcpcdFiles = ['/etc/dhcpcd.conf'];
+
+async function readHelper(system: System, places: Places) {
+  const compiledIn = await readCapabilities(system, qemuOf({ system, places })).then(
+    ({ bridgeHelper }) => bridgeHelper,
+    // a host without QEMU can be prepared too, where its helper is
+    () => undefined,
+  );
+  return readBridgeHelper({ system, compiledIn, written: undefined, runAs: undefined, user: readIdentity(system) });
+}
+
+function readConf(file: string): ConfFact {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  const fault = faultOfEditing(file);
+  const everybodyReads = stat === undefined || (stat.mode & 0o004) !== 0;
+  if (stat === undefined || fault !== undefined) return { everybodyReads, ...(fault !== undefined && { fault }) };
+  try {
+    return { everybodyReads, text: readFileSync(file, 'latin1') };
+  } catch {
+    return { everybodyReads }; // a dry run of an ordinary user's
+  }
+}
+
+function readUplink(name: string, host: SetupHost): UplinkFact {
+  const link = lookAtLink(name, host);
+  const defaults = defaultLinks(host);
+  return {
+    ...lookAtUplink(name, host),
+    ...(link !== undefined && { link }),
+    wifi: isThere(`/sys/class/net/${name}/wireless`) || isThere(`/sys/class/net/${name}/phy80211`),
+    onlyWayOut: defaults.length > 0 && defaults.every((one) => one === name),
+  };
+}
+
+/** The interfaces of default routes. */
+function defaultLinks({ system }: SetupHost): string[] {
+  return ['-4', '-6'].flatMap((family) => {
+    const { status, stdout } = system.runNow('ip', [family, 'route', 'show', 'default'], { timeoutMs: 10_000 });
+    return status === 0 ? [...stdout.matchAll(/\bdev (\S+)/g)].map(([, name = '']) => name) : [];
+  });
+}
+
+function managerOf(
+  { networkManager, networkd }: { readonly networkManager: boolean; readonly networkd: boolean },
+  { system }: SetupHost,
+): HostManager {
+  if (networkManager) return 'network-manager';
+  if (networkd) return 'networkd';
+  if (system.which('ifup') !== undefined && ifupdownRuns(textOf('/etc/network/interfaces'))) return 'ifupdown';
+  return system.which('systemctl') === undefined ? 'none' : 'systemd';
+}
+
+/** Whether it makes more than the loopback, and reads what lies beside it. */
+export function ifupdownRuns(interfaces: string): boolean {
+  const makes = [...interfaces.matchAll(/^\s*iface\s+(\S+)/gm)].some(([, name]) => name !== 'lo');
+  return makes && /^\s*source(-directory)?\s+\/etc\/network\/interfaces\.d\b/m.test(interfaces);
+}
+
+/** Works where systemd does not run too: it looks at files then. */
+function isEnabled(unit: string, { system }: SetupHost): boolean {
+  if (system.which('systemctl') === undefined) return false;
+  const ask = (verb: string): boolean =>
+    system.runNow('systemctl', [verb, '--quiet', unit], { timeoutMs: 10_000 }).status === 0;
+  return ask('is-enabled') || ask('is-active');
+}
+
+function stateOfModule(name: string, { system }: SetupHost): ModuleState {
+  if (isLoaded(name)) return 'loaded';
+  if (system.which('modprobe') === undefined) return 'absent';
+  const { status, stdout } = system.runNow('modprobe', ['--show-depends', name], { timeoutMs: 10_000 });
+  if (status !== 0) return 'absent';
+  return stdout.trim().startsWith('builtin') ? 'loaded' : 'available';
+}
+
+const isThere = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

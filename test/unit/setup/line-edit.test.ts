@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { predictBridgeConf } from '../../../src/host/bridge-conf.ts';
+import { addLine, endOf, hasLine, removeLine } from '../../../src/setup/line-edit.ts';
+
+const line = 'allow br0';
+/** Files of bytes, and files of the lines that people write. */
+const texts = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 60 }).map((text) => Buffer.from(text).toString('latin1')),
+  fc
+    .array(
+      fc.constantFrom(
+        '# br0',
+        'allow virbr0',
+        'deny br9',
+        '',
+        ' ',
+        'allow\tbr0',
+        'allow br0 # x',
+        'include a',
+        'allow br00',
+        line,
+      ),
+      { maxLength: 8 },
+    )
+    .chain((lines) =>
+      fc.constantFrom('\n', '\r\n').chain((end) => fc.constantFrom('', end).map((last) => lines.join(end) + last)),
+    ),
+);
+
+test('61: what was there stays byte for byte, in its place', () => {
+  fc.assert(fc.property(texts, (text) => addLine(text, line).startsWith(text)));
+});
+
+test('61: a second time changes nothing', () => {
+  fc.assert(fc.property(texts, (text) => addLine(addLine(text, line), line) === addLine(text, line)));
+});
+
+test('61: taken out again the file is what it was', () => {
+  fc.assert(
+    fc.property(texts, (text) => {
+      fc.pre(!hasLine(text, line));
+      expect(removeLine(addLine(text, line), line, endOf(text))).toBe(text);
+    }),
+  );
+  expect(removeLine(addLine('', line), line, endOf(undefined))).toBeUndefined();
+});
+
+test('61: lines that others added since stay when it is taken out', () => {
+  fc.assert(
+    fc.property(texts, texts, (text, more) => {
+      fc.pre(!hasLine(text, line) && !hasLine(more, line));
+      const removed = removeLine(addLine(text, line) + more, line, endOf(text));
+      const whole = text + (endOf(text) === 'open-end' ? '\n' : '') + more;
+      expect([whole, text]).toContain(removed);
+      if (more !== '') expect(removed).toBe(whole);
+    }),
+  );
+});
+
+test('with the line in it the helper lets users on the bridge, unless the file spoils it', () => {
+  fc.assert(
+    fc.property(texts, (text) => {
+      const read = (): { text: string } => ({ text: addLine(text, line) });
+      const options = { bridge: 'br0', file: '/etc/qemu/bridge.conf', cwd: '/' };
+      const before = predictBridgeConf({ ...options, read: () => ({ text }) });
+      fc.pre(before.verdict !== 'invalid' && (before.verdict !== 'denied' || before.rule === undefined));
+      expect(predictBridgeConf({ ...options, read }).verdict).toBe('allowed');
+    }),
+  );
+});

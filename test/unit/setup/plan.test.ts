@@ -1,0 +1,226 @@
+import { describe, expect, test } from 'vitest';
+import { QrunError } from '../../../src/errors.ts';
+import type { SetupFacts, SetupOptions } from '../../../src/setup/facts.ts';
+import { idOf, type SetupItem } from '../../../src/setup/item.ts';
+import { planSetup, sudoLine } from '../../../src/setup/plan.ts';
+import { someFacts, someLink, someUplink } from './some-facts.ts';
+
+const plan = (options: Partial<SetupOptions>, facts: Partial<SetupFacts> = {}) =>
+  planSetup({ yes: false, ...options }, { ...someFacts, ...facts });
+
+const ids = (options: Partial<SetupOptions>, facts: Partial<SetupFacts> = {}): string[] =>
+  plan(options, facts).items.map(idOf);
+
+function file(path: string, items: readonly SetupItem[]): string {
+  const found = items.find((item) => item.kind === 'file' && item.path === path);
+  return found?.kind === 'file' ? found.content.split('\n').slice(1).join('\n') : `no ${path}`;
+}
+
+function refusal(options: Partial<SetupOptions>, facts: Partial<SetupFacts> = {}) {
+  try {
+    plan(options, facts);
+    return undefined;
+  } catch (error) {
+    if (error instanceof QrunError) return { status: error.status, message: error.message, hint: error.hint };
+    throw error;
+  }
+}
+
+describe('without --bridge', () => {
+  test('all that no network needs a name for', () => {
+    expect(ids({ group: 'qemusers' })).toEqual([
+      'directory:/var/lib/qrun/host/macs',
+      'group:qemusers',
+      'account:qrun',
+      'member:qemusers:qrun',
+      'module:macvtap',
+      'file:/etc/modules-load.d/qrun.conf',
+      'sysctl:net.ipv4.ping_group_range',
+      'file:/etc/sysctl.d/60-qrun.conf',
+      'file:/etc/udev/rules.d/60-qrun.rules',
+      'file:/etc/systemd/network/05-qrun.link',
+    ]);
+  });
+
+  test('a distribution that lets everybody ping is left alone', () => {
+    expect(ids({}, { pingRange: '0 2147483647' }).join()).not.toContain('ping');
+  });
+
+  test("the udev rules name qrun's own alone", () => {
+    const lines = file('/etc/udev/rules.d/60-qrun.rules', plan({}).items).split('\n');
+    const acting = lines.filter((one) => /(MODE|OWNER|GROUP|ENV\{\w+\})="/.test(one));
+    expect(acting.length).toBeGreaterThan(1);
+    expect(acting.filter((one) => !/KERNELS?=="qr-\*"/.test(one))).toEqual([]);
+  });
+
+  test('whoever else takes interfaces is told to leave them', () => {
+    const watchers = { networkManager: true, networkd: true, dhcpcd: '/etc/dhcpcd.conf', udev: false };
+    const { items } = plan({ bridge: 'br0' }, { watchers, manager: 'systemd' });
+    expect(file('/etc/NetworkManager/conf.d/90-qrun.conf', items)).toBe(
+      '[device-qrun]\nmatch-device=interface-name:qr-*;interface-name:br0\nmanaged=0\n',
+    );
+    expect(file('/etc/systemd/network/06-qrun.network', items)).toBe(
+      '[Match]\nName=qr-* br0\n\n[Link]\nUnmanaged=yes\n',
+    );
+    expect(items).toContainEqual(
+      expect.objectContaining({ kind: 'line', path: '/etc/dhcpcd.conf', line: 'denyinterfaces qr-* br0' }),
+    );
+  });
+
+  test('but not to leave a bridge that they make', () => {
+    const watchers = { networkManager: true, networkd: false, udev: false };
+    const { items } = plan({ bridge: 'br0' }, { watchers, manager: 'network-manager' });
+    expect(file('/etc/NetworkManager/conf.d/90-qrun.conf', items)).not.toContain('br0');
+  });
+});
+
+describe('a bridge', () => {
+  const options = { bridge: 'br0', address: '10.0.5.1/24' };
+
+  test('rights come last: nobody gets on a bridge that is half there', () => {
+    expect(ids(options).slice(-6)).toEqual([
+      'bridge:br0',
+      'address:br0:10.0.5.1/24',
+      'file:/etc/systemd/system/qrun-bridge-br0.service',
+      'unit:qrun-bridge-br0.service',
+      'line:/etc/qemu/bridge.conf:allow br0',
+      'capability:/usr/lib/qemu/qemu-bridge-helper',
+    ]);
+  });
+
+  test('its MAC is its own: local, one a host and a name', () => {
+    const macOf = (bridge: string, machineId: string) =>
+      plan({ bridge }, { machineId }).items.flatMap((item) => (item.kind === 'bridge' ? [item.mac] : []))[0];
+    expect(macOf('br0', 'a')).toMatch(/^02(:[0-9a-f]{2}){5}$/);
+    expect(macOf('br0', 'a')).toBe(macOf('br0', 'a'));
+    expect(new Set([macOf('br0', 'a'), macOf('br1', 'a'), macOf('br0', 'b')]).size).toBe(3);
+  });
+
+  test('a later setup keeps what an earlier one made', () => {
+    const { items } = plan(options);
+    const recorded = items.map((item) => ({ item, before: {}, state: 'done' }) as const);
+    const bridge = { ...someLink, name: 'br0', kind: 'bridge' };
+    const pingRange = '0 2147483647';
+    expect(plan({ bridge: 'br0' }, { recorded, bridge, pingRange }).items).toEqual(items);
+  });
+
+  test('systemd-networkd', () => {
+    const { items } = plan(options, { manager: 'networkd' });
+    expect(file('/etc/systemd/network/05-qrun-br0.netdev', items)).toMatch(
+      /^\[NetDev\]\nName=br0\nKind=bridge\nMACAddress=02:/,
+    );
+    expect(file('/etc/systemd/network/05-qrun-br0.network', items)).toBe(
+      [
+        ...['[Match]', 'Name=br0', '', '[Link]', 'RequiredForOnline=no', ''],
+        ...['[Network]', 'ConfigureWithoutCarrier=yes', 'IPv6AcceptRA=no', 'Address=10.0.5.1/24', ''],
+      ].join('\n'),
+    );
+  });
+
+  test('NetworkManager, in a file that only root reads', () => {
+    const { items } = plan(options, { manager: 'network-manager' });
+    const path = '/etc/NetworkManager/system-connections/qrun-br0.nmconnection';
+    expect(items.find((item) => item.kind === 'file' && item.path === path)).toMatchObject({ mode: 0o600 });
+    expect(file(path, items)).toMatch(
+      /type=bridge\ninterface-name=br0[\s\S]*\[ipv4\]\nmethod=manual\naddress1=10.0.5.1\/24\n\n\[ipv6\]\nmethod=link-local\n$/,
+    );
+  });
+
+  test('ifupdown', () => {
+    const { items } = plan(options, { manager: 'ifupdown' });
+    expect(file('/etc/network/interfaces.d/qrun-br0', items)).toMatch(
+      /^auto br0\niface br0 inet manual\n {4}pre-up ip link add [\s\S]* \|\| true\n[\s\S]*iface br0 inet static\n {4}address 10.0.5.1\/24\n$/,
+    );
+  });
+
+  test('nobody to keep it: it is said', () => {
+    expect(plan(options, { manager: 'none' }).notes.join()).toContain('nobody makes br0 again');
+  });
+});
+
+describe('an uplink', () => {
+  const options = { bridge: 'br0', uplink: 'eth1' };
+  const made = (facts: Partial<SetupFacts> = {}) => plan(options, { uplink: someUplink, ...facts }).items;
+
+  test('the bridge has its MAC, and is kept with its addresses and routes', () => {
+    expect(made()).toContainEqual(
+      expect.objectContaining({ kind: 'bridge', mac: '52:54:00:00:00:07', acceptRa: true }),
+    );
+    const unit = file('/etc/systemd/system/qrun-bridge-br0.service', made());
+    expect(unit).toContain('After=network-pre.target sys-subsystem-net-devices-eth1.device');
+    expect(unit).toContain('ip link set dev eth1 master br0');
+    expect(unit).toContain('ip address replace 192.0.2.7/24 dev br0');
+    expect(unit).toContain('ip -4 route replace default via 192.0.2.1 metric 100 dev br0');
+  });
+
+  test('systemd-networkd', () => {
+    expect(file('/etc/systemd/network/05-qrun-eth1.network', made({ manager: 'networkd' }))).toContain('Bridge=br0');
+    expect(file('/etc/systemd/network/05-qrun-br0.network', made({ manager: 'networkd' }))).toContain(
+      'Address=192.0.2.7/24\n\n[Route]\nGateway=192.0.2.1\nMetric=100\n',
+    );
+  });
+
+  test('an address of DHCP is asked for again, on the bridge', () => {
+    const uplink = { ...someUplink, dynamic: true };
+    const network = file('/etc/systemd/network/05-qrun-br0.network', made({ manager: 'networkd', uplink }));
+    expect(network).toContain('DHCP=yes');
+    expect(network).not.toContain('192.0.2.7');
+  });
+
+  test.for([
+    [{ onlyWayOut: true }, 2, 'only way out'],
+    [{ wifi: true }, 3, 'Wi-Fi'],
+    [{ link: { ...someLink, master: 'br9' } }, 4, 'a port of br9 already'],
+    [{ link: { ...someLink, kind: 'bridge' } }, 2, 'is a bridge itself'],
+  ] as const)('%j is refused', ([change, status, said]) => {
+    const found = refusal(options, { uplink: { ...someUplink, ...change } });
+    expect(found).toMatchObject({ status, message: expect.stringContaining(said) });
+  });
+
+  test('--yes takes even the only way out', () => {
+    const uplink = { ...someUplink, onlyWayOut: true };
+    expect(ids({ ...options, yes: true }, { uplink })).toContain('uplink:eth1');
+  });
+});
+
+describe('what is refused before anything is done', () => {
+  test.for([
+    [{ uplink: 'eth1' }, {}, 2, '--uplink is for a bridge'],
+    [{ address: '10.0.5.1/24' }, {}, 2, "the host's on a bridge"],
+    [{ bridge: 'br%d' }, {}, 2, '--bridge'],
+    [{ bridge: 'br0 x' }, {}, 2, '--bridge'],
+    [{ bridge: '-x' }, {}, 2, '--bridge'],
+    [{ bridge: 'br$a' }, {}, 2, '--bridge'],
+    [{ bridge: 'lo' }, {}, 2, 'means something else'],
+    [{ bridge: 'qr-1' }, {}, 2, 'qr-'],
+    [{ bridge: 'br0', uplink: 'br0' }, {}, 2, 'port of itself'],
+    [{ group: 'a:b' }, {}, 2, '--group'],
+    [{ bridge: 'br0', address: '10.0.5.1' }, {}, 2, 'with its length'],
+    [{ bridge: 'br0', address: '10.0.5.0/24' }, {}, 2, 'that is the network'],
+    [{ bridge: 'br0', address: '10.0.5.255/24' }, {}, 2, 'broadcast'],
+    [{ bridge: 'br0', address: '1.2.3.4/0' }, {}, 2, 'whole of the Internet'],
+    [{ bridge: 'br0', address: '192.168.1.7/16' }, {}, 4, 'reaches 192.168.1.0/24 by eth0'],
+    [{ bridge: 'br0' }, { missingTools: ['setcap'] }, 3, 'setcap was not found'],
+    [{ bridge: 'br0' }, { helper: { ...someFacts.helper, found: false } }, 3, 'no bridge helper'],
+    [{ bridge: 'br0' }, { helper: { ...someFacts.helper, rights: 'nosuid' } }, 3, 'nosuid'],
+    [{ bridge: 'br0' }, { bridge: { ...someLink, name: 'br0' } }, 4, 'no bridge'],
+    [{ bridge: 'br0' }, { conf: { everybodyReads: true, text: 'deny all\n' } }, 3, 'bridge.conf:1 denies br0'],
+    [{ bridge: 'br0' }, { conf: { everybodyReads: true, fault: { message: 'linked', hint: 'ls' } } }, 3, 'linked'],
+    [{ bridge: 'br0', uplink: 'eth9' }, { uplink: { ...someUplink, link: undefined } }, 3, 'no interface eth9'],
+  ] as unknown as readonly [Partial<SetupOptions>, Partial<SetupFacts>, number, string][])(
+    '%j %j',
+    ([options, facts, status, said]) => {
+      expect(refusal(options, facts)).toMatchObject({ status, message: expect.stringContaining(said) });
+    },
+  );
+
+  test('the package that lacks is named', () => {
+    expect(refusal({ bridge: 'br0' }, { missingTools: ['setcap', 'getcap'] })?.hint).toContain('libcap2-bin');
+  });
+});
+
+test('the line with sudo is the one that was given', () => {
+  expect(sudoLine({ bridge: 'br0', uplink: 'eth1', address: '10.0.5.1/24', group: 'g', yes: true, undo: false })).toBe(
+    'sudo qrun setup --bridge br0 --uplink eth1 --address 10.0.5.1/24 --group g --yes',
+  );
+});
