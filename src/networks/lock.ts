@@ -30,10 +30,16 @@ export async function withNetworkLock<T>(
   }
 }
 
-/** Whether no VM is on it: each holds a share of the lock through its QEMU. Under the network's lock. */
-export function isUnused(files: NetworkFiles): boolean {
-  const fd = tryLockFile(files.users);
-  if (fd === undefined) return false;
-  closeSync(fd);
-  return true;
+/**
+ * Whether no VM is on it: each holds a share of the lock through its QEMU. Under the network's lock, so that none comes meanwhile. The watcher has it
+ * exclusively for a moment when the last share is gone: what can be had neither alone nor shared is shared by nobody.
+ */
+export function isUnused({ users }: Pick<NetworkFiles, 'users'>): boolean {
+  return canLock(users, 'exclusive') || !canLock(users, 'shared') || canLock(users, 'exclusive');
+}
+
+function canLock(file: string, how: 'exclusive' | 'shared'): boolean {
+  const fd = tryLockFile(file, how);
+  if (fd !== undefined) closeSync(fd);
+  return fd !== undefined;
 }

@@ -64,10 +64,10 @@ export async function waitLock(fd: number, timeoutMs: number): Promise<boolean> 
 }
 
 /** The lock file, locked: its descriptor. Undefined: somebody else holds it. Never waits. */
-export function tryLockFile(file: string): number | undefined {
+export function tryLockFile(file: string, how: 'exclusive' | 'shared' = 'exclusive'): number | undefined {
   for (;;) {
     const fd = openLockFile(file);
-    if (!closeUnless(fd, () => tryLock(fd))) return undefined;
+    if (!closeUnless(fd, () => tryLock(fd, how))) return undefined;
     if (isStillAt(fd, file)) return fd;
     closeSync(fd);
   }

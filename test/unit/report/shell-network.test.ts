@@ -61,8 +61,10 @@ function steps(): Step[] {
 const release = (): string[] => [
   '/bin/sh',
   '-c',
-  `echo released >>"$1/released"; flock -n "$1/state/locks/users.lab" true || exit 0
-   for one in $(grep -lzxs "QRUN_SERVICE=$2" /proc/[0-9]*/environ); do one=\${one#/proc/}; kill -9 "\${one%/environ}" 2>/dev/null; done
+  `echo released >>"$1/released"; flock -w 2 "$1/state/locks/users.lab" true || exit 0
+   while found=$(grep -lzxs "QRUN_SERVICE=$2" /proc/[0-9]*/environ || :) && [ -n "$found" ]; do
+     for one in $found; do one=\${one#/proc/}; kill -9 "\${one%/environ}" 2>/dev/null; done
+   done
    rm -rf "$1/run" "$1/net/journal" "$1/net/network.json" "$1/net/members"`,
   'release',
   dir,
