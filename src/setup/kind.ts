@@ -10,6 +10,8 @@ export interface SetupHost {
 export interface SetupKind<I extends SetupItem> {
   /** Nothing is to be done. */
   readonly isDone: (item: I, host: SetupHost) => boolean;
+  /** What `isDone` sees may be half of it: once begun, all actions are made again. */
+  readonly resumes?: true;
   /** What taking it back needs to know of the time before. Asked once, before anything of the item was done. */
   readonly before: (item: I, host: SetupHost) => Before;
   /** In their order. After a kill they are made again from the start, so each must bear that; what is done already may be left out. */

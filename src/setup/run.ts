@@ -100,8 +100,10 @@ function applyItem(item: SetupItem, record: SetupRecord, context: Keeping): void
 /** None: it is so already. */
 function actionsOf(item: SetupItem, record: SetupRecord, host: SetupContext): readonly SetupAction[] {
   const kind = kindOf(item);
-  if (kind.isDone(item, host)) return [];
-  return kind.actions(item, entryOf(record, item)?.before ?? kind.before(item, host), host);
+  const known = entryOf(record, item);
+  const halfway = kind.resumes === true && known?.state === 'begun';
+  if (!halfway && kind.isDone(item, host)) return [];
+  return kind.actions(item, known?.before ?? kind.before(item, host), host);
 }
 
 function doActions(id: string, actions: readonly SetupAction[], host: SetupContext): void {

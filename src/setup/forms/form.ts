@@ -19,7 +19,7 @@ export type Form = (input: FormInput) => SetupItem[];
 /** Addresses that the bridge has for good. */
 export const lastingAddresses = ({ addresses, uplink }: FormInput): string[] => [
   ...addresses,
-  ...(uplink === undefined || uplink.dynamic ? [] : uplink.addresses),
+  ...(uplink === undefined || uplink.dynamic ? [] : uplink.addresses.map(({ cidr }) => cidr)),
 ];
 
 export const lastingRoutes = ({ uplink }: FormInput): UplinkLook['routes'] =>

@@ -8,6 +8,8 @@ import { makeParents, missingParents, removeParents } from './missing-parents.ts
 
 export const file: SetupKind<FileItem> = {
   isDone: (item) => textOf(item.path) === item.content && modeOf(item.path) === item.mode,
+  // its reader may not have been told yet
+  resumes: true,
   before: (item) => {
     const text = textOf(item.path);
     if (text !== undefined && text !== item.content && !text.startsWith(fileMark))

@@ -16,7 +16,9 @@ export interface AddressLook {
   readonly cidr: string;
   /** Got from somebody who may take it back: a DHCP server, an IPv6 router. */
   readonly dynamic: boolean;
+  /** One that the kernel makes by itself for the link alone. */
   readonly link: boolean;
+  readonly broadcast?: string;
 }
 
 /** Undefined: there is no such link. */
@@ -60,7 +62,9 @@ function parseAddressLook(row: Readonly<Record<string, unknown>>): AddressLook[]
   const [local, prefix] = [textIn(row, 'local'), row['prefixlen']];
   if (local === undefined || typeof prefix !== 'number') return [];
   const link = row['scope'] === 'link' && row['family'] === 'inet6';
-  return [{ cidr: `${local}/${prefix}`, dynamic: row['dynamic'] === true, link }];
+  const broadcast = textIn(row, 'broadcast');
+  const dynamic = row['dynamic'] === true;
+  return [{ cidr: `${local}/${prefix}`, dynamic, link, ...(broadcast !== undefined && { broadcast }) }];
 }
 
 const textIn = (row: Readonly<Record<string, unknown>>, key: string): string | undefined => {

@@ -4,13 +4,15 @@
  */
 import type { Before, SetupAction, UplinkItem } from '../item.ts';
 import type { SetupHost, SetupKind } from '../kind.ts';
-import { lookAtLink } from './look.ts';
+import { lookAtLink, type AddressLook } from './look.ts';
 
 export const uplink: SetupKind<UplinkItem> = {
   isDone: ({ link, bridge }, host) => {
     const look = lookAtLink(link, host);
-    return look?.master === bridge && look.up && look.addresses.every((one) => one.link);
+    return look?.master === bridge && look.up && look.addresses.filter(isMoved).length === 0;
   },
+  // routes are made after addresses
+  resumes: true,
   before: ({ link }, host) => ({ ...lookAtUplink(link, host) }),
   actions: ({ link, bridge }, before, host) => {
     const { addresses, routes } = parseBefore(before);
@@ -37,12 +39,19 @@ export const uplink: SetupKind<UplinkItem> = {
 
 export interface UplinkLook {
   readonly up: boolean;
-  /** With their lengths; none that the kernel makes by itself. */
-  readonly addresses: readonly string[];
+  /** None that comes by itself, from the kernel or from a router's announcement. */
+  readonly addresses: readonly UplinkAddress[];
   /** As `ip route` prints them and takes them, without the link, in an order in which they can be made. */
   readonly routes: readonly UplinkRoute[];
   /** Some of its addresses come from a DHCP server. */
   readonly dynamic: boolean;
+}
+
+/** As they were given. */
+export interface UplinkAddress {
+  /** With its length. */
+  readonly cidr: string;
+  readonly broadcast?: string;
 }
 
 interface UplinkRoute {
@@ -54,7 +63,9 @@ export function lookAtUplink(link: string, host: SetupHost): UplinkLook {
   const look = lookAtLink(link, host);
   return {
     up: look?.up === true,
-    addresses: (look?.addresses ?? []).filter((one) => !one.link).map(({ cidr }) => cidr),
+    addresses: (look?.addresses ?? [])
+      .filter(isMoved)
+      .map(({ cidr, broadcast }) => ({ cidr, ...(broadcast !== undefined && { broadcast }) })),
     routes: (['-4', '-6'] as const).flatMap((family) =>
       parseRoutes(askRoutes(family, link, host)).map((words) => ({ family, words })),
     ),
@@ -62,12 +73,18 @@ export function lookAtUplink(link: string, host: SetupHost): UplinkLook {
   };
 }
 
+/** Those that a router announces come on the bridge by themselves. */
+const isMoved = ({ cidr, dynamic, link }: AddressLook): boolean => !link && !(dynamic && cidr.includes(':'));
+
 function askRoutes(family: string, link: string, { system }: SetupHost): string {
   const { status, stdout } = system.runNow('ip', [family, 'route', 'show', 'dev', link], { timeoutMs: 10_000 });
   return status === 0 ? stdout : '';
 }
 
-/** Those to networks first: the way to a gateway must be there before the route by it is. What the kernel makes with an address is left out. */
+/**
+ * Those to networks first: the way to a gateway must be there before the route by it is. What the kernel makes with an address, or a router's
+ * announcement, is left out: it comes by itself.
+ */
 export function parseRoutes(text: string): string[][] {
   const rows = text
     .split('\n')
@@ -78,36 +95,48 @@ export function parseRoutes(text: string): string[][] {
         .filter((word) => !flags.has(word)),
     )
     .filter((words) => (words[0] ?? '') !== '' && words[0] !== 'fe80::/64' && words[0] !== 'multicast')
-    .filter((words) => !words.join(' ').includes('proto kernel'))
-    .map(withoutExpiry);
+    .filter((words) => !/ proto (kernel|ra)( |$)/.test(words.join(' ')));
   return rows.toSorted((one, other) => Number(one.includes('via')) - Number(other.includes('via')));
 }
 
 const flags = new Set(['linkdown', 'dead', 'pervasive', 'offload', 'trap']);
 
-/** `expires 1790sec` is for how long a router promised it. */
-function withoutExpiry(words: readonly string[]): string[] {
-  const at = words.indexOf('expires');
-  return at < 0 ? [...words] : words.toSpliced(at, 2);
+interface Move {
+  readonly addresses: readonly UplinkAddress[];
+  readonly from: string;
+  readonly to: string;
 }
 
-function move(
-  { addresses, from, to }: { readonly addresses: readonly string[]; readonly from: string; readonly to: string },
-  host: SetupHost,
-): SetupAction[] {
-  const there = lookAtLink(from, host)?.addresses.map(({ cidr }) => cidr) ?? [];
-  return addresses.flatMap((cidr) => [
-    ...(there.includes(cidr) ? [run('ip', 'address', 'delete', cidr, 'dev', from)] : []),
-    run('ip', 'address', 'replace', cidr, 'dev', to, ...broadcastOf(cidr)),
-  ]);
+/** With the first of a network the kernel may take the others away as well. `nodad`: it was the host's, on that very LAN, a moment ago. */
+function move({ addresses, from, to }: Move, host: SetupHost): SetupAction[] {
+  const there = lookAtLink(from, host)?.addresses ?? [];
+  const byThemselves = there.some((one) => !one.link && !isMoved(one));
+  return [
+    ...(byThemselves
+      ? [{ ...run('ip', '-6', 'address', 'flush', 'dev', from, 'dynamic'), mayFail: true } as const]
+      : []),
+    ...addresses.flatMap(({ cidr, broadcast }) => [
+      ...(there.some((one) => one.cidr === cidr)
+        ? [{ ...run('ip', 'address', 'delete', cidr, 'dev', from), mayFail: true } as const]
+        : []),
+      run(
+        'ip',
+        'address',
+        'replace',
+        cidr,
+        'dev',
+        to,
+        ...(broadcast === undefined ? [] : ['broadcast', broadcast]),
+        ...(cidr.includes(':') ? ['nodad'] : []),
+      ),
+    ]),
+  ];
 }
-
-const broadcastOf = (cidr: string): string[] => (cidr.includes(':') || /\/3[12]$/.test(cidr) ? [] : ['broadcast', '+']);
 
 const restoreRoutes = (routes: readonly UplinkRoute[], link: string): SetupAction[] =>
   routes.map(({ family, words }) => run('ip', family, 'route', 'replace', ...words, 'dev', link));
 
-const run = (...argv: readonly string[]): SetupAction => ({ do: 'run', argv });
+const run = (...argv: readonly string[]): Extract<SetupAction, { do: 'run' }> => ({ do: 'run', argv });
 
 /** A record is root's alone to write. */
 export function parseBefore(before: Before): UplinkLook {

@@ -36,7 +36,7 @@ export const someUplink: UplinkFact = {
   wifi: false,
   onlyWayOut: false,
   up: true,
-  addresses: ['192.0.2.7/24'],
+  addresses: [{ cidr: '192.0.2.7/24' }],
   routes: [{ family: '-4', words: ['default', 'via', '192.0.2.1', 'metric', '100'] }],
   dynamic: false,
 };
