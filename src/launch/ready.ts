@@ -1,5 +1,6 @@
 /** Waits until QEMU's main loop answers in the event journal, or until QEMU ended. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import type { QrunError } from '../errors.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LaunchContext } from './prepare.ts';
 import type { Waiter } from './waiter.ts';
@@ -8,6 +9,12 @@ export type Readiness =
   | { readonly state: 'running'; readonly pid: number }
   | { readonly state: 'failed'; readonly status: number | undefined };
 
+/** QEMU may stand still for ever while it asks somebody else: for how long it may, and what it is then. */
+export interface Patience {
+  readonly ms: number;
+  readonly over: QrunError;
+}
+
 /**
  * The greeting comes before QEMU has made its devices; the answer to qmp_capabilities comes from the main loop, when all of them stand.
  * A look every 2 ms costs nothing next to QEMU's own 20.
@@ -15,8 +22,9 @@ export type Readiness =
 export async function waitUntilRunning(
   events: string,
   waiter: Waiter,
-  context: Pick<LaunchContext, 'interrupted'>,
+  context: Pick<LaunchContext, 'interrupted'> & { readonly patience?: Patience },
 ): Promise<Readiness> {
+  const since = performance.now();
   let ended: { status: number | undefined } | undefined;
   void waiter.end.then((status) => (ended = { status }));
   const fd = openSync(events, 'r');
@@ -27,9 +35,14 @@ export async function waitUntilRunning(
       if (buffer.subarray(0, length).includes('{"return"')) return { state: 'running', pid: await waiter.pid };
       if (ended !== undefined) return { state: 'failed', status: ended.status };
       throwIfInterrupted(context);
+      throwIfTooLate(since, context.patience);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   } finally {
     closeSync(fd);
   }
+}
+
+function throwIfTooLate(since: number, patience: Patience | undefined): void {
+  if (patience !== undefined && performance.now() - since > patience.ms) throw patience.over;
 }

@@ -26,6 +26,7 @@ import { throwIfInterrupted } from './interrupt.ts';
 import { settleLinks } from './links.ts';
 import { rememberMadeDisks } from './made-disks.ts';
 import type { LaunchContext, Prepared } from './prepare.ts';
+import { patienceFor } from './patience.ts';
 import { waitUntilRunning } from './ready.ts';
 import { removeRun, writeRun, type RunRecord } from './run-record.ts';
 import { lockVm } from './vm-lock.ts';
@@ -96,7 +97,7 @@ async function startLocked(prepared: Prepared, context: LaunchContext, lock: num
       cwd: path.dirname(profile.file),
     });
     failpoint('spawned');
-    const running = await waitUntilRunning(files.events, waiter, context);
+    const running = await waitUntilRunning(files.events, waiter, { ...context, ...patienceFor(plan) });
     if (running.state === 'failed') throw failedStart(plan, files, running.status);
     const pid = running.pid;
     await settleLinks({ plan, pid, steps, records, journal, monitorLock: files.monitorLock }, context);

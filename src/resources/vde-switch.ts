@@ -24,9 +24,8 @@ export const vdeSwitch: Resource<VdeSwitchStep> = {
     const socket = lookAt(control, step);
     if (socket === undefined) throw noSwitch(directory, `no VDE switch listens in ${directory}`, system);
     if (!socket.isSocket()) throw notA('socket', control, socket);
-    if (step.runAs !== undefined && !accessOf(step.runAs).mayWrite(control)) throw forbidden(step, socket);
+    if (!accessOf(step.runAs).mayWrite(control)) throw forbidden(step, socket);
     const state = await probeUnixSocket(control);
-    // a socket of this user's that cannot be joined belongs to a mode that shuts its owner out
     if (state === 'unknown') throw forbidden(step, socket);
     if (state === 'dead') throw noSwitch(directory, `the VDE switch of ${directory} has ended`, system);
     return {};
