@@ -48,7 +48,7 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
     hostInterface: link.name,
     fds: fds.map((fd) => ({ fd, path })),
     device: mtu.device,
-    notes: [...notesOf(nic, parent), ...mtu.notes, ...vhost.notes],
+    notes: [...notesOf(nic), ...mtu.notes, ...vhost.notes],
   };
 }
 
@@ -103,12 +103,9 @@ function hostStep({ nic, of, door, at }: MacvtapContext): LinkStep {
   return { kind: 'link', id: `host-access:${nic.id}`, needsRoot: true, name, alias, commands, parent, ...sudoOf(door) };
 }
 
-function notesOf({ id, parent, hostAccess, mode }: MacvtapNic, { up }: HostLink): string[] {
+function notesOf({ id, parent, hostAccess, mode }: MacvtapNic): string[] {
   const apart = `${id}: this host and the guest cannot reach one another through ${parent}`;
-  return [
-    ...(up ? [] : [`${id}: ${parent} is down: nothing passes until: sudo ip link set ${parent} up`]),
-    ...(hostAccess ? [] : [mode === 'bridge' ? `${apart} (hostAccess: true makes a way)` : apart]),
-  ];
+  return [...(hostAccess ? [] : [mode === 'bridge' ? `${apart} (hostAccess: true makes a way)` : apart])];
 }
 
 function parentOf({ nic, at, door }: MacvtapContext): HostLink {
@@ -139,5 +136,7 @@ function parentOf({ nic, at, door }: MacvtapContext): HostLink {
       hint: `in the profile: kind: bridge, bridge: ${found.master}`,
     });
   }
-  return found;
+  // the kernel takes nothing up that stands on a card that is down
+  if (found.up) return found;
+  throw new QrunError('host-failed', `${at}: ${parent} is down`, { hint: `sudo ip link set dev ${parent} up` });
 }

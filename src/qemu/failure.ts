@@ -99,6 +99,18 @@ const rules: readonly Rule[] = [
     }),
   },
   {
+    pattern: /could not configure \/dev\/net\/tun \(([^)]*)\): (.*)$/,
+    read: ([, name = '', why = '']) => tapFailure(name, why),
+  },
+  {
+    pattern: /could not open \/dev\/net\/tun: (.*)$/,
+    read: ([, why = '']) => ({
+      code: 'permission',
+      message: `QEMU may not open /dev/net/tun: ${why}`,
+      hint: 'sudo chmod 0666 /dev/net/tun',
+    }),
+  },
+  {
     pattern: /(?:Could not open|could not open|cannot open) '([^']+)': (.*)$/i,
     read: ([, file = '', why = '']) => openFailure(file, why),
   },
@@ -185,6 +197,20 @@ function kvmFailure(why: string): Omit<QemuFailure, 'line'> {
     };
   }
   return { code: 'missing-feature', message: `KVM does not work here: ${why}`, hint: 'qrun doctor, or: accel: tcg' };
+}
+
+/** The kernel says the same for a tap that is gone and one of another user's; which it is has been looked at before. */
+function tapFailure(name: string, why: string): Omit<QemuFailure, 'line'> {
+  if (/busy/i.test(why))
+    return {
+      code: 'in-use',
+      message: `the tap ${name} is in use, by another VM or by another NIC of this one`,
+      hint: 'qrun ps',
+    };
+  const hint = `ip -details link show dev ${name}`;
+  if (/permitted|denied/i.test(why))
+    return { code: 'permission', message: `the tap ${name} is gone, or is another user's now`, hint };
+  return { code: 'host-failed', message: `QEMU could not take the tap ${name}: ${why}`, hint };
 }
 
 function openFailure(file: string, why: string): Omit<QemuFailure, 'line'> {

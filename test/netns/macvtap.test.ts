@@ -1,0 +1,260 @@
+/** `kind: macvtap` on one end of a veth, in a network of the test's own. */
+import { existsSync, lstatSync, statSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { bothQemus, createHome, needsEitherQemu, needsQemu, testFacts, type Home } from '../harness/harness.ts';
+import { argvOf, detach, leftOf, nothingLeft, rowOf, statusOf, still } from '../cli/a-vm.ts';
+import { createLinkHost, type LinkHost } from './a-link-host.ts';
+
+interface Shown {
+  readonly qemu: { readonly fds: readonly { readonly fd: number; readonly path: string }[] };
+  readonly nics: readonly { readonly hostInterface: string; readonly mac: string }[];
+  readonly notes: readonly string[];
+}
+
+const show = async (home: Home, vm: string): Promise<Shown> =>
+  JSON.parse((await home.qrun(['show', vm, '--json'])).stdout) as Shown;
+
+const refusal = async (home: Home, vm: string): Promise<{ status: number; stderr: string }> => {
+  const { status, stderr } = await home.qrun(['run', vm, '-d']);
+  return { status, stderr };
+};
+
+const nodeOf = ({ qemu }: Shown): string => qemu.fds.find(({ fd }) => fd === 5)?.path ?? '';
+const deviceOf = (pid: number, fd: number): number => statSync(`/proc/${pid}/fd/${fd}`).rdev;
+
+/** As the interface itself says it: the numbers of its device. */
+function deviceOfLink(host: LinkHost, { nics, qemu }: Shown): number {
+  const index = nodeOf({ nics, qemu, notes: [] }).slice('/dev/tap'.length);
+  const [major = 0, minor = 0] = host
+    .must(`cat /sys/class/net/${nics[0]?.hostInterface}/tap${index}/dev`)
+    .trim()
+    .split(':')
+    .map(Number);
+  return major * 256 + minor;
+}
+
+test.for(['bridge', 'private', 'vepa', 'passthru'] as const)(
+  'mode %s: made with the MAC of the NIC, opened for QEMU, taken away; the card is as it was',
+  async (mode, context) => {
+    needsQemu(context);
+    const host = await createLinkHost(context);
+    const before = host.state();
+    const home = createHome({ as: 'root', namespace: host.namespace });
+    home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, mode: ${mode} }]\n`);
+    const shown = await show(home, 'web1');
+    const [nic] = shown.nics;
+    expect(shown.notes).toContainEqual(expect.stringContaining('this host and the guest cannot reach one another'));
+    const { pid } = await detach(home, 'web1');
+    expect(host.row(nic?.hostInterface ?? '')).toMatchObject({
+      address: nic?.mac,
+      link: 'v0',
+      flags: expect.arrayContaining(['UP', 'ALLMULTI']),
+      ifalias: expect.stringMatching(/^qrun:web1\/net0:/),
+      linkinfo: { info_kind: 'macvtap', info_data: { mode } },
+    });
+    // the guest's own address of IPv6 is not the host's as well
+    expect(host.must(`ip -6 address show dev ${nic?.hostInterface}`)).toBe('');
+    const argv = argvOf(pid);
+    expect(JSON.parse(argv[argv.indexOf('-netdev') + 1] ?? '')).toEqual({ type: 'tap', id: 'net0', fd: '5' });
+    expect(deviceOf(pid, 5)).toBe(deviceOfLink(host, shown));
+    // ABUSE 56: its user's and nobody else's
+    const node = statSync(nodeOf(shown));
+    expect({ mode: node.mode & 0o777, uid: node.uid }).toEqual({
+      mode: 0o600,
+      uid: Number(statusOf(pid, 'Uid').split('\t')[0]),
+    });
+    expect(node.uid).not.toBe(0);
+    expect(host.namespace.run(['flock', '-n', nodeOf(shown), 'true']).status).toBe(1);
+    expect((await rowOf(home, 'web1')).nics).toMatchObject([{ source: 'v0', hostInterface: nic?.hostInterface }]);
+    expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+    expect(existsSync(nodeOf(shown))).toBe(false);
+    expect(host.state()).toEqual(before);
+  },
+);
+
+test.for(bothQemus)(
+  'ten queues and several NICs: each is a descriptor of its own, with the %s QEMU',
+  async (which, context) => {
+    const qemu = needsEitherQemu(context, which);
+    const host = await createLinkHost(context);
+    const before = host.state();
+    const home = createHome({ as: 'root', qemu, namespace: host.namespace });
+    home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, queues: 10 }, macvtap:v0]\n`);
+    const shown = await show(home, 'web1');
+    const { pid } = await detach(home, 'web1');
+    const fds = shown.qemu.fds.filter(({ fd }) => fd > 4);
+    expect(fds.map(({ fd }) => fd)).toEqual([5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17]);
+    const argv = argvOf(pid);
+    expect(JSON.parse(argv[argv.indexOf('-netdev') + 1] ?? '')).toMatchObject({ fds: '5:6:7:10:11:12:13:14:15:16' });
+    for (const { fd } of fds.slice(0, 10)) expect(deviceOf(pid, fd)).toBe(deviceOf(pid, 5));
+    expect(deviceOf(pid, 17)).not.toBe(deviceOf(pid, 5));
+    process.kill(pid, 'SIGKILL');
+    expect(await nothingLeft(home, 'web1')).toBe(true);
+    expect(host.state()).toEqual(before);
+  },
+);
+
+test('ABUSE 52: the node of another network’s macvtap is not opened, and left as it is', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const other = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [macvtap:v0]\n`);
+  const shown = await show(home, 'web1');
+  const node = nodeOf(shown);
+  other.must(`ip link add link v0 name mine index ${node.slice('/dev/tap'.length)} type macvtap mode bridge`);
+  const theirs = lstatSync(node);
+  const { pid } = await detach(home, 'web1');
+  expect(deviceOf(pid, 5)).toBe(deviceOfLink(host, shown));
+  expect(deviceOf(pid, 5)).not.toBe(theirs.rdev);
+  const after = lstatSync(node);
+  expect([after.rdev, after.uid, after.mode]).toEqual([theirs.rdev, theirs.uid, theirs.mode]);
+  expect(existsSync(`/dev/${shown.nics[0]?.hostInterface}`)).toBe(false);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(host.made()).toEqual([]);
+  other.must('ip link delete dev mine');
+  expect(existsSync(node)).toBe(false);
+});
+
+test('parents that cannot be: a port of a bridge, none, the loopback, one that is down', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  host.must('ip link set dev v1 master br0');
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  for (const name of ['v1', 'nope0', 'lo', 'v0']) home.profile(name, `${still}nics: [macvtap:${name}]\n`);
+  expect(await refusal(home, 'v1')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('kind: bridge, bridge: br0'),
+  });
+  expect(await refusal(home, 'nope0')).toEqual({ status: 3, stderr: expect.stringContaining('no network card nope0') });
+  expect(await refusal(home, 'lo')).toEqual({ status: 3, stderr: expect.stringContaining('the loopback') });
+  host.must('ip link set dev v0 down');
+  expect(await refusal(home, 'v0')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('sudo ip link set dev v0 up'),
+  });
+  expect(host.made()).toEqual([]);
+});
+
+test('a MAC that the card has already, and a card that somebody has for himself alone', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, mac: "52:54:00:aa:00:01" }]\n`);
+  home.profile('web2', `${still}nics: [{ kind: macvtap, parent: v0, mode: passthru }]\n`);
+  host.must('ip link add link v0 name mine address 52:54:00:aa:00:01 type macvtap mode bridge');
+  host.must('ip link set dev mine up');
+  const same = await refusal(home, 'web1');
+  expect(same.status).toBe(4);
+  expect(same.stderr).toContain('mine');
+  expect(await refusal(home, 'web2')).toEqual({ status: 4, stderr: expect.stringMatching(/passthru[^]*mine/) });
+  expect(host.made()).toEqual([]);
+  expect(host.row('mine')).toBeDefined();
+  expect(leftOf(home, 'web1')).toEqual([]);
+});
+
+test('the card goes while the guest runs: the end is an end all the same', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, hostAccess: true }]\n`);
+  await detach(home, 'web1');
+  host.must('ip link delete dev v0');
+  expect(host.made()).toEqual([]);
+  expect(await home.qrun(['kill', 'web1'])).toMatchObject({ status: 0 });
+  expect(leftOf(home, 'web1')).toEqual([]);
+});
+
+test('hostAccess: the host has a way of its own to each VM’s card, and only as long as it runs', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const before = host.state();
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  for (const vm of ['web1', 'web2'])
+    home.profile(vm, `${still}nics: [{ kind: macvtap, parent: v0, hostAccess: true }]\n`);
+  const { notes } = await show(home, 'web1');
+  expect(notes.filter((note) => note.includes('cannot reach'))).toEqual([]);
+  const device = (): string => /dev (\S+)/.exec(host.must('ip route get 10.78.0.77'))?.[1] ?? '';
+  await detach(home, 'web1');
+  const first = device();
+  expect(host.row(first)).toMatchObject({
+    link: 'v0',
+    linkinfo: { info_kind: 'macvlan', info_data: { mode: 'bridge' } },
+  });
+  expect(host.must('ip route get 10.78.0.200')).toContain(`dev ${first} src 10.78.0.1`);
+  await detach(home, 'web2');
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  // the other VM's is a way as well
+  expect(device()).toMatch(/^qr-/);
+  expect(device()).not.toBe(first);
+  expect((await home.qrun(['kill', 'web2'])).status).toBe(0);
+  expect(device()).toBe('v0');
+  expect(host.state()).toEqual(before);
+});
+
+test('hostAccess that cannot be: another mode, no address, a strict reverse path filter', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('vepa', `${still}nics: [{ kind: macvtap, parent: v0, mode: vepa, hostAccess: true }]\n`);
+  home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, hostAccess: true }]\n`);
+  expect(await refusal(home, 'vepa')).toEqual({ status: 2, stderr: expect.stringContaining('mode: bridge alone') });
+  host.must('sysctl -qw net.ipv4.conf.v0.rp_filter=1');
+  expect(await refusal(home, 'web1')).toEqual({ status: 3, stderr: expect.stringContaining('rp_filter=2') });
+  host.must('sysctl -qw net.ipv4.conf.v0.rp_filter=0');
+  host.must('ip address flush dev v0');
+  expect(await refusal(home, 'web1')).toEqual({ status: 3, stderr: expect.stringContaining('no IPv4 address on v0') });
+});
+
+test('an ordinary user is told that it takes root, with the one command', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ namespace: host.namespace });
+  const file = home.profile('web1', `${still}nics: [macvtap:v0]\n`);
+  expect(await refusal(home, 'web1')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining(`hint: sudo qrun run ${file}`),
+  });
+});
+
+test('config.yaml: sudo is used when it says so, and never else; a file that others can write is not believed', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [macvtap:v0, { kind: tap, bridge: br0 }]\n`);
+  const settings = home.write('c/config.yaml', 'sudo: noninteractive\n', 0o644);
+  const shown = JSON.parse((await home.qrun(['show', 'web1', '--json'])).stdout) as {
+    steps: { needsRoot: boolean; actions: { argv?: string[] }[] }[];
+  };
+  const privileged = shown.steps.filter(({ needsRoot }) => needsRoot).flatMap(({ actions }) => actions);
+  expect(privileged.flatMap(({ argv }) => (argv === undefined ? [] : [argv.slice(0, 3).join(' ')]))).toEqual([
+    'sudo -n --',
+    'sudo -n --',
+    'sudo -n --',
+    'sudo -n --',
+  ]);
+  home.write('c/config.yaml', 'sudo: yes please\n', 0o644);
+  expect(await refusal(home, 'web1')).toEqual({ status: 2, stderr: expect.stringContaining('noninteractive') });
+  home.write('c/config.yaml', 'sodo: never\n', 0o644);
+  expect(await refusal(home, 'web1')).toEqual({ status: 2, stderr: expect.stringContaining('sodo') });
+  host.namespace.run(['chmod', '666', settings]);
+  expect(await refusal(home, 'web1')).toEqual({ status: 2, stderr: expect.stringContaining('written by others') });
+});
+
+test('left in a network that gc does not run in: told, and nothing of another network is touched', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const other = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [macvtap:v0]\n`);
+  await home.qrun(['run', 'web1', '-d'], { env: { QRUN_FAILPOINT: 'spawn:kill' } });
+  expect(host.made()).toHaveLength(1);
+  const before = other.state();
+  const variables = Object.entries(home.env).map(([name, value]) => `${name}=${value}`);
+  const gc = other.namespace.run(['env', ...variables, testFacts().node, testFacts().bin, 'gc']);
+  expect(gc).toMatchObject({ status: 5 });
+  expect(`${gc.stdout}${gc.stderr}`).toContain('another network namespace');
+  expect(other.state()).toEqual(before);
+  expect((await home.qrun(['gc'])).status).toBe(0);
+  expect(host.made()).toEqual([]);
+});
