@@ -1,5 +1,7 @@
 /** `Network + what was read → NetworkPlan`: every decision about a network, pure. */
 import { QrunError } from '../errors.ts';
+import { longestSocket } from '../plan/network-files.ts';
+import { requireSocketPath } from '../plan/socket-path.ts';
 import { parseSubnet, subnetsOverlap } from '../subnet.ts';
 import { layoutOf, type NetworkLayout } from './layout.ts';
 import type { NetworkPlan } from './network-plan.ts';
@@ -24,6 +26,7 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
       },
     );
   }
+  requireSocketPath(longestSocket(input.files.runtimeDir));
   const layout = layoutOf(network);
   const notes = overlapNotes(network, layout, input);
   const plan = kind.plan({ network, layout, input });

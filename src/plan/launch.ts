@@ -17,7 +17,8 @@ import { dropTo } from './drop-to.ts';
 import { planDisks, requireFile, type DisksPlan } from './disks.ts';
 import type { LaunchPlan, PlannedLink, PlannedNic, PlannedTap } from './launch-plan.ts';
 import type { CopyStep, DirectoryStep, HookStep, OpenFileStep, Step, VmLockStep } from './step.ts';
-import { maxSocketPath, type VmFiles } from './vm-files.ts';
+import { requireSocketPath } from './socket-path.ts';
+import type { VmFiles } from './vm-files.ts';
 
 export interface LaunchInput {
   readonly files: VmFiles;
@@ -85,22 +86,10 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
 }
 
 function check(profile: Profile, facts: HostFacts, files: VmFiles): void {
-  checkSocketPaths(files);
+  requireSocketPath(files.console);
   checkArgs(profile);
   checkFiles(profile, facts);
   checkSubnets(profile, facts);
-}
-
-function checkSocketPaths(files: VmFiles): void {
-  const longest = Buffer.byteLength(files.console);
-  if (longest <= maxSocketPath) return;
-  throw new QrunError(
-    'host-failed',
-    `${files.console}: a socket's path may have ${maxSocketPath} bytes, this one has ${longest}`,
-    {
-      hint: 'set QRUN_RUNTIME_DIR to a shorter directory of your own',
-    },
-  );
 }
 
 function checkArgs(profile: Profile): void {

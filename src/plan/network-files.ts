@@ -65,10 +65,11 @@ export function networkFiles(places: Places, network: NetworkName): NetworkFiles
 /** `_net` is no VM's runtime directory: names begin with a letter or digit, and digests have ten digits. */
 function runtimeDirOf(runtime: string, network: NetworkName): string {
   const plain = path.join(runtime, '_net', network);
-  return Buffer.byteLength(path.join(plain, 'ports', `${'x'.repeat(10)}.port`)) <= maxSocketPath
-    ? plain
-    : path.join(runtime, '_net', digest(network));
+  return Buffer.byteLength(longestSocket(plain)) <= maxSocketPath ? plain : path.join(runtime, '_net', digest(network));
 }
+
+/** Of all sockets of a network, when those with long names have digests: what must fit. */
+export const longestSocket = (runtimeDir: string): string => path.join(runtimeDir, 'ports', `${'x'.repeat(10)}.port`);
 
 /** The socket on which a guest's QEMU waits for the switch; a digest where the readable name would be too long. */
 export function portSocket(files: NetworkFiles, vm: string, nic: string): string {

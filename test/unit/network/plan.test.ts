@@ -478,3 +478,27 @@ describe('ABUSE 40: networks of the host', () => {
     expect(planOf(`${lan}forward: isolated`, facts('10.1.1.0/24')).notes).toEqual([]);
   });
 });
+
+describe('a runtime directory', () => {
+  // `/_net/` + a digest of ten + `/ports/` + a digest of ten + `.port`
+  const longest = `/${'r'.repeat(107 - 1 - '/_net/0123456789/ports/0123456789.port'.length)}`;
+
+  test('that leaves just room for the sockets is good', () => {
+    expect(planOf(lan, { runtime: longest, name: 'a-name-that-needs-a-digest' }).attach).toMatchObject({
+      by: 'socket-directory',
+    });
+  });
+
+  test.for([lan, `${lan}transport: vde`])(
+    'one byte longer is refused before anything waits for a socket: %s',
+    (text) => {
+      expect(() => planOf(text, { runtime: `${longest}r`, name: 'a-name-that-needs-a-digest' })).toThrow(
+        expect.objectContaining({
+          code: 'host-failed',
+          message: expect.stringContaining("a socket's path may have 107 bytes, this one has 108") as string,
+          hint: 'set QRUN_RUNTIME_DIR to a shorter directory of your own',
+        }),
+      );
+    },
+  );
+});
