@@ -15,7 +15,7 @@ export const run: Run<VmArguments> = async ({ vm }, context) => {
     nics,
     [
       { title: 'ID', value: ({ id }) => id },
-      { title: 'KIND', value: ({ kind }) => kind },
+      { title: 'KIND', value: ({ kind, link }) => (link === undefined ? kind : `${kind} (${link})`) },
       { title: 'INTERFACE', value: ({ hostInterface }) => hostInterface ?? undefined },
       { title: 'SOURCE', value: ({ source }) => source },
       { title: 'MODEL', value: ({ model }) => model },

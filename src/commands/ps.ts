@@ -44,13 +44,14 @@ export const run: Run<NoArguments> = async (_args, context) => {
     ],
     'no VM runs',
   );
-  for (const { vm, nics } of vms) {
-    for (const { id, network } of nics.filter(({ link }) => link === 'lost')) {
-      const cause =
-        network === undefined ? 'passt has ended' : `it has lost the network ${network}: qrun net up ${network}`;
-      report.note(`${vm}: ${id}: ${cause}; to have it back, stop and start ${vm}`);
-    }
+  const lost = vms.flatMap(({ vm, nics }) => nics.filter(({ link }) => link === 'lost').map((nic) => ({ vm, nic })));
+  for (const { vm, nic } of lost) {
+    const cause = nic.network === undefined ? 'passt has ended' : `it has lost the network ${nic.network}`;
+    report.note(`${vm}: ${nic.id}: ${cause}`);
   }
+  const cut = [...new Set(lost.map(({ vm }) => vm))];
+  if (cut.length > 0)
+    report.note(`to have that back: qrun stop ${cut.join(' ')}; then start ${cut.length === 1 ? 'it' : 'them'} again`);
   return 0;
 };
 

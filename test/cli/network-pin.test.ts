@@ -130,7 +130,11 @@ describe('net down with a VM on it', () => {
     expect((await home.qrun(['net', 'down', 'lab', '--force'])).status).toBe(0);
     expect(isAlive(pid)).toBe(true);
     expect(networkProcesses(home)).toEqual([]);
-    expect((await home.qrun(['ps'])).stdout).toContain('lost');
+    expect(await home.qrun(['ps'])).toMatchObject({
+      stdout: expect.stringContaining('net0:network (lost)'),
+      stderr: 'web1: net0: it has lost the network lab\nto have that back: qrun stop web1; then start it again\n',
+    });
+    expect((await home.qrun(['nics', 'web1'])).stdout).toMatch(/^net0 +network \(lost\) /m);
     expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
     expect(await noNetworkLeft(home)).toBe(true);
   });
