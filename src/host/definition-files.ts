@@ -20,8 +20,7 @@ export interface DefinitionFiles {
   readonly code: DefinitionCode;
   /** @throws QrunError `invalid-name` */
   readonly parseName: (text: string) => VmName;
-  /** What lists them, and what makes one of that name. */
-  readonly list: string;
+  /** What makes one of that name. */
   readonly make: (name: string) => string;
   /** What to do with one that is near to what was written. */
   readonly use: (name: string) => string;
@@ -63,7 +62,8 @@ export function readDefinition(argument: string, kind: DefinitionFiles, options:
     const text = readTrusted(file, options.system, kind.code);
     if (text !== undefined) return { name: found.name, file, text };
   }
-  if (isPath(argument)) throw new QrunError('unknown-name', `there is no ${argument}`, { hint: kind.list });
+  if (isPath(argument))
+    throw new QrunError('unknown-name', `there is no ${argument}`, { hint: `ls ${path.dirname(argument)}` });
   throw unknownName(argument, kind, options.places);
 }
 
@@ -101,9 +101,9 @@ function nameOfPath(
   if (override !== undefined) return parseName(override);
   if (suffix.test(argument)) return parseName(path.basename(argument).replace(suffix, ''));
   const shown = JSON.stringify(argument.slice(0, 60));
-  throw new QrunError('invalid-name', `invalid ${what === 'profile' ? 'VM' : what} name ${shown}`, {
-    hint: `a path of a ${what} ends in .yaml${anyFile}`,
-  });
+  // a VM's name is what such a word is taken for most often; a network's is a file for `net define`
+  const message = what === 'profile' ? `invalid VM name ${shown}` : `${shown} is no ${what}`;
+  throw new QrunError('invalid-name', message, { hint: `the path of a ${what} ends in .yaml; ${anyFile}` });
 }
 
 function directoriesOf(

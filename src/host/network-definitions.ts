@@ -20,10 +20,9 @@ const networks: DefinitionFiles = {
   what: 'network',
   code: 'invalid-network',
   parseName: parseNetworkName,
-  list: 'qrun net ls',
-  make: (name) => `qrun net define ${name}`,
+  make: (name) => `qrun net define FILE --name ${name}`,
   use: (name) => `qrun net info ${name}`,
-  anyFile: '',
+  anyFile: 'qrun net define FILE --name NAME takes any file',
 };
 
 /**

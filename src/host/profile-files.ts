@@ -23,10 +23,9 @@ const profiles: DefinitionFiles = {
   what: 'profile',
   code: 'invalid-profile',
   parseName: parseVmName,
-  list: 'qrun ls',
   make: (name) => `qrun new ${name}`,
   use: (name) => `qrun ${name}`,
-  anyFile: '; --name NAME takes any file',
+  anyFile: '--name NAME takes any file',
 };
 
 /**

@@ -2,6 +2,7 @@
  * Which VM has which address on a network: given once, and kept from run to run, so that a forward to a VM by its name is right before the VM runs.
  * Read and written under the network's lock. When all are given away, the one that was unused for longest goes to the next.
  */
+import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { AddressPool } from '../network/address-pool.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
@@ -58,7 +59,7 @@ export function openAddressBook({ files, pool, uid, inUse = [], leased = [] }: B
     const oldest = Object.entries(entries)
       .filter(([other]) => !inUse.includes(other))
       .toSorted(([, left], [, right]) => left.used - right.used)[0];
-    if (oldest === undefined) throw exhausted(pool);
+    if (oldest === undefined) throw exhausted(path.basename(files.dir), pool);
     const [other, entry] = oldest;
     const { [other]: _given, ...rest } = entries;
     entries = { ...rest, [holder]: { ip: entry.ip, used: now } };
@@ -85,16 +86,29 @@ function readEntries(files: NetworkFiles): Entries {
   const read = readStateFile(files.addresses);
   const addresses = read.state === 'read' ? read.value['addresses'] : undefined;
   if (typeof addresses !== 'object' || addresses === null) return {};
-  return Object.fromEntries(Object.entries(addresses as Record<string, unknown>).filter(isEntry));
+  const taken = new Set<string>();
+  return Object.fromEntries(
+    Object.entries(addresses as Record<string, unknown>)
+      .filter(isEntry)
+      // one address is one holder's, whatever a damaged file says
+      .filter(([, { ip }]) => !taken.has(ip) && taken.add(ip)),
+  );
 }
 
 function isEntry(pair: [string, unknown]): pair is [string, Entry] {
   const [, value] = pair;
-  return typeof value === 'object' && value !== null && 'ip' in value && typeof value.ip === 'string';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'ip' in value &&
+    typeof value.ip === 'string' &&
+    'used' in value &&
+    typeof value.used === 'number'
+  );
 }
 
-function exhausted(pool: AddressPool): QrunError {
-  return new QrunError('in-use', `all ${pool.size} addresses of the network are in use`, {
+function exhausted(network: string, pool: AddressPool): QrunError {
+  return new QrunError('in-use', `network ${network}: all its ${pool.size} addresses are in use`, {
     hint: 'give the network wider dhcp ranges, or stop a VM that is on it',
   });
 }

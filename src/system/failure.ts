@@ -1,4 +1,5 @@
 /** An errno in words: what was tried on which path, and whether it is a matter of rights or of the host. */
+import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 
 const words: Readonly<Record<string, string>> = {
@@ -17,10 +18,13 @@ const words: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
+/** The file itself may not be there. */
+const directoryOf = (file: string): string => (path.isAbsolute(file) ? path.dirname(file) : '.');
+
 const hints: Readonly<Record<string, (file: string) => string>> = {
-  ENOSPC: (file) => `df ${file}`,
+  ENOSPC: (file) => `df ${directoryOf(file)}`,
   EDQUOT: () => 'quota',
-  EROFS: (file) => `findmnt -T ${file}`,
+  EROFS: (file) => `findmnt -T ${directoryOf(file)}`,
   EMFILE: () => 'ulimit -n 4096',
 };
 

@@ -36,11 +36,12 @@ test('a name is looked for in the own directory, then the host’s, then the pac
 test('a path is taken too, and its base name is the name', () => {
   writeFileSync(at('lab.yaml'), '{}\n');
   expect(read(at('lab.yaml'))).toEqual({ name: 'lab', file: at('lab.yaml'), text: '{}\n' });
-  expect(() => read(at('none.yaml'))).toThrow(expect.objectContaining({ code: 'unknown-name', hint: 'qrun net ls' }));
+  expect(() => read(at('none.yaml'))).toThrow(expect.objectContaining({ code: 'unknown-name', hint: `ls ${dir}` }));
   expect(() => read(at('lab'))).toThrow(
     expect.objectContaining({
       code: 'invalid-name',
-      message: expect.stringContaining('invalid network name') as string,
+      message: `"${at('lab')}" is no network`,
+      hint: 'the path of a network ends in .yaml; qrun net define FILE --name NAME takes any file',
     }),
   );
 });
@@ -55,7 +56,9 @@ test('an unknown name says where it looked, and what may have been meant', () =>
       causes: [`looked in ${at('own/networks')}, ${at('etc/networks')}, ${at('package/networks')}`],
     }),
   );
-  expect(() => read('something-else')).toThrow(expect.objectContaining({ hint: 'qrun net define something-else' }));
+  expect(() => read('something-else')).toThrow(
+    expect.objectContaining({ hint: 'qrun net define FILE --name something-else' }),
+  );
 });
 
 test('all are listed, the first of a name, and nothing is opened', () => {

@@ -54,7 +54,7 @@ describe('the address book', () => {
     ['a', 'b', 'c'].map(book.reserve);
     book.save();
     expect(open(['a', 'c']).reserve('d')).toBe('10.1.0.52');
-    expect(() => open(['a', 'b', 'c']).reserve('d')).toThrow('all 4 addresses of the network are in use');
+    expect(() => open(['a', 'b', 'c']).reserve('d')).toThrow('network lab: all its 4 addresses are in use');
   });
 
   test('a network without ranges has none to give, and that is no error', () => {
