@@ -20,6 +20,6 @@ export const run: Run<RawArguments> = async ({ words }, context) => {
 async function releaseNetwork([name, runId]: readonly string[], context: CommandContext): Promise<number> {
   if (name === undefined || runId === undefined) throw new QrunError('usage', '__release --network NET RUN');
   const { endIfUnused } = await import('../networks/take-down.ts');
-  await endIfUnused(parseVmName(name), launchContext(context), { runId });
-  return 0;
+  // 4: somebody is on it again, and the watcher goes on watching
+  return (await endIfUnused(parseVmName(name), launchContext(context), { runId })) === 'in-use' ? 4 : 0;
 }

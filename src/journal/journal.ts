@@ -15,10 +15,11 @@
  * processes, temporary files) does not outlive a power cut in a way that a lost line could hurt, and a synced line costs
  * milliseconds. The file survives any kill of any process.
  */
-import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import type { Step } from '../plan/step.ts';
 import { failureOf } from '../system/failure.ts';
+import { readOwned } from '../system/regular-file.ts';
 
 export interface JournalHead {
   readonly v: 1;
@@ -50,6 +51,9 @@ type Line =
   | { readonly record: string; readonly value: StepRecord }
   | { readonly started: true }
   | { readonly released: string };
+
+/** A launch writes some 20 KB. */
+const maxJournalBytes = 64 * 1024 * 1024;
 
 export class Journal {
   readonly path: string;
@@ -124,11 +128,12 @@ function open(path: string, flags: number): number {
  * @throws QrunError `newer-state`: a newer qrun's journal is left to it
  */
 export function readJournal(path: string): JournalContent | undefined {
-  if (!existsSync(path)) return undefined;
+  const read = readOwned(path, { maxBytes: maxJournalBytes, code: 'unsafe-state' });
+  if (read === undefined) return undefined;
   let head: JournalHead | undefined;
   let started = false;
   const entries = new Map<string, { step: Step; record?: StepRecord; released: boolean }>();
-  for (const text of readFileSync(path, 'utf8').split('\n')) {
+  for (const text of read.text.split('\n')) {
     const line = parseLine(text);
     if (line === undefined) continue;
     if ('runId' in line) head = checkVersion(path, line);

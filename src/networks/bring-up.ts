@@ -6,7 +6,7 @@
  * and starts the network then, so that what waits for the last share to go does not find none at the very beginning. Everything here happens
  * under the network's lock. The network's own steps stand in a journal of its own, and are given back from there whoever ends it.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync } from 'node:fs';
 import { customAlphabet } from 'nanoid/non-secure';
 import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
@@ -105,6 +105,10 @@ async function startOrMend(
   const { files } = network;
   const record = readNetworkRecord(files);
   if (record?.bootId === context.system.bootId()) return await mend(files, record, context);
+  if (record === undefined && existsSync(files.record))
+    context.warn(
+      `network ${network.name}: its record cannot be read: it is taken down and up again; VMs that were on it must be started anew`,
+    );
   for (const { step, error } of await endLocked(files, context))
     context.warn(`network ${network.name}: an earlier run left ${step.id} behind: ${error.message}`);
   return await start(network, context, { pinned });
@@ -117,9 +121,7 @@ async function mend(
   { system, warn }: NetworkContext,
 ): Promise<NetworkRecord> {
   let renewed = false;
-  // a runtime directory goes away when its user logs out, and what runs goes on
-  for (const step of record.plan.steps)
-    if (step.kind === 'directory') ensurePrivateDirectory(step.path, { uid: system.uid });
+  remakeDirectories(files, record, system.uid);
   for (const step of servicesOf(record.plan)) {
     const started = await mendService(step, system.env);
     if (started.length > 0)
@@ -130,6 +132,22 @@ async function mend(
   const mended = { ...record, renewedAt: new Date().toISOString() };
   writeNetworkRecord(files, mended);
   return mended;
+}
+
+/** A runtime directory goes away when its user logs out, and what runs goes on. The journal learns of the new ones: they are to be given back. */
+function remakeDirectories(files: NetworkFiles, { plan }: NetworkRecord, uid: number): void {
+  const gone = plan.steps.filter((step) => step.kind === 'directory' && !existsSync(step.path));
+  if (gone.length === 0) return;
+  const journal = Journal.resume(files.journal);
+  try {
+    for (const step of gone) {
+      if (step.kind !== 'directory') continue;
+      ensurePrivateDirectory(step.path, { uid });
+      journal.record(step, { inode: lstatSync(step.path).ino });
+    }
+  } finally {
+    journal.close();
+  }
 }
 
 async function start(

@@ -4,7 +4,7 @@ import { readJournal } from '../journal/journal.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
-import { isUnused, withNetworkLock } from './lock.ts';
+import { isUnused, tryNetworkLock } from './lock.ts';
 import { readNetworkRecord } from './record.ts';
 import { listNetworkState } from './state-names.ts';
 import { endLocked, isHeld } from './take-down.ts';
@@ -43,7 +43,7 @@ async function collectNetwork(
 ): Promise<CollectedNetwork[]> {
   const files = networkFiles(context.places, name);
   if (!isHeld(files)) return [];
-  return await withNetworkLock({ name, files }, context, async () => {
+  const found = await tryNetworkLock({ name, files }, context, async (): Promise<CollectedNetwork[]> => {
     if (!isHeld(files)) return [];
     const head = readJournal(files.journal)?.head;
     const record = readNetworkRecord(files);
@@ -62,4 +62,5 @@ async function collectNetwork(
         : { network: name, what: one, state: 'left', why };
     });
   });
+  return found ?? []; // somebody is at work on it: it is not dead
 }

@@ -1,10 +1,11 @@
 /** Which programs of a network run: for `net info`, `net ls` and `ps`. */
 import type { NetworkPlan } from '../network/network-plan.ts';
+import type { NetworkRecord } from './record.ts';
 import type { ServiceStep } from '../plan/step.ts';
-import { readService } from '../resources/service.ts';
+import { findMissing, readService } from '../resources/service.ts';
 
 export interface NetworkHealth {
-  /** Programs that do not run. */
+  /** Programs that do not run, or whose sockets are gone; `watcher`: nobody would notice that the last VM has left. */
   readonly missing: readonly string[];
   /** Pids by program. */
   readonly processes: Readonly<Record<string, readonly number[]>>;
@@ -12,11 +13,14 @@ export interface NetworkHealth {
 
 export const servicesOf = (plan: NetworkPlan): ServiceStep[] => plan.steps.filter((step) => step.kind === 'service');
 
-export function readHealth(plan: NetworkPlan): NetworkHealth {
+export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>): NetworkHealth {
   const processes: Record<string, readonly number[]> = {};
-  for (const step of servicesOf(plan)) Object.assign(processes, readService(step).running);
-  return {
-    missing: Object.entries(processes).flatMap(([name, pids]) => (pids.length === 0 ? [name] : [])),
-    processes,
-  };
+  const missing: string[] = [];
+  for (const step of servicesOf(plan)) {
+    const state = readService(step);
+    Object.assign(processes, state.running);
+    missing.push(...findMissing(step, state));
+    if (!pinned && step.watch !== undefined && !state.watched) missing.push('watcher');
+  }
+  return { missing, processes };
 }

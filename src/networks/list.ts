@@ -40,7 +40,7 @@ async function rowOf(
   listed: ListedNetwork | undefined,
   context: NetworkContext,
 ): Promise<NetworkRow> {
-  const { state, record } = readNetworkStatus(name, context);
+  const { state, record, fault } = readNetworkStatus(name, context);
   const head = { name, state, file: listed?.file ?? null, example: listed?.example ?? false };
   const members = record === undefined ? [] : listMembers(networkFiles(context.places, name));
   const vms = [...new Set(members.map(({ vm }) => vm))];
@@ -50,7 +50,7 @@ async function rowOf(
     return { ...head, scope, forward, transport, subnet: subnet ?? null, autostart, vms, fault: null };
   }
   const nothing = { scope: null, forward: null, transport: null, subnet: null, autostart: false };
-  if (listed === undefined) return { ...head, ...nothing, vms, fault: null };
+  if (listed === undefined || fault !== undefined) return { ...head, ...nothing, vms, fault: fault ?? null };
   const read = await readOrFault(listed.file, context);
   if ('fault' in read) return { ...head, ...nothing, vms, fault: read.fault };
   const { scope, forward, transport, subnet } = asDefined(read, context);

@@ -42,7 +42,7 @@ export async function keepForwards(
   writeNetworkRecord(files, { ...record, forwards });
   // the switch reads its file again: it must keep the addresses of VMs that forwards lead to
   if (changed.some(({ path }) => path === files.switchConfig))
-    for (const pid of readHealth(record.plan).processes['switch'] ?? []) killProcess(pid, 'SIGHUP');
+    for (const pid of readHealth(record).processes['switch'] ?? []) killProcess(pid, 'SIGHUP');
 }
 
 /** With literal ends: what was resolved once stays so. */

@@ -30,6 +30,22 @@ export async function withNetworkLock<T>(
   }
 }
 
+/** The same without waiting. Undefined: somebody else has it. */
+export async function tryNetworkLock<T>(
+  { files }: { readonly name: NetworkName; readonly files: NetworkFiles },
+  { system }: Pick<NetworkContext, 'system'>,
+  act: () => Promise<T>,
+): Promise<T | undefined> {
+  ensurePrivateDirectory(path.dirname(files.lock), { uid: system.uid });
+  const fd = tryLockFile(files.lock);
+  if (fd === undefined) return undefined;
+  try {
+    return await act();
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /**
  * Whether no VM is on it: each holds a share of the lock through its QEMU. Under the network's lock, so that none comes meanwhile. The watcher has it
  * exclusively for a moment when the last share is gone: what can be had neither alone nor shared is shared by nobody.

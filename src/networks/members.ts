@@ -1,7 +1,9 @@
 /** The NICs that are on a network: a small file each, written when a VM joins and removed when it leaves. */
 import { readdirSync, rmSync } from 'node:fs';
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
+import { isVmName, parseMac } from '../names.ts';
 import { memberFile, type NetworkFiles } from '../plan/network-files.ts';
 import type { SwitchMember } from '../switch/config.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -27,12 +29,28 @@ export function listMembers(files: NetworkFiles): Member[] {
     .flatMap((name): Member[] => {
       try {
         const read = readStateFile(path.join(files.members, name), { leave: true });
-        return read.state === 'read' ? [read.value as unknown as Member] : [];
+        return read.state === 'read' && isMember(read.value) ? [read.value as unknown as Member] : [];
       } catch (error) {
         if (error instanceof QrunError) return [];
         throw error;
       }
     });
+}
+
+/** What stands in these files goes to monitors, tables and paths. */
+function isMember({ vm, nic, mac, since, ip, holder }: Readonly<Record<string, unknown>>): boolean {
+  const optional = [ip, holder].every((value) => value === undefined || typeof value === 'string');
+  return (
+    typeof vm === 'string' &&
+    isVmName(vm) &&
+    typeof nic === 'string' &&
+    /^[A-Za-z][A-Za-z0-9_.-]{0,31}$/.test(nic) &&
+    typeof mac === 'string' &&
+    'mac' in parseMac(mac) &&
+    (since === undefined || typeof since === 'string') &&
+    optional &&
+    (ip === undefined || isIP(String(ip)) !== 0)
+  );
 }
 
 function namesIn(directory: string): string[] {

@@ -29,7 +29,9 @@ export function readNicOnNetwork(
   context: Pick<NetworkContext, 'places' | 'system'>,
 ): NicOnNetwork {
   const files = networkFiles(context.places, network as NetworkName);
-  const { record, health } = readNetworkStatus(network as NetworkName, context);
+  const { record, health, fault } = readNetworkStatus(network as NetworkName, context);
+  // what cannot be read tells nothing
+  if (fault !== undefined) return { ips: [], lost: false };
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
   const lost = record === undefined || member === undefined || isLost(member, { record, health });
   return { ips: lost ? [] : addressesOf(files.leases, mac), lost };

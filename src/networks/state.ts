@@ -1,8 +1,9 @@
 /** What a network is right now. Read only; no lock is taken. */
 import type { NetworkName } from '../network/network.ts';
-import { networkFiles } from '../plan/network-files.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { readHealth, type NetworkHealth } from './health.ts';
 import type { NetworkContext } from './context.ts';
+import { QrunError } from '../errors.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 import { isHeld } from './take-down.ts';
 
@@ -13,6 +14,8 @@ export interface NetworkStatus {
   readonly state: NetworkState;
   readonly record?: NetworkRecord;
   readonly health?: NetworkHealth;
+  /** Why its record cannot be read: a newer qrun's. One network keeps no other from being told of. */
+  readonly fault?: string;
 }
 
 /** Costs a look at all processes if the network is up. */
@@ -22,11 +25,21 @@ export function readNetworkStatus(
 ): NetworkStatus {
   const files = networkFiles(places, name);
   if (!isHeld(files)) return { state: 'defined' };
-  const record = readNetworkRecord(files);
+  const record = readOrFault(files);
+  if (record instanceof QrunError) return { state: 'broken', fault: record.message };
   // begun, and never finished; or of an earlier boot: nothing of it runs
   if (record === undefined) return { state: 'broken' };
   if (record.bootId !== system.bootId()) return { state: 'defined' };
-  const health = readHealth(record.plan);
+  const health = readHealth(record);
   if (health.missing.length > 0) return { state: 'broken', record, health };
   return { state: record.pinned ? 'pinned' : 'up', record, health };
+}
+
+function readOrFault(files: NetworkFiles): NetworkRecord | QrunError | undefined {
+  try {
+    return readNetworkRecord(files);
+  } catch (error) {
+    if (error instanceof QrunError) return error;
+    throw error;
+  }
 }

@@ -11,6 +11,7 @@ import type { NetworkContext } from './context.ts';
 import { isUnused, withNetworkLock } from './lock.ts';
 import { listMembers } from './members.ts';
 import { readNetworkRecord, removeNetworkRecord } from './record.ts';
+import { findHolders } from '../system/processes.ts';
 import { unplug } from './unplug.ts';
 
 /** Gives back all that the network took; under its lock. @returns what could not be */
@@ -31,7 +32,7 @@ function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error;
   }
 }
 
@@ -40,15 +41,20 @@ export interface EndOptions {
   readonly runId?: string;
 }
 
-/** Ends a network that nobody is on and nobody pinned; else does nothing. @throws QrunError `left-behind` */
+/** `in-use`: somebody is on it. */
+export type EndOutcome = 'over' | 'in-use';
+
+/** Ends a network that nobody is on and nobody pinned; else does nothing. @throws QrunError `left-behind`, `in-use` (somebody else is at work on it) */
 export async function endIfUnused(
   name: NetworkName,
   context: NetworkContext,
   { runId }: EndOptions = {},
-): Promise<void> {
+): Promise<EndOutcome> {
   const files = networkFiles(context.places, name);
-  if (!isHeld(files)) return;
-  await withNetworkLock({ name, files }, context, () => endUnusedLocked(name, context, { ...(runId && { runId }) }));
+  if (!isHeld(files)) return 'over';
+  return await withNetworkLock({ name, files }, context, () =>
+    endUnusedLocked(name, context, { ...(runId && { runId }) }),
+  );
 }
 
 /** The same for whoever has the lock. */
@@ -56,12 +62,14 @@ export async function endUnusedLocked(
   name: NetworkName,
   context: NetworkContext,
   { runId }: EndOptions = {},
-): Promise<void> {
+): Promise<EndOutcome> {
   const files = networkFiles(context.places, name);
   const record = readNetworkRecord(files);
-  if (!isHeld(files) || record?.pinned === true || !isUnused(files)) return;
-  if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return;
+  if (!isHeld(files) || record?.pinned === true) return 'over';
+  if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return 'over';
+  if (!isUnused(files)) return 'in-use';
   throwIfLeft(name, await endLocked(files, context));
+  return 'over';
 }
 
 /** Something of it is there, whole or half. */
@@ -80,16 +88,29 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
       if (!force) throw inUse(name, files);
       await unplug(files, context);
     }
-    throwIfLeft(name, await endLocked(files, context));
+    const left = await endLocked(files, context);
+    // those that were unplugged go on sharing the lock of the old file: they are not counted on what comes after
+    if (force) rmSync(files.users, { force: true });
+    throwIfLeft(name, left);
     return true;
   });
 }
 
 function inUse(name: NetworkName, files: NetworkFiles): QrunError {
   const vms = [...new Set(listMembers(files).map(({ vm }) => vm))];
-  const who = vms.length === 0 ? 'VMs are' : `${vms.join(', ')} ${vms.length === 1 ? 'is' : 'are'}`;
-  return new QrunError('in-use', `network ${name}: ${who} on it`, {
-    hint: `qrun stop ${vms.length === 0 ? 'them' : vms.join(' ')}, or: qrun net down ${name} --force (unplugs them)`,
+  const force = `qrun net down ${name} --force (unplugs them)`;
+  if (vms.length === 0) {
+    const pids = findHolders(files.users).join(', ');
+    return new QrunError(
+      'in-use',
+      `network ${name}: ${files.users} is held by ${pids === '' ? 'somebody' : `pid ${pids}`}`,
+      {
+        hint: force,
+      },
+    );
+  }
+  return new QrunError('in-use', `network ${name}: ${vms.join(', ')} ${vms.length === 1 ? 'is' : 'are'} on it`, {
+    hint: `qrun stop ${vms.join(' ')}, or: ${force}`,
   });
 }
 

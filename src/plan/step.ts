@@ -147,6 +147,8 @@ export interface ServiceStep extends StepCommon {
   readonly programs: readonly {
     readonly name: string;
     readonly argv: readonly string[];
+    /** Sockets that it makes when it starts: it is of no use without them, and is started anew. */
+    readonly makes?: readonly string[];
     /** Started again when it ends. False: its end is for good (a VDE switch, whose guests could not join again). */
     readonly restart: boolean;
     /** The program that it must be started again with: it would not find a new one by itself. */

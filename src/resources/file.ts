@@ -18,5 +18,5 @@ export const file: Resource<FileStep> = {
     return {};
   },
 
-  release: async (step) => rmSync(step.path, { force: true }),
+  release: async (step) => rmSync(step.path, { force: true, recursive: true }),
 };

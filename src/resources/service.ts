@@ -36,12 +36,21 @@ const onceScript = `trap '' HUP INT QUIT PIPE
 shift
 exec "$@"`;
 
-/** flock blocks until the last of those that share the lock is gone, whether it ended well or was killed. */
+/**
+ * flock blocks until the last of those that share the lock is gone, whether it ended well or was killed. A release that finds somebody on the network
+ * again, or at work on it, says 4: then the watch goes on. So it does when flock itself was killed.
+ */
 const watcherScript = `trap '' HUP INT QUIT PIPE
 users=$1
 shift
-flock -x "$users" true
-exec "$@"`;
+while :; do
+  if flock -x "$users" true; then
+    "$@"
+    rc=$?
+    [ "$rc" -eq 4 ] || exit "$rc"
+  fi
+  sleep 1
+done`;
 
 const defaultReadyMs = 10_000;
 const graceMs = 1000;
@@ -108,17 +117,28 @@ export function readService(step: ServiceStep): ServiceState {
           .map(({ pid }) => pid),
       ]),
     );
+  // a watcher's children have its mark too, and are no program
   return { running: of(false), keepers: of(true), watched: found.some(isWatcher) };
 }
 
-/** Starts what is missing of a service, and anew what follows it. @returns the programs that were started */
+/** Programs that do not run, or whose sockets are gone while they do. */
+export function findMissing(step: ServiceStep, { running }: Pick<ServiceState, 'running'>): string[] {
+  return step.programs
+    .filter(({ name, makes }) => running[name]?.length === 0 || makes?.some((file) => !existsSync(file)) === true)
+    .map(({ name }) => name);
+}
+
+/** Starts what is missing of a service, and anew what follows it or has lost its sockets. @returns the programs that were started */
 export async function mendService(
   step: ServiceStep,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly string[]> {
   const { running, keepers, watched } = readService(step);
+  const lost = findMissing(step, { running });
+  const deaf = step.programs.filter(({ name }) => lost.includes(name) && (running[name]?.length ?? 0) > 0);
+  for (const { name } of deaf) for (const pid of running[name] ?? []) killProcess(pid);
   const missing = step.programs.filter(
-    ({ name, restart }) => running[name]?.length === 0 && !(restart && (keepers[name]?.length ?? 0) > 0),
+    ({ name, restart }) => lost.includes(name) && !(restart && (keepers[name]?.length ?? 0) > 0),
   );
   startPrograms(step, missing, env);
   for (const { name, follows } of step.programs) {
@@ -126,7 +146,7 @@ export async function mendService(
   }
   if (step.watch !== undefined && !watched) startWatcher(step, env);
   await waitUntilReady(step);
-  return missing.map(({ name }) => name);
+  return [...new Set([...missing, ...deaf].map(({ name }) => name))];
 }
 
 function startPrograms(

@@ -1,8 +1,9 @@
 /** Long-lived children, by node:child_process: the waiter, and programs that take over the terminal. */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { QrunError } from '../errors.ts';
+import { openRegular } from './regular-file.ts';
 
 export interface WaiterProcess {
   readonly pid: number;
@@ -89,8 +90,9 @@ export function spawnDetached(
   args: readonly string[],
   options: { readonly log: string; readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
 ): number {
-  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-  const log = openSync(options.log, flags, 0o600);
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+  const log = openRegular(options.log, { code: 'unsafe-state', flags })?.fd;
+  if (log === undefined) throw new QrunError('host-failed', `${options.log} vanished while it was opened`);
   try {
     const child = spawn(file, args, {
       detached: true,

@@ -118,6 +118,7 @@ function service({ network, input }: TransportContext, carrier: Carrier): Servic
       {
         name: 'gateway',
         argv: ['/bin/sh', files.gatewayScript],
+        makes: [files.gatewayPort, files.gatewayMonitor],
         restart: true,
         ...(carrier.gatewayFollows !== undefined && { follows: carrier.gatewayFollows }),
       },

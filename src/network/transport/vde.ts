@@ -73,6 +73,7 @@ function vdeSwitch({ network, input }: TransportContext): ServiceStep['programs'
   return {
     name: switchName,
     argv: ['/bin/sh', '-c', withInput, switchName, path.join(files.runtimeDir, 'vde.in'), ...own, ...modes],
+    makes: [path.join(files.vdeDirectory, 'ctl')],
     // guests do not join again: a new one would be a switch without them
     restart: false,
   };

@@ -90,7 +90,12 @@ describe('a hub', () => {
           ],
           restart: true,
         },
-        { name: 'gateway', argv: ['/bin/sh', `${dir}/gateway.sh`], restart: true },
+        {
+          name: 'gateway',
+          argv: ['/bin/sh', `${dir}/gateway.sh`],
+          makes: [`${run}/ports/gateway`, `${run}/gateway.qmp`],
+          restart: true,
+        },
       ],
       log: `${dir}/log`,
       awaits: [`${run}/ports/gateway`, `${run}/gateway.qmp`],

@@ -1,0 +1,170 @@
+/** Networks in trouble: somebody sits on the lock, sockets vanish, state is garbage, the unplugged live on. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { hub, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { detach, statusOf } from './a-vm.ts';
+
+function aHome(): Home {
+  const home = createHome();
+  home.network('lab', hub);
+  home.profile('web1', onLab);
+  home.profile('web2', onLab);
+  return home;
+}
+
+const info = async (home: Home) =>
+  JSON.parse((await home.qrun(['net', 'info', 'lab', '--json'])).stdout) as { state: string; missing: string[] };
+
+const kill = async (pid: number): Promise<void> => {
+  process.kill(pid, 'SIGKILL');
+  await waitUntil(() => !isAlive(pid), 5000);
+};
+
+function flocksOf(home: Home): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const argv = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+        return argv[0] === 'flock' && argv[2] === path.join(home.state, 'locks/users.lab');
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+describe('the watch', () => {
+  test('goes on when its flock is killed', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    const { pid } = await detach(home, 'web1');
+    for (const one of flocksOf(home)) await kill(one);
+    expect(await waitUntil(() => flocksOf(home).length === 1, 5000)).toBe(true);
+    await kill(Number(statusOf(pid, 'PPid'))); // the waiter cannot do it
+    await kill(pid);
+    expect(await waitUntil(() => networkProcesses(home).length === 0, 10_000)).toBe(true);
+    await home.qrun(['gc']);
+  });
+
+  test('is missed when it is gone, and comes back', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await detach(home, 'web1');
+    for (const { pid, watcher } of networkProcesses(home)) if (watcher) await kill(pid);
+    expect(await info(home)).toMatchObject({ state: 'broken', missing: ['watcher'] });
+    await detach(home, 'web2');
+    expect(await info(home)).toMatchObject({ state: 'up', missing: [] });
+    await home.qrun(['kill', 'web1', 'web2']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
+
+describe('the lock of a network', () => {
+  test('gc does not wait for who has it', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await home.qrun(['net', 'up', 'lab']);
+    const lock = path.join(home.state, 'locks/net.lab');
+    const holder = home.run(['flock', '-x', lock, 'sleep', '8']);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await home.qrun(['gc', '--json'], { timeoutMs: 7000 })).toMatchObject({ status: 0, stdout: '[]\n' });
+    await holder;
+    await home.qrun(['net', 'down', 'lab']);
+  });
+});
+
+describe('net down --force', () => {
+  test('those that it unplugged are not counted on what comes after', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    const { pid } = await detach(home, 'web1');
+    expect((await home.qrun(['net', 'down', 'lab', '--force'])).status).toBe(0);
+    await detach(home, 'web2');
+    await home.qrun(['kill', 'web2']);
+    expect(await waitUntil(() => networkProcesses(home).length === 0, 10_000)).toBe(true);
+    expect(isAlive(pid)).toBe(true);
+    await home.qrun(['kill', 'web1']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
+
+describe('sockets that went away with a session', () => {
+  test('are missed, and made again by net up; nothing is left at the end', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await detach(home, 'web1');
+    for (const name of readdirSync(home.runtime)) rmSync(path.join(home.runtime, name), { recursive: true });
+    expect(await info(home)).toMatchObject({ state: 'broken', missing: ['gateway'] });
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    expect(await info(home)).toMatchObject({ state: 'pinned', missing: [] });
+    await detach(home, 'web2');
+    await home.qrun(['kill', 'web1', 'web2']);
+    expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
+
+describe('garbage in the state of a network', () => {
+  test("a newer qrun's record keeps nobody from being told of the rest", { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    home.network('other', hub.replace('10.44', '10.45'));
+    home.profile('web3', onLab.replace('network:lab', 'network:other'));
+    await detach(home, 'web1');
+    await detach(home, 'web3');
+    const record = path.join(home.state, 'networks/lab/network.json');
+    const before = readFileSync(record, 'utf8');
+    writeFileSync(record, '{"v":99}');
+    for (const words of [['ps'], ['nics', 'web1'], ['net', 'ls'], ['net', 'info', 'other']])
+      expect({ words, status: (await home.qrun(words)).status }).toEqual({ words, status: 0 });
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(3);
+    expect(readFileSync(record, 'utf8')).toBe('{"v":99}');
+    writeFileSync(record, before);
+    await home.qrun(['kill', 'web1', 'web3']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test('members that are none are passed over', { timeout: 60_000 }, async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    await detach(home, 'web1');
+    const members = path.join(home.state, 'networks/lab/members');
+    for (const [name, text] of Object.entries({
+      'a.json': '{"v":1}',
+      'b.json': '{"v":1,"vm":"\\u001b[31mred","nic":"net0","mac":"52:54:00:00:00:01"}',
+      'c.json': '{"v":1,"vm":"../../x","nic":"net0","mac":"52:54:00:00:00:01"}',
+      'd.json': 'garbage',
+    }))
+      writeFileSync(path.join(members, name), text);
+    expect((await home.qrun(['net', 'info', 'lab'])).status).toBe(0);
+    const { status, stderr } = await home.qrun(['net', 'down', 'lab']);
+    expect(status).toBe(4);
+    expect(stderr).toContain('qrun stop web1, or');
+    expect((await home.qrun(['net', 'down', 'lab', '--force'])).status).toBe(0);
+    await home.qrun(['kill', 'web1']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test.for(['journal', 'log'])(
+    'a FIFO or a directory in the place of its %s',
+    { timeout: 60_000 },
+    async (name, context) => {
+      needsQemu(context);
+      for (const make of ['mkfifo', 'mkdir']) {
+        const home = aHome();
+        home.mkdir('s/networks');
+        home.mkdir('s/networks/lab');
+        const file = path.join(home.state, 'networks/lab', name);
+        await home.run([make, file]);
+        const { status, stderr } = await home.qrun(['web1', '-d'], { timeoutMs: 20_000 });
+        expect({ make, status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining(file) });
+        expect((await home.qrun(['gc'], { timeoutMs: 20_000 })).status).toBeLessThan(70);
+        expect(networkProcesses(home)).toEqual([]);
+        expect(leftOfNetworks(home).filter((one) => one !== name)).toEqual([]);
+      }
+    },
+  );
+});
