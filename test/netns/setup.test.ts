@@ -170,6 +170,35 @@ test('what people made of it since is theirs: a changed file stays and is told',
   expect((await host.mustSetup('--undo')).stderr).toBe('setup has made nothing here\n');
 });
 
+test('a step that fails is told with the way on; the same command goes on from there', async (context) => {
+  const host = await createSetupHost(context);
+  const fresh = host.look();
+  const fail = { QRUN_FAILPOINT: 'setup bridge:br0 2:throw' };
+  const failed = await host.home.qrun(['setup', ...bridge], { env: fail });
+  expect(failed).toMatchObject({ status: 3 });
+  expect(failed.stderr).toContain('bridge br0: failpoint');
+  expect(failed.stderr).toContain('give the same command again');
+  await host.mustSetup(...bridge);
+  expect(host.look()['addresses']).toContain('10.0.5.1/24');
+  await host.home.qrun(['setup', '--undo'], { env: { QRUN_FAILPOINT: 'undo bridge:br0 1:throw' } });
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+});
+
+test('a record that another user could have written is not followed', async (context) => {
+  const host = await createSetupHost(context);
+  await host.mustSetup(...bridge);
+  const record = path.join(host.home.dir, 'h/setup.json');
+  host.sh(`chmod 666 ${record}`);
+  const refused = await host.setup('--undo');
+  expect(refused).toMatchObject({ status: 3 });
+  expect(refused.stderr).toContain('can be written by others');
+  host.sh(`chmod 644 ${record}; sed -i 's/"v": 1/"v": 2/' ${record}`);
+  expect(await host.setup('--undo')).toMatchObject({ status: 3 });
+  host.sh(`sed -i 's/"v": 2/"v": 1/' ${record}`);
+  await host.mustSetup('--undo');
+});
+
 test('a bridge that was there stays as it was, but for what was asked', async (context) => {
   const host = await createSetupHost(context);
   host.must('ip', 'link', 'add', 'br0', 'address', '52:54:00:ff:00:01', 'type', 'bridge');

@@ -16,10 +16,10 @@ export interface UplinkForm extends UplinkLook {
 
 export type Form = (input: FormInput) => SetupItem[];
 
-/** Addresses that the bridge has for good. */
+/** Addresses that the bridge has for good. The uplink's first: the gateway is in their network. */
 export const lastingAddresses = ({ addresses, uplink }: FormInput): string[] => [
-  ...addresses,
   ...(uplink === undefined || uplink.dynamic ? [] : uplink.addresses.map(({ cidr }) => cidr)),
+  ...addresses,
 ];
 
 export const lastingRoutes = ({ uplink }: FormInput): UplinkLook['routes'] =>

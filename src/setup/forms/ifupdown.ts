@@ -2,7 +2,7 @@
 import { bridgeCommands } from '../items/bridge.ts';
 import { ownFile } from '../own-file.ts';
 import { shellWords } from '../../shell-word.ts';
-import { gatewayOf, lastingAddresses, type Form, type FormInput } from './form.ts';
+import { lastingAddresses, lastingRoutes, type Form, type FormInput } from './form.ts';
 
 export const ifupdown: Form = (input) => {
   const { bridge, uplink } = input;
@@ -22,6 +22,9 @@ export const ifupdown: Form = (input) => {
         ...firstLine(input),
         ...[...commands, ...port].map((command) => `    pre-up ${command}`),
         ...addressLines(input),
+        ...lastingRoutes(input).map(
+          ({ family, words }) => `    up ${shellWords(['ip', family, 'route', 'replace', ...words, 'dev', name])}`,
+        ),
       ],
     }),
   ];
@@ -34,14 +37,11 @@ const firstLine = ({ bridge, uplink }: FormInput): string[] => [
 function addressLines(input: FormInput): string[] {
   const { name } = input.bridge;
   return lastingAddresses(input).flatMap((cidr) => {
-    const family = cidr.includes(':') ? '-6' : '-4';
-    const gateway = gatewayOf(input, family);
-    const first = cidr === lastingAddresses(input).find((one) => one.includes(':') === cidr.includes(':'));
+    const isIpv6 = cidr.includes(':');
     return [
-      `iface ${name} ${family === '-6' ? 'inet6' : 'inet'} static`,
+      `iface ${name} ${isIpv6 ? 'inet6' : 'inet'} static`,
       `    address ${cidr}`,
-      ...(family === '-6' ? ['    dad-attempts 0'] : []),
-      ...(first && gateway !== undefined ? [`    gateway ${gateway}`] : []),
+      ...(isIpv6 ? ['    dad-attempts 0'] : []),
     ];
   });
 }

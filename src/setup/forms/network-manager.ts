@@ -1,6 +1,6 @@
 /** For a host of NetworkManager's: connections as files that it keeps itself. https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html */
 import { ownFile } from '../own-file.ts';
-import { gatewayOf, lastingAddresses, type Form, type FormInput } from './form.ts';
+import { gatewayOf, lastingAddresses, lastingRoutes, type Form, type FormInput } from './form.ts';
 
 export const networkManager: Form = (input) => {
   const { bridge, uplink } = input;
@@ -35,6 +35,19 @@ export const networkManager: Form = (input) => {
   ];
 };
 
+/** To networks, and by which gateway. */
+function otherRoutes(input: FormInput, family: '-4' | '-6'): string[] {
+  return lastingRoutes(input)
+    .filter((one) => one.family === family && one.words[0] !== 'default')
+    .map(({ words: [to = '', ...words] }, index) => {
+      const [via, metric] = ['via', 'metric'].map((word) =>
+        words.includes(word) ? words[words.indexOf(word) + 1] : '',
+      );
+      const network = to.includes('/') ? to : `${to}/${family === '-4' ? 32 : 128}`;
+      return `route${index + 1}=${[network, via, metric].join(',').replace(/,+$/, '')}`;
+    });
+}
+
 function ipLines(input: FormInput, family: '-4' | '-6'): string[] {
   const addresses = lastingAddresses(input).filter((cidr) => cidr.includes(':') === (family === '-6'));
   const gateway = gatewayOf(input, family);
@@ -46,5 +59,6 @@ function ipLines(input: FormInput, family: '-4' | '-6'): string[] {
     `method=${asks ? 'auto' : addresses.length === 0 ? without : 'manual'}`,
     ...addresses.map((cidr, index) => `address${index + 1}=${cidr}`),
     ...(gateway === undefined ? [] : [`gateway=${gateway}`]),
+    ...otherRoutes(input, family),
   ];
 }
