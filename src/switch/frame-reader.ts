@@ -23,6 +23,7 @@ export class FrameReader {
   constructor(pool: ChunkPool, sink: FrameSink) {
     this.#pool = pool;
     this.#sink = sink;
+    pool.reading(1);
     this.#chunk = pool.take();
     this.#room = this.#chunk;
   }
@@ -69,6 +70,7 @@ export class FrameReader {
 
   /** After this it may not be used. */
   close(): void {
+    this.#pool.reading(-1);
     this.#pool.letGo(this.#chunk);
   }
 }

@@ -5,11 +5,14 @@ export interface Log {
   say(text: string): void;
   /** Only the first time for this key. */
   once(key: string, text: string): void;
+  /** The same thing of several: each is told once, and all that come within a second in one line. */
+  together(key: string, name: string, textOf: (names: readonly string[]) => string): void;
 }
 
 const maxKeys = 1000;
 const maxLinesAMinute = 60;
 const maxLineLength = 300;
+const togetherMs = 1000;
 
 export interface LogOptions {
   readonly write: (line: string) => void;
@@ -18,6 +21,7 @@ export interface LogOptions {
 
 export function createLog({ write, now }: LogOptions = { write: writeStderr, now: () => new Date() }): Log {
   const said = new Set<string>();
+  const gathered = new Map<string, string[]>();
   let minute = 0;
   let lines = 0;
   const say = (text: string): void => {
@@ -30,13 +34,27 @@ export function createLog({ write, now }: LogOptions = { write: writeStderr, now
     const said = lines === maxLinesAMinute ? 'too much to tell: silent for the rest of this minute' : text;
     write(`${time.toISOString()} switch: ${printable(said)}\n`);
   };
+  const isNew = (key: string): boolean => {
+    if (said.has(key)) return false;
+    if (said.size >= maxKeys) said.clear();
+    said.add(key);
+    return true;
+  };
   return {
     say,
     once: (key, text) => {
-      if (said.has(key)) return;
-      if (said.size >= maxKeys) said.clear();
-      said.add(key);
-      say(text);
+      if (isNew(key)) say(text);
+    },
+    together: (key, name, textOf) => {
+      if (!isNew(`${key} ${name}`)) return;
+      const names = gathered.get(key);
+      if (names !== undefined) return void names.push(name);
+      const first = [name];
+      gathered.set(key, first);
+      setTimeout(() => {
+        gathered.delete(key);
+        say(textOf(first));
+      }, togetherMs).unref();
     },
   };
 }

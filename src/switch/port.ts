@@ -37,6 +37,16 @@ export interface SocketFile {
   readonly changed: string;
 }
 
+const namesTold = 5;
+
+/** Of many ports, which a broadcast reaches at once, it is one line. */
+function tellLosses(names: readonly string[]): string {
+  const [only] = names;
+  if (names.length === 1) return `port ${only} does not take its frames fast enough: some are lost`;
+  const more = names.length > namesTold ? ` and ${names.length - namesTold} more` : '';
+  return `ports ${names.slice(0, namesTold).join(', ')}${more} do not take their frames fast enough: some are lost`;
+}
+
 export class Port {
   readonly name: string;
   readonly isGateway: boolean;
@@ -76,10 +86,7 @@ export class Port {
   /** Whole envelopes. Never waits; what finds no room is lost. */
   send(bytes: Buffer, start: number, end: number): void {
     if (this.#connection?.send(bytes, start, end) === false && this.isUp)
-      this.#options.log.once(
-        `lost ${this.name}`,
-        `port ${this.name} does not take its frames fast enough: some are lost`,
-      );
+      this.#options.log.together('lost', this.name, tellLosses);
   }
 
   close(): void {

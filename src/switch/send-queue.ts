@@ -1,14 +1,16 @@
 /**
- * What could not be sent at once, copied into chunks that are sent as wholes. It has a limit: frames for a port that does not take them are lost, as
- * on a wire, and never wait in memory.
+ * What could not be sent at once, copied into chunks that are sent as wholes. It has a limit, and so have all queues together (chunk-pool.ts): frames
+ * for a port that does not take them are lost, as on a wire, and never wait in memory.
  */
-import { chunkSize, type ChunkPool } from './chunk-pool.ts';
+import { chunkSize, type ChunkPool, type Waiting } from './chunk-pool.ts';
 
 export const maxQueued = 1024 * 1024;
 
-export class SendQueue {
+export class SendQueue implements Waiting {
   readonly #pool: ChunkPool;
   readonly #chunks: { readonly chunk: Buffer; filled: number }[] = [];
+  /** It has given up its room to others, and gets none before the port takes something again. */
+  #hasGivenUp = false;
 
   constructor(pool: ChunkPool) {
     this.#pool = pool;
@@ -22,8 +24,9 @@ export class SendQueue {
   add(bytes: Buffer, start: number, end: number): boolean {
     let last = this.#chunks.at(-1);
     if (last === undefined || last.filled + end - start > chunkSize) {
-      if ((this.#chunks.length + 1) * chunkSize > maxQueued) return false;
-      last = { chunk: this.#pool.take(), filled: 0 };
+      const chunk = this.#room();
+      if (chunk === undefined) return false;
+      last = { chunk, filled: 0 };
       this.#chunks.push(last);
     }
     bytes.copy(last.chunk, last.filled, start, end);
@@ -31,12 +34,30 @@ export class SendQueue {
     return true;
   }
 
-  /** The oldest of it, in a chunk that the caller holds from now on. */
+  #room(): Buffer | undefined {
+    if (this.#hasGivenUp || (this.#chunks.length + 1) * chunkSize > maxQueued) return undefined;
+    return this.#pool.takeToWait(this);
+  }
+
+  /** The oldest of it, in a chunk that the caller holds from now on: the port has taken what it had before. */
   take(): { readonly chunk: Buffer; readonly filled: number } | undefined {
-    return this.#chunks.shift();
+    const oldest = this.#chunks.shift();
+    this.#hasGivenUp = false;
+    this.#pool.moved(this, this.#chunks.length === 0);
+    return oldest;
+  }
+
+  giveUp(): void {
+    this.#hasGivenUp = true;
+    this.#letGo();
   }
 
   close(): void {
+    this.#pool.moved(this, true);
+    this.#letGo();
+  }
+
+  #letGo(): void {
     for (const { chunk } of this.#chunks.splice(0)) this.#pool.letGo(chunk);
   }
 }

@@ -9,7 +9,8 @@
  * A frame's way: a connection reads as much as there is into a chunk, and its FrameReader finds the frames in it (frame-reader.ts). For each, the
  * guard says whether it may pass (guard.ts), the table notes where its source is (mac-table.ts), and the destination is looked up there. Frames that
  * follow one another in the chunk to one destination are sent as one stretch, out of the chunk where they were read: nothing is copied unless the
- * receiver is slow. Then its queue takes a megabyte, and what is more is lost (send-queue.ts); nobody is ever waited for.
+ * receiver is slow. Then its queue takes a megabyte, all queues together sixteen, and what is more is lost (send-queue.ts); nobody is ever waited
+ * for.
  *
  * The gateway is not like the others. slirp takes whatever frame it is shown for its own, whatever the destination: shown a TCP segment between two
  * guests it answers with a reset. So it gets what is addressed to its MACs, 52:55:… and 52:56:…, and of what goes to all only ARP and the discovery of

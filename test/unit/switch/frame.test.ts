@@ -1,8 +1,8 @@
 /** Addresses, frames and the streams that they come in. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { formatIpv4, formatMac, isHostOf, parseIpv4, parseMac, parseSubnet } from '../../../src/switch/address.ts';
-import { chunkSize, createChunkPool } from '../../../src/switch/chunk-pool.ts';
+import { chunkSize, createChunkPool, maxWaiting } from '../../../src/switch/chunk-pool.ts';
 import { FrameReader } from '../../../src/switch/frame-reader.ts';
 import {
   buildArpReply,
@@ -12,6 +12,7 @@ import {
   parseArp,
   parseDatagram,
 } from '../../../src/switch/frame.ts';
+import { createLog } from '../../../src/switch/log.ts';
 import { maxQueued, SendQueue } from '../../../src/switch/send-queue.ts';
 import { envelop, framesOf, ipOf, macOf, udpFrame } from './a-frame.ts';
 
@@ -244,6 +245,87 @@ describe('what waits to be sent', () => {
     queue.take();
     expect(queue.add(big, 0, big.length)).toBe(true);
   });
+});
+
+describe('what waits for many', () => {
+  const big = Buffer.alloc(60_000);
+  const fill = (queue: SendQueue): void => {
+    while (queue.add(big, 0, big.length));
+  };
+
+  test('never exceeds its limit; who has not moved for the longest gives up first, and gets no more until it moves', () => {
+    const pool = createChunkPool();
+    const queues = Array.from({ length: 300 }, () => new SendQueue(pool));
+    for (const queue of queues) {
+      fill(queue);
+      expect(pool.waitingBytes).toBeLessThanOrEqual(maxWaiting);
+    }
+    const full = maxWaiting / maxQueued;
+    expect(queues.map(({ size }) => size > 0)).toEqual(queues.map((_, index) => index >= queues.length - full));
+    const [first, ...others] = queues;
+    expect(first?.add(big, 0, big.length)).toBe(false);
+    expect(first?.take()).toBeUndefined();
+    expect(first?.add(big, 0, big.length)).toBe(true);
+    for (const queue of [first, ...others]) queue?.close();
+    expect(pool.waitingBytes).toBe(0);
+  });
+
+  test('one that moves is not robbed by those that stand still', () => {
+    const pool = createChunkPool();
+    const steady = new SendQueue(pool);
+    fill(steady);
+    for (let count = 0; count < 300; count++) {
+      fill(new SendQueue(pool));
+      const taken = steady.take();
+      expect(taken?.filled).toBeGreaterThan(0);
+      if (taken !== undefined) pool.letGo(taken.chunk);
+      expect(steady.add(big, 0, big.length)).toBe(true);
+    }
+    expect(pool.waitingBytes).toBeLessThanOrEqual(maxWaiting);
+  });
+
+  test('what is still being sent counts, what is read into does not', () => {
+    const pool = createChunkPool();
+    for (let count = 0; count < maxWaiting / chunkSize; count++) pool.hold(pool.take());
+    const queue = new SendQueue(pool);
+    expect(queue.add(big, 0, big.length)).toBe(false);
+    const reader = new FrameReader(pool, { frame: () => {}, flush: () => {} });
+    expect(pool.waitingBytes).toBe(maxWaiting);
+    reader.close();
+    expect(pool.waitingBytes).toBe(maxWaiting);
+  });
+
+  test('is given back when it is not needed any more', () => {
+    vi.useFakeTimers();
+    try {
+      const pool = createChunkPool();
+      const queue = new SendQueue(pool);
+      fill(queue);
+      const other = Array.from({ length: 20 }, () => pool.take());
+      queue.close();
+      for (const chunk of other) pool.letGo(chunk);
+      expect(pool.spareBytes).toBeGreaterThan(2 * 1024 * 1024);
+      vi.advanceTimersByTime(60_000);
+      expect(pool.spareBytes).toBeLessThanOrEqual(1024 * 1024);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+test('slow ports are told in one line, each once', () => {
+  vi.useFakeTimers();
+  try {
+    const lines: string[] = [];
+    const log = createLog({ write: (line) => void lines.push(line), now: () => new Date(0) });
+    for (const name of ['a', 'b', 'a', 'c']) log.together('lost', name, (names) => `lost by ${names.join()}`);
+    vi.advanceTimersByTime(5000);
+    for (const name of ['a', 'd']) log.together('lost', name, (names) => `lost by ${names.join()}`);
+    vi.advanceTimersByTime(5000);
+    expect(lines.map((line) => line.replace(/^\S+ switch: /, ''))).toEqual(['lost by a,b,c\n', 'lost by d\n']);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('chunks are used again, but not while somebody holds them', () => {

@@ -12,7 +12,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { maxFrameSize } from '../../../src/switch/frame.ts';
+import { maxFrameSize } from '../../src/switch/frame.ts';
 import {
   arpFrame,
   dhcpFrame,
@@ -25,8 +25,15 @@ import {
   gatewayMac,
   ipv4Frame,
   udpFrame,
-} from './a-frame.ts';
-import { buildSwitch, createLab, until, type FakeGuest, type Lab } from './a-process.ts';
+} from '../unit/switch/a-frame.ts';
+import {
+  buildSwitch,
+  createLab,
+  until,
+  type FakeGuest,
+  type Lab,
+  type SwitchProcess,
+} from '../unit/switch/a-process.ts';
 
 let built = '';
 let program = '';
@@ -80,6 +87,23 @@ async function addressFor(guest: FakeGuest, mac: string): Promise<string | undef
   guest.say(dhcpFrame({ mac, type: 3, options: [[50, offer?.yourIp.split('.').map(Number) ?? []]] }));
   const ack = dhcpReply(envelop(await guest.hears((one) => one.readUInt16BE(36) === 68, 'an acknowledgement')));
   return ack?.type === 5 ? ack.yourIp : undefined;
+}
+
+const memoryKib = ({ child }: SwitchProcess): number =>
+  Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8'))?.[1]);
+
+/** So many times 100 KB for everybody, and then something for one, which arrives. */
+async function shout(from: FakeGuest, to: FakeGuest, times = 300): Promise<void> {
+  const noise = envelop(...Array.from({ length: 100 }, () => text(a, everyMac, 'x'.repeat(1000))));
+  for (let count = 0; count < times; count++) {
+    from.sayBytes(noise);
+    if (count % 20 === 0) await until(() => from.socket?.writableLength === 0, 'room');
+  }
+  // this test may be too slow for the noise itself, and miss the first of them
+  await until(() => {
+    if (from.socket?.writableLength === 0) from.say(text(a, b, 'the end'));
+    return to.got.some(saying('the end'));
+  }, 'the end');
 }
 
 /** A socket that nobody listens on any more. */
@@ -204,22 +228,31 @@ describe('a guest that does not read', () => {
     const { a: first, b: other } = await guests('a', 'b');
     const paused = await lab.guest('paused.port', { reads: false });
     await paused.connected();
-    const memory = (): number =>
-      Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${process.child.pid ?? 0}/status`, 'utf8'))?.[1]);
-    const before = memory();
-    const noise = envelop(...Array.from({ length: 100 }, () => text(a, everyMac, 'x'.repeat(1000))));
-    for (let count = 0; count < 300; count++) {
-      first.sayBytes(noise);
-      if (count % 20 === 0) await until(() => first.socket?.writableLength === 0, 'room');
-    }
-    // this test may be too slow for the noise itself, and miss the first of them
-    await until(() => {
-      if (first.socket?.writableLength === 0) first.say(text(a, b, 'the end'));
-      return other.got.some(saying('the end'));
-    }, 'the end');
+    const before = memoryKib(process);
+    await shout(first, other);
     expect(other.connections).toBe(1);
-    expect(memory() - before).toBeLessThan(30_000);
+    expect(memoryKib(process) - before).toBeLessThan(30_000);
     await process.said(/port paused\.port does not take its frames fast enough/);
+  });
+
+  test('ABUSE: and neither do three hundred of them, which are told in one line', async () => {
+    const process = lab.start();
+    const { a: first, b: other } = await guests('a', 'b');
+    const paused = await Promise.all(
+      Array.from({ length: 300 }, (_, index) => lab.guest(`paused${index}.port`, { reads: false })),
+    );
+    for (const one of paused) await one.connected();
+    const before = memoryKib(process);
+    await shout(first, other, 180);
+    expect(other.connections).toBe(1);
+    // each with a full queue of its own would be 300 MB
+    expect(memoryKib(process) - before).toBeLessThan(80_000);
+    await process.said(/paused.* more do not take their frames fast enough/);
+    const lines = process
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('fast enough'));
+    expect(lines.length).toBeLessThan(5);
   });
 });
 
