@@ -1,0 +1,188 @@
+/** NICs of kind `tap` and `macvtap`: what QEMU is told, what is made, what is refused. */
+import { describe, expect, test } from 'vitest';
+import type { HostFacts } from '../../../src/host/facts.ts';
+import type { HostLink } from '../../../src/host/host-link.ts';
+import type { LinkDoor } from '../../../src/host/link-door.ts';
+import { linkAliasOf } from '../../../src/link-name.ts';
+import type { IfName, Mac } from '../../../src/names.ts';
+import type { MacvtapNic, TapNic } from '../../../src/profile/profile.ts';
+import { aUserNic } from '../qemu/a-profile.ts';
+import { netdevOf, planOf, qemuWithout } from './a-cable.ts';
+import { aHostLink, aLinkDoor } from './a-link-door.ts';
+
+const { id, model, queues, vhost } = aUserNic();
+const aTap = (changes: Partial<TapNic>): TapNic => ({ ...{ id, model, queues, vhost }, kind: 'tap', ...changes });
+const aMacvtap = (changes: Partial<MacvtapNic> = {}): MacvtapNic => ({
+  ...{ id, model, queues, vhost },
+  ...({ kind: 'macvtap', parent: 'eth0' as IfName, mode: 'bridge', hostAccess: false } as const),
+  ...changes,
+});
+type Facts = Pick<HostFacts, 'macs'> & { readonly linkDoor: LinkDoor };
+const tap0 = 'tap0' as IfName;
+const br0 = 'br0' as IfName;
+const macs = { net0: '52:54:00:00:00:01' as Mac };
+const withDoor = (changes: Partial<LinkDoor> = {}): Facts => ({ linkDoor: aLinkDoor(changes), macs });
+const withLink = (name: string, changes: Partial<HostLink>): Facts => {
+  const door = aLinkDoor();
+  const link = aHostLink(name, { ...door.links[name], ...changes });
+  return { linkDoor: { ...door, links: { ...door.links, [name]: link } }, macs };
+};
+const refused = (message: string, code?: string) =>
+  expect.objectContaining({ message: expect.stringContaining(message), ...(code !== undefined && { code }) });
+
+describe('a tap that is there', () => {
+  test('is told to QEMU as one would by hand, in the old syntax and in JSON', () => {
+    expect(netdevOf(aTap({ device: tap0 }), '6.2', withDoor())).toBe('tap,id=net0,ifname=tap0,script=no,downscript=no');
+    const linkDoor = aLinkDoor({ vhost: { state: 'ok' } });
+    for (const version of ['7.2', '10.0'] as const)
+      expect(JSON.parse(netdevOf(aTap({ device: tap0 }), version, { linkDoor, macs }))).toEqual({
+        ...{ type: 'tap', id: 'net0', ifname: 'tap0', script: 'no', downscript: 'no', vhost: true },
+      });
+  });
+
+  test('is looked at and not made, and its bridge is what it hangs on', () => {
+    expect(planOf(aTap({ device: tap0 }), withDoor({ rights: 'none' }))).toMatchObject({
+      steps: [{ kind: 'tap-check', name: 'tap0', needsRoot: false }],
+      source: 'br0',
+      hostInterface: 'tap0',
+    });
+  });
+
+  test.each([
+    ['of another user', { tap: { owner: 7, multiQueue: false } }, 'belongs to another user (uid 7)', 'permission'],
+    ['of a group', { tap: { owner: 1000, group: 7, multiQueue: false } }, 'for the group 7', 'permission'],
+    ['with more queues', { tap: { owner: 1000, multiQueue: true } }, 'made for several queues', 'host-failed'],
+    ['that is a tun', { kind: 'tun' as const }, 'a tun', 'host-failed'],
+    ['that is none', { kind: 'bridge' as const }, 'is no tap, but a bridge', 'host-failed'],
+  ])('%s is refused', (...[, changes, message, code]) => {
+    expect(() => planOf(aTap({ device: tap0 }), withLink('tap0', changes))).toThrow(refused(message, code));
+  });
+
+  test('that is on another bridge than the profile says is refused', () => {
+    expect(() => planOf(aTap({ device: tap0, bridge: br0 }), withLink('tap0', { master: 'br1' }))).toThrow(
+      refused('tap0 is a port of br1, and not of br0'),
+    );
+  });
+
+  test('without an owner, and down, is told', () => {
+    const { notes } = planOf(aTap({ device: tap0 }), withLink('tap0', { up: false, tap: { multiQueue: false } }));
+    expect(notes).toContainEqual(expect.stringContaining('every user of this host can take it'));
+    expect(notes).toContainEqual(expect.stringContaining('sudo ip link set tap0 up'));
+  });
+});
+
+describe('a tap that is made', () => {
+  test('by the commands that one would use by hand', () => {
+    const [step] = planOf(aTap({ bridge: br0, device: 'vt0' as IfName, queues: 2 }), withDoor()).steps;
+    expect(step).toMatchObject({ kind: 'link', needsRoot: true, name: 'vt0' });
+    expect(step?.kind === 'link' && step.commands).toEqual([
+      'tuntap add dev vt0 mode tap user 1000 multi_queue vnet_hdr',
+      `link set dev vt0 alias ${linkAliasOf({ state: '/state', vm: 'web1', nic: 'net0' })} address fe:54:00:00:00:01 mtu 1500 addrgenmode none`,
+      'link set dev vt0 master br0',
+      'link set dev vt0 up',
+    ]);
+  });
+
+  test('is one still when it is there already, of this very VM', () => {
+    const alias = linkAliasOf({ state: '/state', vm: 'web1', nic: 'net0' });
+    expect(planOf(aTap({ device: tap0 }), withLink('tap0', { alias })).steps).toMatchObject([{ kind: 'link' }]);
+  });
+
+  test.each([
+    ['none', 'takes root', { device: 'vt0' as IfName }],
+    ['contained', 'CAP_NET_ADMIN', { device: 'vt0' as IfName }],
+    ['none', 'to make a tap on br0 takes root', { bridge: br0 }],
+  ] as const)('with rights %s is refused: %s', (rights, message, nic) => {
+    expect(() => planOf(aTap(nic), withDoor({ rights }))).toThrow(refused(message, 'permission'));
+  });
+
+  test('on what is no bridge is refused', () => {
+    expect(() => planOf(aTap({ bridge: 'eth0' as IfName }), withDoor())).toThrow(refused('eth0 is no bridge'));
+    expect(() => planOf(aTap({ bridge: 'br9' as IfName }), withDoor())).toThrow(refused('there is no bridge br9'));
+    expect(() => planOf(aTap({ bridge: tap0 }), withDoor())).toThrow(refused('a port of br0'));
+  });
+
+  test('a name that ip would read as more than a word is handed to it by nobody', () => {
+    const odd = 'a"b#c' as IfName;
+    expect(() => planOf(aTap({ device: odd }), withDoor())).toThrow(refused('is no name that ip takes', 'host-failed'));
+    expect(() => planOf(aTap({ device: '-all' as IfName }), withDoor())).toThrow(refused('is no name that ip takes'));
+  });
+});
+
+test('ABUSE 57: vhost on without its device is refused before QEMU; off and auto never ask for it', () => {
+  const door = withDoor();
+  expect(() => planOf(aTap({ device: tap0, vhost: 'on' }), door)).toThrow(refused('/dev/vhost-net', 'missing-feature'));
+  expect(() => planOf(aTap({ device: tap0, vhost: 'on' }), withDoor({ vhost: { state: 'blocked' } }))).toThrow(
+    refused('may not open /dev/vhost-net', 'permission'),
+  );
+  for (const wanted of ['auto', 'off'] as const)
+    expect(planOf(aTap({ device: tap0, vhost: wanted }), door).netdev).not.toHaveProperty('vhost');
+  expect(planOf(aTap({ device: tap0 }), door).notes).toContainEqual(expect.stringContaining('sudo modprobe vhost_net'));
+});
+
+test('a QEMU without taps says so; /sys of another network is told', () => {
+  for (const nic of [aTap({ device: tap0 }), aMacvtap()]) {
+    expect(() => planOf(nic, { qemu: qemuWithout('tap'), ...withDoor() })).toThrow(refused('tap', 'missing-feature'));
+    expect(() => planOf(nic, withDoor({ others: [] }))).toThrow(refused('/sys here is that of another network'));
+  }
+});
+
+describe('a macvtap', () => {
+  test('is made by the commands that one would use by hand, and handed to QEMU as a descriptor', () => {
+    const { steps, netdev, fds } = planOf(aMacvtap(), withDoor());
+    const [link, node] = steps;
+    if (link?.kind !== 'link' || node?.kind !== 'tap-node') throw new Error('other steps');
+    expect(link.commands).toEqual([
+      `link add link eth0 name ${link.name} index ${node.index} address 52:54:00:00:00:01 type macvtap mode bridge`,
+      `link set dev ${link.name} alias ${link.alias} address 52:54:00:00:00:01 addrgenmode none allmulticast on`,
+      `link set dev ${link.name} up`,
+    ]);
+    expect(node).toMatchObject({ path: `/dev/tap${node.index}`, fds: [5], owner: { uid: 1000 }, needsRoot: true });
+    expect(netdev).toEqual({ type: 'tap', id: 'net0', fd: '5' });
+    expect(fds).toEqual([{ fd: 5, path: node.path }]);
+    expect(netdevOf(aMacvtap({ queues: 5 }), '6.2', withDoor())).toBe('tap,id=net0,fds=5:6:7:8:9');
+  });
+
+  test.each([
+    ['no card', 'nope0', {}, 'no network card nope0'],
+    ['Wi-Fi', 'eth0', { kind: 'wifi' as const }, 'eth0 is Wi-Fi'],
+    ['the loopback', 'eth0', { kind: 'loopback' as const }, 'the loopback'],
+    ['a port of a bridge', 'eth0', { master: 'br0' }, 'a port of br0'],
+    ['a card that is down', 'eth0', { up: false }, 'eth0 is down'],
+  ])('on %s is refused', (...[, parent, changes, message]) => {
+    const door = parent === 'eth0' ? withLink('eth0', changes) : withDoor();
+    expect(() => planOf(aMacvtap({ parent: parent as IfName }), door)).toThrow(refused(message, 'host-failed'));
+  });
+
+  test('that the host cannot reach is told, unless it can', () => {
+    expect(planOf(aMacvtap(), withDoor()).notes).toContainEqual(
+      expect.stringContaining('hostAccess: true makes a way'),
+    );
+    const { notes, steps } = planOf(aMacvtap({ hostAccess: true }), withDoor());
+    expect(notes).not.toContainEqual(expect.stringContaining('cannot reach'));
+    const shim = steps[2];
+    if (shim?.kind !== 'link') throw new Error('no way');
+    const route = (half: string) =>
+      expect.stringMatching(new RegExp(`^route add ${half} dev ${shim.name} src 10.0.5.1 `));
+    expect(shim.commands).toEqual([
+      `link add link eth0 name ${shim.name} type macvlan mode bridge`,
+      `link set dev ${shim.name} alias ${shim.alias}`,
+      `address add 10.0.5.1/32 dev ${shim.name} noprefixroute`,
+      `link set dev ${shim.name} up`,
+      route('10.0.5.0/25'),
+      route('10.0.5.128/25'),
+    ]);
+  });
+
+  test('goes through sudo only when the configuration says so', () => {
+    expect(planOf(aMacvtap(), withDoor({ rights: 'sudo', sudo: 'ask' })).steps).toMatchObject([
+      { sudo: 'ask' },
+      { sudo: 'ask' },
+    ]);
+    expect(planOf(aMacvtap(), withDoor()).steps[0]).not.toHaveProperty('sudo');
+  });
+
+  test('the card’s MTU is told to the guest', () => {
+    expect(planOf(aMacvtap(), withLink('eth0', { mtu: 9000 })).device).toEqual({ host_mtu: 9000 });
+  });
+});
