@@ -9,6 +9,7 @@ export const hostCommands: readonly AnyCommand[] = [
   command<SetupArguments>({
     name: 'setup',
     summary: 'prepare this host, once and as root, so that ordinary users need no root',
+    document: true,
     arguments: {
       bridge: value('BRIDGE', 'make this bridge, now and for good, and let users on it'),
       uplink: value('IF', 'this network card becomes a port of the bridge; its addresses and routes move there'),

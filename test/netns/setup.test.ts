@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { parseDocument } from '../harness/document.ts';
 import { createHome } from '../harness/harness.ts';
 import { rowOf, detach, still } from '../cli/a-vm.ts';
 import { helperFile } from './a-bridge-host.ts';
@@ -24,7 +25,9 @@ test('a fresh host is prepared, a second time changes nothing, and --undo leaves
   const again = await host.mustSetup(...bridge);
   expect(again.stderr).toBe('all of it is so already\n');
   expect(host.look()).toEqual(prepared);
-  await host.mustSetup('--undo');
+  const undone = await host.mustSetup('--undo', '--json');
+  expect(undone.stderr).toBe('');
+  expect(parseDocument('setup', undone.stdout)).toMatchObject({ notes: [] });
   expect(host.look()).toEqual(fresh);
   expect((await host.mustSetup('--undo')).stderr).toBe('setup has made nothing here\n');
 });
@@ -38,6 +41,10 @@ test('--dry-run tells every command and file, needs no root, and changes nothing
   expect(stdout).toMatch(/^ {4}ip link add name br0 address \S+ type bridge/m);
   expect(stdout).toContain('ExecStart=');
   expect(stdout).toContain('/etc/qemu/bridge.conf (made 0644 if there is none): allow br0');
+  const json = await user.qrun(['setup', ...bridge, '--dry-run', '--json']);
+  expect(parseDocument('setup', json.stdout)).toMatchObject({
+    items: expect.arrayContaining([expect.objectContaining({ id: 'bridge:br0', state: 'would-change' })]),
+  });
   expect(host.look()).toEqual(fresh);
   await host.mustSetup(...bridge);
   const prepared = host.look();
