@@ -49,11 +49,21 @@ export async function addForwards(
         await addAll(gateway, fresh);
       });
     } catch (error) {
-      if (fresh.length > 0) await keepForwards(record, record.forwards, context);
+      if (fresh.length > 0) await takeBack(record, context);
       throw error;
     }
     return fresh;
   });
+}
+
+/** What failed first is what is told; that it stays written down as well, where it does. */
+async function takeBack(record: NetworkRecord, context: NetworkContext): Promise<void> {
+  try {
+    await keepForwards(record, record.forwards, context);
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+    context.warn(`network ${record.network}: the forward stays written down: ${error.message}`);
+  }
 }
 
 /** Those before one that is refused are taken away again. */

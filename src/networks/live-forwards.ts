@@ -7,7 +7,7 @@ import { planNetwork } from '../network/plan.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
-import { writeQuick } from '../system/files.ts';
+import { stageFiles } from '../system/files.ts';
 import { killProcess } from '../system/processes.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
@@ -27,7 +27,10 @@ export function requireLive({ network, plan, file }: NetworkRecord, files: Netwo
   );
 }
 
-/** The record and the files are as if the network had been started with these. */
+/**
+ * The record and the files are as if the network had been started with these. All of them are, or none: what is not known to the record must not be done
+ * by a gateway that is started again. So whatever needs space comes first, and between the record and the files, the record has more rather than less.
+ */
 export async function keepForwards(
   record: NetworkRecord,
   forwards: readonly NetworkForward[],
@@ -38,8 +41,15 @@ export async function keepForwards(
   const changed = steps
     .filter((step) => step.kind === 'file')
     .filter(({ path, content }) => contentOf(path) !== content);
-  for (const { path, content } of changed) writeQuick(path, content);
-  writeNetworkRecord(files, { ...record, forwards });
+  const staged = stageFiles(changed);
+  const grows = forwards.length > record.forwards.length;
+  try {
+    if (!grows) staged.keep();
+    writeNetworkRecord(files, { ...record, forwards });
+    if (grows) staged.keep();
+  } finally {
+    staged.drop();
+  }
   // the switch reads its file again: it must keep the addresses of VMs that forwards lead to
   if (changed.some(({ path }) => path === files.switchConfig))
     for (const pid of readHealth(record).processes['switch'] ?? []) killProcess(pid, 'SIGHUP');

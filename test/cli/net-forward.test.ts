@@ -4,7 +4,17 @@ import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
-import { createHome, needsQemu, testFacts, waitUntil, type Home, type Running } from '../harness/harness.ts';
+import {
+  createHome,
+  createNamespace,
+  needsQemu,
+  needsRoot,
+  ownerFor,
+  testFacts,
+  waitUntil,
+  type Home,
+  type Running,
+} from '../harness/harness.ts';
 import { hub, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, eventually } from './a-vm.ts';
 
@@ -226,6 +236,46 @@ describe('net forward', () => {
       expect((await home.qrun(['net', 'forward', 'lab', String(port), '--remove'], { env })).status).toBe(137);
       expect(await boundByGateway(home)).toEqual([]);
       expect(await forwardsOf(home, String(port), '--remove')).toEqual([]);
+      await endLab(home);
+    },
+  );
+
+  test(
+    'ABUSE 51: no space for the record of a forward: the gateway’s command does not get it either',
+    { timeout: 90_000 },
+    async (context) => {
+      needsRoot(context);
+      needsQemu(context);
+      const namespace = await createNamespace();
+      const home = createHome({ namespace });
+      const { uid } = ownerFor('user');
+      const many = Array.from({ length: 8 }, (_, index) => `"auto:web1:${index + 1}"`).join(', ');
+      const mount = ['mount', '-t', 'tmpfs', '-o', `size=1m,mode=700,uid=${uid}`, 'tmpfs', home.state];
+      expect(namespace.run(mount).status).toBe(0);
+      // the record takes more pages than the command
+      home.network('lab', `${hub}description: ${'x'.repeat(250)}\nforwards: [${many}]\n`);
+      home.profile('web1', onLab);
+      expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+      expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:80'])).status).toBe(0);
+      const written = (): string[] =>
+        ['switch.json', 'gateway.sh', 'network.json'].map(
+          (name) => namespace.run(['cat', path.join(home.state, 'networks/lab', name)]).stdout,
+        );
+      const before = written();
+      const leave = (bytes: number): void => {
+        const filler = path.join(home.state, 'filler');
+        namespace.run(['sh', '-c', `cat /dev/zero >${filler}; truncate -s -${bytes} ${filler}`]);
+      };
+      for (const pages of [1, 2, 3]) {
+        leave(pages * 4096);
+        const full = await home.qrun(['net', 'forward', 'lab', 'auto:web1:81']);
+        namespace.run(['rm', path.join(home.state, 'filler')]);
+        if (pages > 1 && full.status === 0) break;
+        expect(full).toMatchObject({ status: 3, stderr: expect.stringContaining('no space left') });
+        expect(written()).toEqual(before);
+      }
+      expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:82'])).status).toBe(0);
+      expect(written().filter((text, index) => text === before[index])).toEqual([before[0]]);
       await endLab(home);
     },
   );

@@ -20,6 +20,7 @@ import {
   openRegular,
   readOwned,
   readTail,
+  stageFiles,
   writeDurable,
   writeQuick,
 } from '../../../src/system/files.ts';
@@ -154,4 +155,31 @@ test('readTail gives whole lines of the end', () => {
   expect(readTail(at('a'), 100)).toBe('first\nsecond\nthird\n');
   expect(readTail(at('a'), 10)).toBe('third\n');
   expect(readTail(at('none'), 10)).toBe('');
+});
+
+describe('stageFiles', () => {
+  const both = () => [
+    { path: at('a'), content: 'new a' },
+    { path: at('b'), content: 'new b' },
+  ];
+
+  test('changes nothing before it is told to, and then everything', () => {
+    writeFileSync(at('a'), 'old a');
+    const staged = stageFiles(both());
+    expect(readFileSync(at('a'), 'utf8')).toBe('old a');
+    staged.keep();
+    staged.drop();
+    expect(['a', 'b'].map((name) => readFileSync(at(name), 'utf8'))).toEqual(['new a', 'new b']);
+    expect(readdirSync(dir).toSorted()).toEqual(['a', 'b']);
+    expect(statSync(at('a')).mode & 0o777).toBe(0o600);
+  });
+
+  test('dropped, or with one that cannot be written, it leaves all as it was', () => {
+    writeFileSync(at('a'), 'old a');
+    stageFiles(both()).drop();
+    const error = errorOf(() => stageFiles([...both(), { path: at('none/c'), content: 'c' }]));
+    expect(error.message).toContain(at('none/c'));
+    expect(readdirSync(dir)).toEqual(['a']);
+    expect(readFileSync(at('a'), 'utf8')).toBe('old a');
+  });
 });
