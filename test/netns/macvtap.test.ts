@@ -1,8 +1,17 @@
 /** `kind: macvtap` on one end of a veth, in a network of the test's own. */
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { bothQemus, createHome, needsEitherQemu, needsQemu, testFacts, type Home } from '../harness/harness.ts';
+import {
+  bothQemus,
+  createHome,
+  needsEitherQemu,
+  needsQemu,
+  ownerFor,
+  testFacts,
+  type Home,
+} from '../harness/harness.ts';
 import { argvOf, detach, leftOf, nothingLeft, rowOf, statusOf, still } from '../cli/a-vm.ts';
+import { createSudo } from './a-sudo.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
 
 interface Shown {
@@ -257,4 +266,34 @@ test('left in a network that gc does not run in: told, and nothing of another ne
   expect(other.state()).toEqual(before);
   expect((await home.qrun(['gc'])).status).toBe(0);
   expect(host.made()).toEqual([]);
+});
+
+test('an ordinary user with sudo: noninteractive has a tap and a macvtap made, used as himself, and taken away', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const before = host.state();
+  const sudo = createSudo(host.namespace);
+  const home = createHome({ namespace: host.namespace, env: sudo.env });
+  home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, hostAccess: true }, { kind: tap, bridge: br0 }]\n`);
+  home.write('c/config.yaml', 'sudo: noninteractive\n', 0o644);
+  const shown = await show(home, 'web1');
+  const { pid } = await detach(home, 'web1');
+  expect(statusOf(pid, 'Uid')).not.toMatch(/\b0\b/);
+  expect(deviceOf(pid, 5)).toBe(deviceOfLink(host, shown));
+  expect(statSync(nodeOf(shown)).mode & 0o777).toBe(0o600);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(host.state()).toEqual(before);
+  const node = nodeOf(shown);
+  const owner = `${ownerFor('user').uid}:${ownerFor('user').gid}`;
+  const [tap, macvtap] = [shown.nics[1]?.hostInterface, shown.nics[0]?.hostInterface];
+  expect(sudo.calls()).toEqual([
+    'ip -batch -',
+    `chown ${owner} ${node}`,
+    `chmod 0600 ${node}`,
+    'ip -batch -',
+    'ip -batch -',
+    `ip link delete dev ${tap}`,
+    expect.stringMatching(/^ip link delete dev qr-/),
+    `ip link delete dev ${macvtap}`,
+  ]);
 });

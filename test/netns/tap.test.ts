@@ -309,3 +309,17 @@ test('a start that fails behind any of its steps gives back all that it took', a
     expect(leftOf(home, 'web1')).toEqual([]);
   }
 });
+
+test('one tap for two NICs of a VM: QEMU’s words are told in ours', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  host.must(`ip tuntap add dev pt0 mode tap user ${user()}`);
+  host.must('ip link set dev pt0 up');
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [tap:pt0, tap:pt0]\n`);
+  expect(await refusal(home, 'web1')).toEqual({
+    status: 4,
+    stderr: expect.stringContaining('the tap pt0 is in use, by another VM or by another NIC of this one'),
+  });
+  expect(leftOf(home, 'web1')).toEqual([]);
+});
