@@ -44,7 +44,12 @@ function plan(nic: PasstNic, context: NicContext): NicPlan {
     steps: [...ports.map(({ step }) => step), ...backEnd.steps],
     forwards: parts.forwards,
     source: 'passt',
-    notes: [...planned.flatMap(({ note }) => note ?? []), ...exposedLoopback(nic, passt), ...backEnd.notes],
+    notes: [
+      ...planned.flatMap(({ note }) => note ?? []),
+      ...exposedLoopback(nic, passt),
+      ...sharedAddress(nic, context),
+      ...backEnd.notes,
+    ],
   };
 }
 
@@ -106,6 +111,12 @@ function exposedLoopback(nic: PasstNic, passt: PasstFact): string[] {
   const reason = loopbackReason(nic, passt);
   if (reason === undefined) return [];
   return [`${nic.id}: this passt shows the guest all of this host's loopback at the gateway's address: ${reason}`];
+}
+
+function sharedAddress(nic: PasstNic, { profile }: NicContext): string[] {
+  const first = profile.nics.find(({ kind }) => kind === 'passt');
+  if (first === undefined || first === nic) return [];
+  return [`${nic.id}: the guest gets the host's address here as on ${first.id}, and answers on one of the two`];
 }
 
 type BackEnd = Pick<NicPlan, 'netdev' | 'steps' | 'link' | 'sandboxOff' | 'env'> & {

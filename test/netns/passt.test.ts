@@ -1,5 +1,5 @@
 /** `kind: passt` with VMs that stand still: started before QEMU, gone after it, whoever is killed. In a namespace, because it needs a default route. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
 import {
@@ -10,6 +10,7 @@ import {
   needsFile,
   needsQemu,
   needsRoot,
+  ownerFor,
   readProcessesNaming,
   waitUntil,
   type Home,
@@ -135,6 +136,30 @@ describe('a life', () => {
     expect(isAlive(passt)).toBe(false);
     expect(leftOf(home, 'web1')).toEqual([]);
   });
+});
+
+test('where AppArmor confines it, its files lie below /tmp, and nothing of them stays', async (context) => {
+  needsPasst(context);
+  needsQemu(context);
+  needsFile(context, '/etc/apparmor.d/usr.bin.passt');
+  const host = await createRoutedHost();
+  const pretend = 'mount -t tmpfs none /sys/module && mkdir -p /sys/module/apparmor/parameters && echo Y >"$0"';
+  expect(host.run(['sh', '-c', pretend, '/sys/module/apparmor/parameters/enabled'])).toMatchObject({ status: 0 });
+  // a place that is neither home nor /tmp, as /run/user/UID is
+  expect(host.run(['mount', '-t', 'tmpfs', '-o', 'mode=1777', 'none', '/mnt'])).toMatchObject({ status: 0 });
+  const home = createHome({ namespace: host, env: { QRUN_RUNTIME_DIR: '/mnt/run' } });
+  home.profile('web1', withForwards('auto:22'));
+  const { uid } = ownerFor('user');
+  await detach(home, 'web1');
+  const [passt] = readProcessesNaming(home.dir).filter(({ pid }) => argvOf(pid)[0]?.endsWith('/passt'));
+  const argv = argvOf(passt?.pid ?? 0);
+  const socket = argv[argv.indexOf('--socket') + 1] ?? '';
+  expect(socket).toMatch(new RegExp(`^/tmp/qrun-${uid}/passt-[0-9a-f]+/passt0$`));
+  expect(existsSync(socket)).toBe(true);
+  expect((await home.qrun(['stop', 'web1'])).status).toBe(0);
+  expect(await waitUntil(() => !existsSync(path.dirname(socket)), 3000)).toBe(true);
+  // what is above it is that user's own place; empty it is this test's
+  if (readdirSync(`/tmp/qrun-${uid}`).length === 0) rmdirSync(`/tmp/qrun-${uid}`);
 });
 
 describe('somebody is killed', () => {

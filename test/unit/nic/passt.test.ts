@@ -95,6 +95,8 @@ describe('a QEMU without a back end of its own', () => {
       stepOf(passtNic.plan(nic, { ...aContext(nics, { passt: recent }), netdevId: nic.id })),
     );
     expect(steps.map(({ socket }) => socket)).toEqual(['/run/web1/passt0', '/run/web1/passt1']);
+    const [one, other] = nics.map((nic) => passtNic.plan(nic, aContext(nics, { passt: recent })).notes);
+    expect([one, other]).toEqual([[], [expect.stringContaining("the host's address here as on net0")]]);
     expect(steps.map(({ log }) => log)).toEqual(['/state/vms/web1/passt.net0.log', '/state/vms/web1/passt.lan.log']);
   });
 
