@@ -51,13 +51,12 @@ export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor |
   const { profile, system, places, user, runAs } = options;
   const nics = profile.nics.filter(({ kind }) => kind === 'tap' || kind === 'macvtap');
   if (nics.length === 0) return undefined;
+  // after unshare --net alone /sys tells of other interfaces: then none is known
+  const known = sysfsIsOwn();
   const parents = nics.flatMap((nic) => (nic.kind === 'macvtap' ? [nic.parent] : []));
   return {
-    links: Object.fromEntries(
-      nics.flatMap((nic) => namesOf(nic, { state: places.state, vm: profile.name })).flatMap(named),
-    ),
-    // after unshare --net alone /sys tells of other interfaces: then none is known
-    others: sysfsIsOwn() ? listHostLinks().toSorted() : [],
+    links: known ? readNamed(nics.flatMap((nic) => namesOf(nic, { state: places.state, vm: profile.name }))) : {},
+    others: known ? listHostLinks().toSorted() : [],
     ...(await readRights(system, places)),
     tun: readTun(runAs, user),
     vhost: readVhost(runAs, user),
@@ -77,9 +76,9 @@ function namesOf(nic: Nic, vm: { readonly state: string; readonly vm: string }):
   ];
 }
 
-function named(name: string): [string, HostLink][] {
-  const link = sysfsIsOwn() ? readHostLink(name) : undefined;
-  return link === undefined ? [] : [[name, link]];
+function readNamed(names: readonly string[]): Record<string, HostLink> {
+  const found = names.map((name) => readHostLink(name)).filter((link) => link !== undefined);
+  return Object.fromEntries(found.map((link) => [link.name, link]));
 }
 
 async function readRights(system: System, places: Places): Promise<Pick<LinkDoor, 'rights' | 'sudo'>> {

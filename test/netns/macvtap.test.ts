@@ -10,6 +10,7 @@ import {
   testFacts,
   type Home,
 } from '../harness/harness.ts';
+import { parseDocument } from '../harness/document.ts';
 import { argvOf, detach, leftOf, nothingLeft, rowOf, statusOf, still } from '../cli/a-vm.ts';
 import { createSudo } from './a-sudo.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
@@ -21,7 +22,7 @@ interface Shown {
 }
 
 const show = async (home: Home, vm: string): Promise<Shown> =>
-  JSON.parse((await home.qrun(['show', vm, '--json'])).stdout) as Shown;
+  parseDocument('show', (await home.qrun(['show', vm, '--json'])).stdout) as Shown;
 
 const refusal = async (home: Home, vm: string): Promise<{ status: number; stderr: string }> => {
   const { status, stderr } = await home.qrun(['run', vm, '-d']);
