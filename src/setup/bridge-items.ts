@@ -57,6 +57,15 @@ export function keptBySetup({ recorded, manager }: SetupFacts, now: WholeBridge 
   return [...new Set([...names, ...(now === undefined || now.foreign ? [] : [now.item.name])])];
 }
 
+/** Which network card is a port of which bridge, by this setup or an earlier one. */
+export function uplinksOf({ recorded }: SetupFacts, now: WholeBridge | undefined): { link: string; bridge: string }[] {
+  const earlier = recorded.flatMap(({ item }) =>
+    item.kind === 'uplink' ? [{ link: item.link, bridge: item.bridge }] : [],
+  );
+  if (now?.uplink === undefined || earlier.some(({ bridge }) => bridge === now.item.name)) return earlier;
+  return [...earlier, { link: now.uplink.name, bridge: now.item.name }];
+}
+
 const forms: Readonly<Record<HostManager, Form>> = {
   'network-manager': networkManager,
   networkd,
@@ -152,7 +161,9 @@ function notesOf({ item: { name }, foreign, addresses, uplink }: WholeBridge, fa
     notes.push(`nobody makes ${name} again at the next start of the host: there is no systemd; sudo qrun setup does`);
   if (uplink !== undefined && facts.manager === 'ifupdown')
     notes.push(`/etc/network/interfaces: change "iface ${uplink.name} inet …" to "iface ${uplink.name} inet manual"`);
-  if (uplink?.dynamic === true && facts.manager !== 'network-manager' && facts.manager !== 'networkd')
+  const asks =
+    facts.manager === 'network-manager' || facts.manager === 'networkd' || facts.watchers.dhcpcd !== undefined;
+  if (uplink?.dynamic === true && !asks)
     notes.push(`${uplink.name} has its address by DHCP: let your DHCP client ask on ${name} from now on`);
   return notes;
 }

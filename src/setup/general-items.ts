@@ -16,6 +16,8 @@ export interface GeneralInput {
   readonly group: string | undefined;
   /** Bridges that setup made and nobody but setup keeps: network managers leave them alone. */
   readonly bridges: readonly string[];
+  /** Which network card is a port of which bridge. */
+  readonly uplinks: readonly { readonly link: string; readonly bridge: string }[];
 }
 
 export function generalItems(input: GeneralInput): SetupItem[] {
@@ -89,8 +91,10 @@ function udevItems({ watchers }: SetupFacts): SetupItem[] {
   ];
 }
 
-function unmanagedItems({ facts: { watchers }, bridges }: GeneralInput): SetupItem[] {
+function unmanagedItems({ facts: { watchers }, bridges, uplinks }: GeneralInput): SetupItem[] {
   const names = [ownNames, ...bridges];
+  // an address of the LAN's is asked for on the bridge then, and on its port no more
+  const lan = uplinks.map(({ bridge }) => bridge);
   const items: SetupItem[] = [];
   if (watchers.networkManager)
     items.push(
@@ -119,7 +123,7 @@ function unmanagedItems({ facts: { watchers }, bridges }: GeneralInput): SetupIt
       kind: 'line',
       what: 'dhcpcd leaves them alone',
       path: watchers.dhcpcd,
-      line: `denyinterfaces ${names.join(' ')}`,
+      line: `denyinterfaces ${[...names.filter((name) => !lan.includes(name)), ...uplinks.map(({ link }) => link)].join(' ')}`,
       mode: 0o644,
     });
   return items;

@@ -10,6 +10,8 @@ export interface SetupHost {
 export interface SetupKind<I extends SetupItem> {
   /** Nothing is to be done. */
   readonly isDone: (item: I, host: SetupHost) => boolean;
+  /** The rest is worth having without it: where the host refuses it, that is said, and setup goes on. */
+  readonly optional?: true;
   /** What `isDone` sees may be half of it: once begun, all actions are made again. */
   readonly resumes?: true;
   /** What taking it back needs to know of the time before. Asked once, before anything of the item was done. */

@@ -1,6 +1,6 @@
 /** `SetupOptions + SetupFacts → SetupPlan`. Pure: what is wrong is said here, before anything of the host is touched. */
 import { QrunError } from '../errors.ts';
-import { bridgeItems, completeBridge, keptBySetup } from './bridge-items.ts';
+import { bridgeItems, completeBridge, keptBySetup, uplinksOf } from './bridge-items.ts';
 import { faultsOfOptions } from './check.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { generalItems } from './general-items.ts';
@@ -19,7 +19,7 @@ export function planSetup(options: SetupOptions, facts: SetupFacts): SetupPlan {
   const group = options.group ?? recordedGroup(facts);
   const bridge = completeBridge(options, facts);
   const bridges = keptBySetup(facts, bridge);
-  const general = generalItems({ facts, group, bridges });
+  const general = generalItems({ facts, group, bridges, uplinks: uplinksOf(facts, bridge) });
   if (bridge === undefined) return { items: general, notes: groupNotes(group) };
   const { items, notes } = bridgeItems(bridge, facts, group);
   return { items: [...general, ...items], notes: [...notes, ...groupNotes(group)] };

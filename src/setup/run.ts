@@ -57,14 +57,16 @@ export async function applySetup(options: SetupOptions, context: SetupContext): 
     };
     const made = makeHostDirectory(context.places);
     keep({ ...now, made: [...new Set([...now.made, ...made])] });
+    const refused: string[] = [];
     for (const item of plan.items) {
       try {
         applyItem(item, now, { ...context, keep });
       } catch (error) {
-        throw withWayOn(error, item);
+        if (kindOf(item).optional !== true || !(error instanceof QrunError)) throw withWayOn(error, item);
+        refused.push(`${item.what}: ${[error.message, ...error.causes].join('; ')}`);
       }
     }
-    return plan;
+    return { ...plan, notes: [...refused, ...plan.notes] };
   });
 }
 

@@ -192,6 +192,20 @@ test('a step that fails is told with the way on; the same command goes on from t
   expect(host.look()).toEqual(fresh);
 });
 
+test('what a container refuses and nobody needs is said, and the rest is made', async (context) => {
+  const host = await createSetupHost(context);
+  const fresh = host.look();
+  host.sh('mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys');
+  const { stderr } = await host.mustSetup(...bridge);
+  expect(stderr).toMatch(/^note: guests of `kind: user` may ping: sysctl .* failed/m);
+  expect(host.look()['addresses']).toContain('10.0.5.1/24');
+  host.sh('umount /proc/sys');
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+  await host.mustSetup(...bridge);
+  expect(host.look()['ping']).toBe('0\t2147483647\n');
+});
+
 test('a record that another user could have written is not followed', async (context) => {
   const host = await createSetupHost(context);
   await host.mustSetup(...bridge);

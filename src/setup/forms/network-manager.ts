@@ -4,7 +4,6 @@ import { gatewayOf, lastingAddresses, lastingRoutes, type Form, type FormInput }
 
 export const networkManager: Form = (input) => {
   const { bridge, uplink } = input;
-  const reload = [['nmcli', 'connection', 'reload']];
   const file = (name: string, what: string, lines: readonly string[]) =>
     // it reads none that others can read
     ownFile({
@@ -12,7 +11,11 @@ export const networkManager: Form = (input) => {
       path: `/etc/NetworkManager/system-connections/${name}.nmconnection`,
       lines,
       mode: 0o600,
-      reload,
+      // it takes over what is made now; when the file was removed there is nothing to be brought up
+      reload: [
+        ['nmcli', 'connection', 'reload'],
+        ['nmcli', '--wait', '10', 'connection', 'up', name],
+      ],
     });
   const own = `qrun-${bridge.name}`;
   return [

@@ -8,9 +8,10 @@ export const directory: SetupKind<DirectoryItem> = {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     return stat?.isDirectory() === true && stat.uid === 0 && (stat.mode & 0o7777) === mode;
   },
-  before: () => ({}),
+  before: ({ path }) => ({ existed: lstatSync(path, { throwIfNoEntry: false }) !== undefined }),
   actions: ({ path, mode }) => [{ do: 'mkdir', path, mode }],
-  whyKept: ({ path }) => {
+  whyKept: ({ path }, { existed }) => {
+    if (existed === true) return undefined;
     const count = entriesOf(path).length;
     if (count === 0) return undefined;
     return {
@@ -18,7 +19,8 @@ export const directory: SetupKind<DirectoryItem> = {
       forget: true,
     };
   },
-  undo: ({ path }) => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : [{ do: 'rmdir', path }]),
+  undo: ({ path }, { existed }) =>
+    existed === true || lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : [{ do: 'rmdir', path }],
 };
 
 function entriesOf(path: string): string[] {

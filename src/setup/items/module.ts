@@ -8,6 +8,8 @@ const directoryOf = (name: string): string => `/sys/module/${name}`;
 export const isLoaded = (name: string): boolean => statSync(directoryOf(name), { throwIfNoEntry: false }) !== undefined;
 
 export const module: SetupKind<ModuleItem> = {
+  // a container may not, and a kernel may be locked down
+  optional: true,
   isDone: ({ name }) => isLoaded(name),
   before: () => ({}),
   actions: ({ name }) => [{ do: 'run', argv: ['modprobe', name] }],

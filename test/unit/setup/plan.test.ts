@@ -177,6 +177,15 @@ describe('an uplink', () => {
     expect(found).toMatchObject({ status, message: expect.stringContaining(said) });
   });
 
+  test('dhcpcd asks on the bridge then, and on the card no more', () => {
+    const watchers = { networkManager: false, networkd: false, dhcpcd: '/etc/dhcpcd.conf', udev: false };
+    const uplink = { ...someUplink, dynamic: true };
+    const { items, notes } = plan(options, { uplink, watchers });
+    expect(items).toContainEqual(expect.objectContaining({ kind: 'line', line: 'denyinterfaces qr-* eth1' }));
+    expect(notes).toEqual([]);
+    expect(plan(options, { uplink }).notes.join()).toContain('let your DHCP client ask on br0');
+  });
+
   test('--yes takes even the only way out', () => {
     const uplink = { ...someUplink, onlyWayOut: true };
     expect(ids({ ...options, yes: true }, { uplink })).toContain('uplink:eth1');
