@@ -5,6 +5,7 @@ import { QrunError } from '../../../src/errors.ts';
 import { orderOf } from '../../../src/lab/order.ts';
 import { isLab } from '../../../src/lab/parse.ts';
 import { labOf } from './lab-text.ts';
+import { runs } from '../quick.ts';
 
 /** Mostly what may stand there, else what may not. */
 const mostly = <T, U>(good: readonly T[], bad: readonly U[]) =>
@@ -60,7 +61,7 @@ test('a lab of any shape is valid and has an order, or is told what is wrong, an
         }
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
   expect(valid).toBeGreaterThan(0);
 });
@@ -78,6 +79,6 @@ test('any text is taken as it is', () => {
         }
       });
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   );
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { buildMap } from '../../../src/map/build-map.ts';
 import { escapeXml, renderSvg } from '../../../src/map/render-svg.ts';
 import { anyMap, mcastNic, networkNic, networkOf, nicOf, userNic, vmOf } from './a-map.ts';
+import { runs } from '../quick.ts';
 
 /** What is wrong with it as XML: elements that do not nest, bare signs, characters that XML has not. Undefined: nothing. */
 function faultOfXml(text: string): string | undefined {
@@ -57,7 +58,7 @@ test('whatever names, paths and states hold, the picture is XML of the elements 
       expect(elementsOf(svg).filter((name) => !ours.includes(name))).toEqual([]);
       expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

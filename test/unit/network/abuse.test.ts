@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { errorOf, networkOf, saidOf } from './network-text.ts';
+import { runs } from '../quick.ts';
 
 describe('ABUSE 13: what YAML takes for something else is never taken for a number', () => {
   test.for<[string, string, string]>([
@@ -133,7 +134,7 @@ describe('ABUSE 36: nothing gets into a configuration that could be more than a 
         if (error === undefined) expect(networkOf(text).name).toBe('lab');
         else for (const { line } of error.faults) expect(line).toBeLessThanOrEqual(text.split('\n').length);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 });

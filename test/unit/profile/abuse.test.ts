@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { QrunError } from '../../../src/errors.ts';
 import { directory, errorOf, faultsOf, profileOf, saidOf } from './profile-text.ts';
+import { runs } from '../quick.ts';
 
 const nic = (keys: string): string => `nics: [{ kind: user, ${keys} }]`;
 
@@ -192,20 +193,23 @@ describe('YAML', () => {
           expect(candidate).toContain(source);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
   test.each([
-    ['keys', Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`).join('\n')],
-    ['nics', `nics: [${'user,'.repeat(50_000)}]`],
-    ['disks', `disks: [${Array.from({ length: 20_000 }, (_, index) => `${index}.img`).join(',')}]`],
-    ['forwards', nic(`forwards: [${Array.from({ length: 20_000 }, (_, index) => `"${index + 1}:1"`).join(',')}]`)],
-    ['anchors', '&a '.repeat(80_000)],
-    ['colons', ': '.repeat(120_000)],
-    ['empty documents', '---\n'.repeat(60_000)],
-    ['one long key', `${'k'.repeat(200_000)}: 1`],
-    ['one long path', `cdrom: ${'k/'.repeat(100_000)}`],
+    ['keys', Array.from({ length: runs(20_000) }, (_, index) => `k${index}: 1`).join('\n')],
+    ['nics', `nics: [${'user,'.repeat(runs(50_000))}]`],
+    ['disks', `disks: [${Array.from({ length: runs(20_000) }, (_, index) => `${index}.img`).join(',')}]`],
+    [
+      'forwards',
+      nic(`forwards: [${Array.from({ length: runs(20_000) }, (_, index) => `"${index + 1}:1"`).join(',')}]`),
+    ],
+    ['anchors', '&a '.repeat(runs(80_000))],
+    ['colons', ': '.repeat(runs(120_000))],
+    ['empty documents', '---\n'.repeat(runs(60_000))],
+    ['one long key', `${'k'.repeat(runs(200_000))}: 1`],
+    ['one long path', `cdrom: ${'k/'.repeat(runs(100_000))}`],
   ])('a quarter of a megabyte of %s is faults, at most a hundred', (_, text) => {
     const { length } = faultsOf(text);
     expect(length).toBeGreaterThanOrEqual(1);

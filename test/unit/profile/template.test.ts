@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { quoted, renderNewProfile } from '../../../src/profile/template.ts';
 import { directory, faultsOf, profileOf } from './profile-text.ts';
+import { runs } from '../quick.ts';
 
 /** Text without what no value of a profile may hold. */
 const printable = fc
@@ -93,7 +94,7 @@ describe('renderNewProfile', () => {
         expect(profile.disks.map(({ written }) => written)).toEqual(rest.disk === undefined ? [] : [rest.disk]);
         expect(profile.nics).toHaveLength(Math.max(1, rest.nic.length));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -125,7 +126,7 @@ describe('quoted', () => {
         expect(parse(`- ${quoted(text)}`)).toEqual([text]);
         expect(quoted(text)).not.toMatch(/[\n\r]/);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

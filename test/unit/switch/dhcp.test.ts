@@ -11,6 +11,7 @@ import { createLeaseFile, parseLeases, renderLeases } from '../../../src/switch/
 import { LeaseTable, maxLeases, type Lease } from '../../../src/switch/lease-table.ts';
 import { address, dhcpDatagram, dhcpPayload, dhcpReply, ipOf, macOf, type DhcpText } from './a-frame.ts';
 import { dhcpSettings, keptLog } from './a-network.ts';
+import { runs } from '../quick.ts';
 
 const discover = 1;
 const request = 3;
@@ -441,7 +442,7 @@ describe('ABUSE: whatever guests send', () => {
         const answer = server.answer({ ...dhcpDatagram({ mac: mac(1), type: discover }), payload: bytes }, 0);
         expect(answer?.length ?? 0).toBeLessThanOrEqual(1518);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -7,6 +7,7 @@ import { parseDatagram } from '../../../src/switch/frame.ts';
 import { buildNameTable } from '../../../src/switch/name-table.ts';
 import { dnsQuestion, framesOf, ipOf } from './a-frame.ts';
 import { subnet } from './a-network.ts';
+import { runs } from '../quick.ts';
 
 const names = buildNameTable({
   domain: 'lab.test',
@@ -223,7 +224,7 @@ describe('ABUSE: questions that are none', () => {
           });
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

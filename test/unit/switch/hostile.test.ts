@@ -17,6 +17,7 @@ import {
   udpFrame,
 } from './a-frame.ts';
 import { fakeNetwork } from './a-network.ts';
+import { runs } from '../quick.ts';
 
 const hostile = '52:54:00:00:00:66';
 const victim = '52:54:00:00:00:01';
@@ -92,7 +93,7 @@ describe('ABUSE: any frames of a guest', () => {
         expect(net.hub.knownMacs).toBeLessThanOrEqual(frames.length);
         expect(net.log.lines.length).toBeLessThanOrEqual(60);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -116,7 +117,7 @@ describe('ABUSE: any frames of a guest', () => {
         const leases = net.dhcp.leases.all;
         expect(leases.filter(({ ip }) => ip === 0x0a2c_0032)).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -131,7 +132,7 @@ describe('ABUSE: any frames of a guest', () => {
           expect(net.web1.heard().length).toBeLessThanOrEqual(1);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

@@ -4,14 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkName } from '../../../src/network/network.ts';
-import type { NetworkPlan } from '../../../src/network/network-plan.ts';
-import type { NetworkScript } from '../../../src/network/network-script.ts';
-import type { MemberStep, Step } from '../../../src/plan/step.ts';
-import { readJournal } from '../../../src/journal/journal.ts';
-import { renderShell } from '../../../src/report/shell.ts';
-import { endMarked, findMarked } from '../../../src/system/marked.ts';
-import { aPlan, describeStep } from './a-plan.ts';
+import type { NetworkName } from '../../src/network/network.ts';
+import type { NetworkPlan } from '../../src/network/network-plan.ts';
+import type { NetworkScript } from '../../src/network/network-script.ts';
+import type { MemberStep, Step } from '../../src/plan/step.ts';
+import { readJournal } from '../../src/journal/journal.ts';
+import { renderShell } from '../../src/report/shell.ts';
+import { endMarked, findMarked } from '../../src/system/marked.ts';
+import { aPlan, describeStep } from '../unit/report/a-plan.ts';
 
 let dir: string;
 let mark: string;

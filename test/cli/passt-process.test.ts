@@ -4,12 +4,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PasstStep } from '../../../src/plan/step.ts';
-import { passt } from '../../../src/resources/passt.ts';
-import { AutoPortTaken } from '../../../src/resources/port.ts';
-import { readIdentity, readProcess } from '../../../src/system/processes.ts';
-import { createSystem } from '../../../src/system/real.ts';
-import type { RunResult, System } from '../../../src/system/system.ts';
+import type { PasstStep } from '../../src/plan/step.ts';
+import { passt } from '../../src/resources/passt.ts';
+import { AutoPortTaken } from '../../src/resources/port.ts';
+import { readIdentity, readProcess } from '../../src/system/processes.ts';
+import { createSystem } from '../../src/system/real.ts';
+import type { RunResult, System } from '../../src/system/system.ts';
 
 let place: string;
 const children: ChildProcess[] = [];

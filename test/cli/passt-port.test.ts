@@ -1,9 +1,9 @@
 /** passt takes each connection at once; these are what it then does. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import type { PlannedForward } from '../../../src/plan/launch-plan.ts';
-import { waitForPasstPort } from '../../../src/supervise/passt-port.ts';
-import { aForward } from '../qemu/a-profile.ts';
+import type { PlannedForward } from '../../src/plan/launch-plan.ts';
+import { waitForPasstPort } from '../../src/supervise/passt-port.ts';
+import { aForward } from '../unit/qemu/a-profile.ts';
 
 const servers: Server[] = [];
 const sockets: Socket[] = [];

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { watchDirectory, type DirectoryWatchOptions } from '../../../src/switch/directory-watch.ts';
-import { keptLog } from './a-network.ts';
-import { until } from './a-process.ts';
+import { watchDirectory, type DirectoryWatchOptions } from '../../src/switch/directory-watch.ts';
+import { keptLog } from '../unit/switch/a-network.ts';
+import { until } from '../unit/switch/a-process.ts';
 
 let directory = '';
 const ends: (() => void)[] = [];
