@@ -1,6 +1,6 @@
 /**
- * Places where a test can make qrun die, throw or hang: one before and one after everything that changes the host.
- * `QRUN_FAILPOINT=NAME:kill|throw|hang` arms one; `QRUN_FAILPOINT_LIST=FILE` writes down the names that a run passes.
+ * Places where a test can make qrun die, throw, hang or stop until SIGCONT: one before and one after everything that changes the host.
+ * `QRUN_FAILPOINT=NAME:kill|throw|hang|stop` arms one; `QRUN_FAILPOINT_LIST=FILE` writes down the names that a run passes.
  * Both only ever harm the process whose environment says so.
  */
 import { appendFileSync } from 'node:fs';
@@ -16,5 +16,6 @@ export function failpoint(name: string): void {
   const how = armed.slice(split + 1);
   if (how === 'kill') process.kill(process.pid, 'SIGKILL');
   if (how === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600_000);
+  if (how === 'stop') process.kill(process.pid, 'SIGSTOP');
   if (how === 'throw') throw new QrunError('host-failed', `failpoint ${name}`);
 }

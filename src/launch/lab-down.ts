@@ -8,6 +8,7 @@ import { descend } from './descend.ts';
 import type { LabContext } from './lab-context.ts';
 import { lowerNetwork, titleOf } from './lab-networks.ts';
 import { stopVm } from './stop-vm.ts';
+import { readVm } from './vms.ts';
 
 export interface LabDownContext extends LabContext {
   /** Is given each error as it comes: one VM that cannot be stopped keeps no other up. */
@@ -23,6 +24,8 @@ export interface LabDown {
 
 /** Guests that power down keep no processor of ours busy. */
 const stopsAtOnce = 32;
+/** Who is not gone by then is told of: nobody should look at nothing for a minute. */
+const soonMs = 2000;
 
 export async function labDown(lab: Together, context: LabDownContext): Promise<LabDown> {
   const stopped = new Map<VmName, boolean>();
@@ -38,14 +41,21 @@ export async function labDown(lab: Together, context: LabDownContext): Promise<L
       context.tellError(error);
     }
   };
-  await descend(
-    lab.vms,
-    ({ name }) =>
-      attempt(name, async () => {
-        stopped.set(name, await stopOne(name, context));
-      }),
-    stopsAtOnce,
-  );
+  const stop = (vms: Together['vms']): Promise<void> =>
+    descend(
+      vms,
+      ({ name }) =>
+        attempt(name, async () => {
+          stopped.set(name, await stopOne(name, context));
+        }),
+      stopsAtOnce,
+    );
+  await stop(lab.vms);
+  // an `up` that was at work meanwhile may have started what was passed; what it starts from now on it ends itself, for it sees what was stopped
+  if ([...stopped.values()].includes(true))
+    await stop(
+      lab.vms.filter(({ name }) => stopped.get(name) === false && readVm(context, name, true).pid !== undefined),
+    );
   for (const { name: network } of lab.networks.toReversed())
     await attempt(titleOf(network), async () => {
       const state = await lowerNetwork(network, context);
@@ -62,10 +72,22 @@ const networkWords = {
 } as const;
 
 async function stopOne(name: VmName, context: LabContext): Promise<boolean> {
+  const { state, record } = readVm(context, name);
+  const timeoutS = context.timeoutS ?? record?.shutdownTimeoutS ?? 60;
+  let told = timeoutS === 0;
+  const tellWait = (): void => {
+    if (told) return;
+    told = true;
+    context.tell(name, 'working', `${state === 'paused' ? 'was paused, and ' : ''}has ${timeoutS} s to power down`);
+  };
+  if (state === 'paused') tellWait();
   const ran = await stopVm(name, context, {
     from: 'power-down',
     ...(context.timeoutS !== undefined && { timeoutS: context.timeoutS }),
-    onProgress: (rung, elapsedMs) => context.tell(name, 'waiting', `${rung}, ${Math.round(elapsedMs / 1000)} s`),
+    onProgress: (rung, elapsedMs) => {
+      if (elapsedMs >= soonMs) tellWait();
+      context.tell(name, 'waiting', `${rung}, ${Math.round(elapsedMs / 1000)} s`);
+    },
   });
   context.tell(name, 'done', ran ? 'stopped' : 'did not run');
   return ran;

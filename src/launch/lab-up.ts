@@ -4,12 +4,14 @@
  * what this command has started is ended again in the opposite order; what ran before runs on. A `kill -9` in the middle leaves ordinary VMs, which
  * `qrun down` ends.
  */
+import { failpoint } from '../journal/failpoint.ts';
 import type { Together } from '../lab/merge.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LabContext } from './lab-context.ts';
 import { undone } from './lab-errors.ts';
 import { raiseNetworks, type Raised } from './lab-networks.ts';
 import { loadProfiles, planLab } from './lab-plans.ts';
+import { requireStanding } from './lab-standing.ts';
 import { LabStart, type LabVmResult, type StartedVm } from './lab-start.ts';
 import { undoLab } from './lab-undo.ts';
 
@@ -30,7 +32,10 @@ export async function labUp(lab: Together, given: LabContext): Promise<LabUp> {
     const plans = await planLab(lab.vms, profiles, context);
     throwIfInterrupted(context);
     const start = new LabStart({ vms: lab.vms, profiles, plans, started }, context);
-    return { vms: await start.run(), networks: raised };
+    const results = await start.run();
+    failpoint('lab-started');
+    await requireStanding(lab.vms, results, context);
+    return { vms: results, networks: raised };
   } catch (error) {
     throw undone(error, await undoLab({ vms: lab.vms, started, raised }, context));
   }

@@ -119,6 +119,47 @@ describe('a lab', () => {
     await expectNothingLeft(home);
   });
 
+  test('that is taken down while it comes up: up says so, and nothing of it is left', async (context) => {
+    needsQemu(context);
+    const home = createLab('vms: [db, web1, web2]');
+    // `down` comes when all run, and `up` has not looked at them again
+    const up = home.start(['up', 'lab.yaml'], { env: { QRUN_FAILPOINT: 'lab-started:stop' } });
+    await waitUntil(() => / T /.test(readFileSync(`/proc/${up.pid}/stat`, 'utf8')), 10_000);
+    expect(await running(home)).toHaveLength(3);
+    expect((await home.qrun(['down', 'lab.yaml'])).status).toBe(0);
+    up.kill('SIGCONT');
+    const { status, stderr } = await up.end;
+    expect(stderr).toMatch(/lab\.yaml:1: \w+ was ended by another qrun while the lab came up/);
+    expect(status).toBe(4);
+    await expectNothingLeft(home);
+  });
+
+  test('that several bring up and take down at once ends as the last one wanted it, and never half', async (context) => {
+    needsQemu(context);
+    const home = createLab('vms: [db, web1, web2]');
+    for (let round = 0; round < 4; round++) {
+      const up = home.qrun(['up', 'lab.yaml']);
+      await new Promise((resolve) => setTimeout(resolve, 150 + round * 100));
+      const down = await home.qrun(['down', 'lab.yaml']);
+      expect(down.status).toBe(0);
+      const { status } = await up;
+      expect([0, 4]).toContain(status);
+      const left = await running(home);
+      expect({ status, left }).toEqual({ status, left: status === 0 && left.length > 0 ? ['db', 'web1', 'web2'] : [] });
+      await home.qrun(['down', 'lab.yaml']);
+    }
+    await expectNothingLeft(home);
+  });
+
+  test('of guests that stand still: `down` says at once how long they have', async (context) => {
+    needsQemu(context);
+    const home = createLab('vms: [db]');
+    expect((await home.qrun(['up', 'lab.yaml'])).status).toBe(0);
+    const down = await home.qrun(['down', 'lab.yaml', '--timeout', '1']);
+    expect(down).toMatchObject({ status: 0, stderr: 'db was paused, and has 1 s to power down\ndb stopped\n' });
+    await expectNothingLeft(home);
+  });
+
   test('shows a row for each VM on a terminal, and leaves the last state of each', async (context) => {
     needsQemu(context);
     const home = createLab(diamond);
