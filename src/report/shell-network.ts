@@ -42,10 +42,10 @@ export function joinLines(step: MemberStep, { scripts, describe, locks }: JoinWi
   ];
 }
 
-/** When its files are gone, whoever is last ends the network, and the script waits for it. */
+/** When its files are gone, whoever is last ends the network, and the script waits for it. 4: others are on it still. */
 export function leaveLines(step: MemberStep, number: number, scripts: NetworkScripts): readonly string[] {
-  const { release } = scriptOf(step, scripts);
-  return [`[ "$taken" -lt ${number} ] || { exec ${step.fd}>&- && ${shellWords(release)}; } || left=1`];
+  const release = shellWords(scriptOf(step, scripts).release);
+  return [`[ "$taken" -lt ${number} ] || { exec ${step.fd}>&-; ${release} || [ "$?" -eq 4 ]; } || left=1`];
 }
 
 function scriptOf({ network }: MemberStep, scripts: NetworkScripts): NetworkScript {

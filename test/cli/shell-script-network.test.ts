@@ -61,7 +61,7 @@ function steps(): Step[] {
 const release = (): string[] => [
   '/bin/sh',
   '-c',
-  `echo released >>"$1/released"; flock -w 2 "$1/state/locks/users.lab" true || exit 0
+  `echo released >>"$1/released"; flock -w 2 "$1/state/locks/users.lab" true || exit 4
    while found=$(grep -lzxs "QRUN_SERVICE=$2" /proc/[0-9]*/environ || :) && [ -n "$found" ]; do
      for one in $found; do one=\${one#/proc/}; kill -9 "\${one%/environ}" 2>/dev/null; done
    done
@@ -197,6 +197,11 @@ cat "${dir}/said" >&4; set qemu; ${locks} >&4`;
     expect(readFileSync(at('released'), 'utf8')).toBe('released\n');
     expect(existsSync(at('net/network.json'))).toBe(true);
     expect(existsSync(at('net/members/web1.net0.json'))).toBe(false);
+  });
+
+  test('that its release could not end is 5', () => {
+    const { status } = run(write(':', { ...scriptOf(), release: ['/bin/sh', '-c', 'exit 5'] }));
+    expect(status).toBe(5);
   });
 
   test('of which another run left things behind is not touched', () => {

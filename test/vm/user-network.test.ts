@@ -97,6 +97,7 @@ test.for(bothQemus)(
 
     // the same over IPv6
     const global = "ip -6 -o addr show dev eth0 scope global | sed -n 's#.*inet6 \\(fd66:[^/]*\\)/64.*#\\1#p'";
+    await eventually(async () => (await web2.run(global)) !== '', 30_000);
     const six = await web2.run(global);
     expect(six).toMatch(/^fd66::[0-9a-f:]+$/);
     expect(await web1.run(get(`[${six}]/`))).toMatch(/^qrun-guest web2\n/);
@@ -146,7 +147,7 @@ test('established TCP survives a kill -9 of the switch and of the gateway, forwa
   const [web1, web2, vm3] = (await openAll(home, ['web1', 'web2', 'vm3'])) as [GuestShell, GuestShell, GuestShell];
   const addresses = await addressesOf(home);
   const added = await home.qrun(['net', 'forward', 'lab', 'auto:web2:80']);
-  expect(added).toMatchObject({ status: 0 });
+  expect({ status: added.status, stderr: added.stderr }).toMatchObject({ status: 0 });
   const [port80, added80] = (await infoOf(home, 'lab')).forwards
     .filter(({ guestPort }) => guestPort === 80)
     .map(({ hostPort }) => hostPort) as [number, number];
