@@ -303,13 +303,24 @@ function positionalsOf(
     else if (first !== undefined) args[name] = first;
   }
   const extra = own[next];
-  if (extra !== undefined) throw usage(command, `${JSON.stringify(extra)} is one argument too many`);
+  if (extra !== undefined) throw tooMany(command, extra);
   return args;
 }
 
 const notAChoice = (command: AnyCommand, written: string, choices: readonly string[]): QrunError =>
   usage(command, `${written} is one of ${choices.join(', ')}`);
 
-function usage(command: AnyCommand, message: string): QrunError {
-  return new QrunError('usage', `qrun ${command.name}: ${message}`, { hint: `qrun ${command.name} --help` });
+/** It may be what one of the options wants. */
+function tooMany(command: AnyCommand, extra: string): QrunError {
+  const option = Object.entries(command.arguments).find(
+    ([, spec]) => spec.as === 'option' && 'choices' in spec && spec.choices?.includes(extra) === true,
+  )?.[0];
+  const message = `${JSON.stringify(extra)} is one argument too many`;
+  return option === undefined
+    ? usage(command, message)
+    : usage(command, message, `qrun ${command.name} --${flagOf(option)} ${extra}`);
+}
+
+function usage(command: AnyCommand, message: string, hint: string = `qrun ${command.name} --help`): QrunError {
+  return new QrunError('usage', `qrun ${command.name}: ${message}`, { hint });
 }

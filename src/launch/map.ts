@@ -115,11 +115,12 @@ function foundNetwork(row: NetworkRow, { places }: LaunchContext): FoundNetwork 
     ...(transport !== null && { transport }),
     ...(scope !== null && { scope }),
     ...(subnet !== null && { subnet }),
-    forwards: forwards.map(({ protocol, hostAddress, hostPort, guest, guestPort }) => ({
+    forwards: forwards.map(({ protocol, hostAddress, hostPort, guest, guestAddress, guestPort }) => ({
       protocol,
       hostAddress,
       hostPort,
       guest,
+      guestAddress,
       guestPort,
     })),
   };

@@ -28,6 +28,7 @@ export interface SshOptions {
 
 export interface SshContext extends Where {
   readonly warn: (message: string) => void;
+  readonly note: (message: string) => void;
   readonly detail: (message: string) => void;
 }
 
@@ -72,6 +73,9 @@ async function makeWayIn({ vm }: RunningVm, network: NetworkName, context: SshCo
     throw new QrunError('host-failed', `${network}: no forward to ${vm}:${sshPort} could be added`, {
       hint: `qrun net forward ${network} auto:${vm}:${sshPort}`,
     });
+  context.note(
+    `${added.hostAddress}:${added.hostPort} leads to port ${sshPort} of ${vm} from now on; to undo that: qrun net forward ${network} ${added.hostPort} --remove`,
+  );
   return { address: added.hostAddress, port: added.hostPort, by: `a new forward of the network ${network}` };
 }
 

@@ -37,6 +37,8 @@ export interface MapForward {
   readonly hostPort: number | 'auto';
   /** A VM's name or an address. */
   readonly guest: string | null;
+  /** On a managed network: where it really leads. */
+  readonly guestAddress?: string;
   readonly guestPort: number;
 }
 

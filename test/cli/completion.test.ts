@@ -166,3 +166,13 @@ test('a broken state does not disturb the prompt', async () => {
   const { status, stdout, stderr } = await home.qrun(['__complete', 'bash', 'gc', '']);
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'words\n', stderr: '' });
 });
+
+test('with --json the script is in a document', async () => {
+  const home = createHome();
+  const { stdout: script } = await home.qrun(['completion', 'bash']);
+  const { status, stdout } = await home.qrun(['completion', '--json', 'bash']);
+  expect({ status, document: JSON.parse(stdout) as unknown }).toEqual({
+    status: 0,
+    document: { shell: 'bash', script },
+  });
+});

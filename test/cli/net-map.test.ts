@@ -100,6 +100,12 @@ test('a VM on a network that is up', async (context) => {
   expect(stdout).toMatch(
     /^outside\n└── lab · nat · 10\.[0-9.]+\/24 · hub · up\n {4}├── 127\.0\.0\.1:[0-9]+ → web1:80\n {4}└── web1:net0 /,
   );
+  const { networks } = parseDocument('net-map', (await home.qrun(['net', 'map', '--json'])).stdout) as {
+    networks: { name: string; forwards: { guest: string; guestAddress: string }[] }[];
+  };
+  expect(networks.find(({ name }) => name === 'lab')?.forwards).toMatchObject([
+    { guest: 'web1', guestAddress: expect.stringMatching(/^10\.[0-9.]+$/) },
+  ]);
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
 });
 

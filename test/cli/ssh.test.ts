@@ -160,10 +160,15 @@ test('on a network of the user’s: its forward to port 22, else one that is add
   const env = withPath(home, fakeSsh(home, 'fake'));
   const way = async (name: string): Promise<{ by: string; port: number }> => {
     const { status, stderr } = await home.qrun(['ssh', '-v', name], { env });
-    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringMatching(/^by [^:]+: /) });
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringMatching(/^by [^:]+: /m) });
     const words = logged(home, 'fake');
     expect(words).toContain('HostName=127.0.0.1');
-    return { by: stderr.slice(3, stderr.indexOf(':')), port: Number(words[words.indexOf('-p') + 1]) };
+    const by = /^by ([^:]+): /m.exec(stderr)?.[1] ?? '';
+    const port = Number(words[words.indexOf('-p') + 1]);
+    // what stays is said, and how to undo it
+    const isNew = stderr.includes(`to undo that: qrun net forward lab ${port} --remove\n`);
+    expect(isNew).toBe(by.startsWith('a new forward'));
+    return { by, port };
   };
   const second = await way('web2');
   expect(second.by).toBe('a forward of the network lab');

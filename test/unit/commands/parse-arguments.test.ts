@@ -115,6 +115,14 @@ describe('a group of commands', () => {
     await expect(parseArguments(line)).rejects.toMatchObject({ code: 'usage', message });
   });
 
+  test('a word too many that an option wants: the hint has that option', async () => {
+    await expect(parseArguments(['alias', 'bash'])).rejects.toMatchObject({
+      message: 'qrun alias: "bash" is one argument too many',
+      hint: 'qrun alias --shell bash',
+    });
+    await expect(parseArguments(['alias', 'csh'])).rejects.toMatchObject({ hint: 'qrun alias --help' });
+  });
+
   test('what is to come is no VM, and no other command', async () => {
     for (const name of laterCommands) {
       expect(commandNamed(name)).toBeUndefined();

@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   lstatSync,
@@ -21,6 +23,7 @@ import { hook } from '../../../src/resources/hook.ts';
 import { openFile } from '../../../src/resources/open-file.ts';
 import { port } from '../../../src/resources/port.ts';
 import { createSystem } from '../../../src/system/real.ts';
+import { needsRoot } from '../../harness/needs.ts';
 
 let place: string;
 beforeEach(() => {
@@ -50,6 +53,26 @@ describe('directory', () => {
     expect(existsSync(path.join(step().path, 'qmp'))).toBe(false);
     await directory.release(step(), {}, ended);
     await directory.release(step(), undefined, ended);
+    expect(existsSync(step().path)).toBe(false);
+  });
+
+  test('its own directory, which in /tmp somebody else may have made first, must be for nobody else to write', async () => {
+    const parent = path.join(place, 'run');
+    await directory.acquire(step(), context());
+    expect(statSync(parent)).toMatchObject({ uid: process.getuid?.() });
+    expect(statSync(parent).mode & 0o066).toBe(0);
+    await directory.release(step(), undefined, ended);
+    chmodSync(parent, 0o777);
+    await expect(directory.acquire(step(), context())).rejects.toMatchObject({ code: 'unsafe-state' });
+    expect(existsSync(step().path)).toBe(false);
+  });
+
+  test('its own directory as another user made it', async (testContext) => {
+    needsRoot(testContext);
+    const parent = path.join(place, 'run');
+    mkdirSync(parent, { mode: 0o700 });
+    chownSync(parent, 12_345, 12_345);
+    await expect(directory.acquire(step(), context())).rejects.toMatchObject({ code: 'unsafe-state' });
     expect(existsSync(step().path)).toBe(false);
   });
 
