@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Outcome } from './cli.ts';
+import type { CodeCache as CodeCacheType } from './code-cache.ts';
 import { ClosedOutput, writeAll } from './report/output.ts';
 
 /** Put in by the build: the package's version, the files that it is made of and their hash, and the commands with their families. */
@@ -14,6 +15,8 @@ declare const QRUN_SOURCES: readonly string[];
 declare const QRUN_FAMILIES: Readonly<Record<string, string>>;
 
 const bundleFile = 'qrun.cjs';
+/** What most runs do without. */
+const lateFile = 'more.cjs';
 
 interface Bundle {
   readonly main: (argv: readonly string[], options: { readonly packageRoot: string }) => Promise<Outcome>;
@@ -45,38 +48,47 @@ function runBundle(argv: readonly string[]): void {
   const { Script } = require('node:vm') as typeof import('node:vm');
   const { CodeCache, codeCacheDirectory } = require('./code-cache.ts') as typeof import('./code-cache.ts');
   const packageRoot = path.dirname(__dirname);
-  const cache = new CodeCache({
+  const family = familyOf(argv);
+  const cacheOptions = {
     file: path.join(__dirname, bundleFile),
     build: QRUN_BUILD,
-    family: familyOf(argv),
     directory: codeCacheDirectory(packageRoot),
     uid: process.geteuid?.() ?? 0,
-  });
+  };
+  const cache = new CodeCache({ ...cacheOptions, family });
+  /** Its code is kept apart: who does without it need not read that of those who do not. */
+  let lateCache: CodeCacheType | undefined;
+  const cacheOf = (name: string): CodeCacheType =>
+    name === lateFile ? (lateCache ??= new CodeCache({ ...cacheOptions, family: `${family}-more` })) : cache;
   const load = (name: string): unknown => {
     const file = path.join(__dirname, name);
     // what the build writes is ASCII: a one-byte string is the quickest to make
     const source = readFileSync(file, 'latin1');
-    const cachedData = cache.codeOf(name);
+    const cachedData = cacheOf(name).codeOf(name);
     const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
       filename: file,
       ...(cachedData !== undefined && { cachedData }),
     });
-    cache.loaded(name, script);
+    cacheOf(name).loaded(name, script);
     const module: { exports: unknown } = { exports: {} };
     const define = script.runInThisContext() as (...parts: readonly unknown[]) => void;
-    define(module.exports, requireOf(load), module, file, __dirname);
+    define(module.exports, requireOne, module, file, __dirname);
     return module.exports;
   };
+  const requireOne = requireOf(load);
   let done: string | undefined;
-  process.on('exit', () => cache.keep(done));
-  const { main } = load(bundleFile) as Bundle;
+  process.on('exit', () => {
+    cache.keep(done);
+    lateCache?.keep(done);
+  });
+  const { main } = requireOne(`./${bundleFile}`) as Bundle;
   void main(argv, { packageRoot }).then(({ status, command }) => {
     process.exitCode = status;
     if (status === 0) done = command;
   });
 }
 
-/** The libraries beside the bundle are loaded as it is; everything else is Node's own. */
+/** The files of the bundle and the libraries beside it are loaded once each; everything else is Node's own. */
 function requireOf(load: (name: string) => unknown): (id: string) => unknown {
   const libraries = new Map<string, unknown>();
   return (id) => {

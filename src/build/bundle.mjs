@@ -1,11 +1,12 @@
 /**
- * `npm run build`: src/cli.ts → dist/qrun.cjs, one CommonJS file in which `await import()` is a lazily run wrapper, src/boot.ts → dist/boot.cjs,
- * and src/switch/main.ts → dist/switch.cjs, which is a process of its own.
+ * `npm run build`: src/cli.ts → dist/qrun.cjs, launch.cjs and more.cjs (layers.mjs), in which `await import()` is a lazily run wrapper, src/boot.ts →
+ * dist/boot.cjs, and src/switch/main.ts → dist/switch.cjs, which is a process of its own.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
+import { planLayers } from './layers.mjs';
 import { loadSource, root } from './load-source.mjs';
 import { replace } from './replace.mjs';
 
@@ -72,6 +73,28 @@ const apart = {
   },
 };
 
+/**
+ * What our own files use of zod, for a layer that has it for others: as a whole it is five times as much.
+ * @type {import('esbuild').Plugin}
+ */
+const zodNames = {
+  name: 'zod-names',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^zod-names$/ }, ({ path: name }) => ({ path: name, namespace: 'zod-names' }));
+    onLoad({ filter: /.*/, namespace: 'zod-names' }, async () => {
+      const known = Object.keys(await import('zod/mini'));
+      const sources = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .map((file) => readFileSync(path.join(root, 'src', file), 'utf8'))
+        .filter((text) => text.includes(`from 'zod/mini'`));
+      // without the types, which bring the most
+      const codes = await Promise.all(sources.map((text) => transform(text, { loader: 'ts' })));
+      const used = known.filter((name) => codes.some(({ code }) => new RegExp(`\\bz\\.${name}\\b`).test(code)));
+      return { contents: `export { ${used.join(', ')} } from 'zod/mini';`, resolveDir: root };
+    });
+  },
+};
+
 // the help as it is without a terminal, and on most of them: laid out by yargs once, here
 const { renderHelp } = /** @type {typeof import('../commands/help.ts')} */ (await loadSource('src/commands/help.ts'));
 const define = {
@@ -86,12 +109,43 @@ async function compile(name, options) {
   return {
     name,
     contents: outputFiles?.[0]?.contents ?? new Uint8Array(),
-    inputs: Object.keys(metafile?.inputs ?? {}),
+    // what another layer has is told there
+    inputs: Object.keys(metafile?.inputs ?? {}).filter((input) => !input.startsWith('layer:')),
   };
 }
 
+/** @type {(names: readonly string[]) => string[]} */
+const commandFiles = (names) => names.map((name) => `src/commands/${name}.ts`);
+const layers = await planLayers(
+  'src/cli.ts',
+  [
+    {
+      name: 'qrun.cjs',
+      roots: commandFiles(['ls', 'ps', 'logs', 'console', 'monitor', 'pause', 'resume', 'reset', 'complete']),
+    },
+    {
+      name: 'launch.cjs',
+      roots: [
+        ...commandFiles(['run', 'show', 'stop', 'kill', 'wait', 'release', 'new', 'edit', 'rm']),
+        ...['profile/parse', 'profile/settings', 'profile/template'].map((file) => `src/${file}.ts`),
+        ...['qemu/probe-questions', 'qemu/image', 'host/passt', 'supervise/passt-port'].map((file) => `src/${file}.ts`),
+        // it looks for the MACs that are taken
+        'macaddress/index.js',
+      ],
+    },
+    { name: 'more.cjs', roots: [] },
+  ],
+  { ...common, plugins: [apart, replace, lazyModules], define },
+);
+
 const compiled = await Promise.all([
-  compile('qrun.cjs', { entryPoints: ['src/cli.ts'], plugins: [apart, replace, lazyModules], define }),
+  ...layers.map(({ name, contents, plugin }) =>
+    compile(name, {
+      stdin: { contents, resolveDir: root, loader: 'js' },
+      plugins: [zodNames, plugin, apart, replace, lazyModules],
+      define,
+    }),
+  ),
   ...Object.entries(libraries).map(([name, contents]) =>
     compile(libraryFile(name), { stdin: { contents, resolveDir: root }, plugins: [replace], define }),
   ),

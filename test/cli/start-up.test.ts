@@ -184,3 +184,28 @@ test('caches of old versions go after a month; other files stay', async () => {
   expect(existsSync(old)).toBe(false);
   expect(existsSync(other)).toBe(true);
 });
+
+/** The files of the bundle whose code is in a cache. */
+function sourcesIn(file: string): string[] {
+  const bytes = readFileSync(file);
+  const head = JSON.parse(bytes.toString('utf8', 16, 16 + bytes.readUInt32LE(4))) as { parts: { source: string }[] };
+  return head.parts.map(({ source }) => source).toSorted();
+}
+
+test('what starts VMs is not loaded to list them, and networks and labs by neither', async () => {
+  const home = createHome();
+  const file = await madeCache(home);
+  expect(sourcesIn(file)).toEqual(['qrun.cjs']);
+  home.write('c/profiles/plain.yaml', 'memory: 64M\naccel: tcg\n');
+  expect((await home.qrun(['show', 'plain'])).status).toBe(0);
+  const all = codeFiles(home).flatMap(sourcesIn);
+  expect(all).toContain('launch.cjs');
+  expect(all).not.toContain('more.cjs');
+});
+
+test('a failure that one file of the bundle throws is known in the others', async () => {
+  const home = createHome();
+  const { status, stderr } = await home.qrun(['net', 'up', 'nosuch']);
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/no network nosuch[^]*hint: /) });
+  expect(codeFiles(home).flatMap(sourcesIn)).toEqual(expect.arrayContaining(['qrun.cjs', 'more.cjs']));
+});
