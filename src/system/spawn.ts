@@ -50,11 +50,12 @@ export function runOnTerminal(
   options: { readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: 'inherit', ...(options.env && { env: options.env }) });
     const ignore = (): void => {};
     const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+    // before the program runs: a signal that comes as soon as it does would end us, and leave it
     for (const signal of ofTheTerminal) process.on(signal, ignore);
     for (const signal of ofOthers) process.on(signal, handOn);
+    const child = spawn(file, args, { stdio: 'inherit', ...(options.env && { env: options.env }) });
     const done = (): void => {
       for (const signal of ofTheTerminal) process.off(signal, ignore);
       for (const signal of ofOthers) process.off(signal, handOn);
