@@ -8,6 +8,7 @@ import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import type { DiskFormat } from '../profile/profile.ts';
 import type { BridgeDoor } from './bridge-door.ts';
 import type { LinkDoor } from './link-door.ts';
+import type { PciDoor } from './pci-door.ts';
 
 export interface Identity {
   readonly uid: number;
@@ -88,6 +89,8 @@ export interface HostFacts {
   readonly bridgeDoors?: Readonly<Record<string, BridgeDoor>>;
   /** Only looked at when a NIC is of kind `tap` or `macvtap`. */
   readonly linkDoor?: LinkDoor;
+  /** Only looked at when a NIC is of kind `hostdev`. */
+  readonly pciDoor?: PciDoor;
   /** Only looked for when a NIC is of kind `passt`; absent: there is none. */
   readonly passt?: PasstFact;
   /** UEFI firmware that was found. */

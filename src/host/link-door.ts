@@ -81,7 +81,8 @@ function readNamed(names: readonly string[]): Record<string, HostLink> {
   return Object.fromEntries(found.map((link) => [link.name, link]));
 }
 
-async function readRights(system: System, places: Places): Promise<Pick<LinkDoor, 'rights' | 'sudo'>> {
+/** Who may do what takes root. @throws QrunError for a config.yaml that is wrong */
+export async function readRights(system: System, places: Places): Promise<Pick<LinkDoor, 'rights' | 'sudo'>> {
   if (system.uid === 0) return { rights: hasNetAdmin(readText('/proc/self/status')) ? 'own' : 'contained' };
   const { sudo } = await readSettings(places, system);
   return sudo === 'never' ? { rights: 'none' } : { rights: 'sudo', sudo };

@@ -27,7 +27,7 @@ export interface FactsOptions {
 }
 
 /** Tools that a plan may name. */
-const tools = ['setpriv', 'qemu-img', 'flock', 'ip'];
+const tools = ['setpriv', 'prlimit', 'qemu-img', 'flock', 'ip'];
 
 /** @throws QrunError for a `runAs` that cannot be, and for a disk that is no file */
 export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
@@ -39,6 +39,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     : undefined;
   const bridgeDoors = await readBridgeDoors(options, runAs);
   const linkDoor = await readDoorOfLinks(options, runAs);
+  const pciDoor = await readDoorOfPci(options);
   const readImageHeader = options.readImageHeader ?? (await import('../qemu/image.ts')).readImageHeader;
   return {
     places,
@@ -54,6 +55,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
     ...(bridgeDoors !== undefined && { bridgeDoors }),
     ...(linkDoor !== undefined && { linkDoor }),
+    ...(pciDoor !== undefined && { pciDoor }),
     ...(passt !== undefined && { passt }),
     ...(uefi !== undefined && { uefi }),
     macs: leases.macs,
@@ -84,6 +86,12 @@ async function readDoorOfLinks(
   return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs });
 }
 
+async function readDoorOfPci({ system, places, profile }: FactsOptions): Promise<HostFacts['pciDoor']> {
+  if (!profile.nics.some(({ kind }) => kind === 'hostdev')) return undefined;
+  const { readPciDoor } = await import('./pci-door.ts');
+  return await readPciDoor({ system, places, profile });
+}
+
 export const hasDesktop = (env: System['env']): boolean => Boolean(env['WAYLAND_DISPLAY']) || Boolean(env['DISPLAY']);
 
 function readTools(system: System): Record<string, string> {
@@ -95,8 +103,9 @@ function readTools(system: System): Record<string, string> {
   return found;
 }
 
-/** A forward may be bound to an interface's addresses, `%eth0`; a multicast group may be on one. */
+/** A forward may be bound to an interface's addresses, `%eth0`; a multicast group may be on one; a card must not be in use. */
 function namesInterface(nic: Nic): boolean {
+  if (nic.kind === 'hostdev') return true;
   if (nic.kind === 'mcast') return nic.interface !== undefined && isIP(nic.interface) === 0;
   return 'forwards' in nic && nic.forwards.some(({ hostAddress }) => hostAddress.startsWith('%'));
 }

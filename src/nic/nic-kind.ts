@@ -2,6 +2,7 @@
  * What a kind of NIC is to the rest of the house: a schema, a plan, a back end for QEMU. One file per kind; adding a kind is adding a file.
  */
 import type { HostFacts } from '../host/facts.ts';
+import type { Mac } from '../names.ts';
 import type { Nic, NicKindName, Profile } from '../profile/profile.ts';
 import type { PlannedForward } from '../plan/launch-plan.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
@@ -45,6 +46,19 @@ export interface NicPlan {
   readonly link?: 'listens' | 'connects';
 }
 
+/** A NIC without a back end: the card itself is the guest's, and QEMU gets `-device vfio-pci` alone. */
+export interface CardPlan extends Omit<NicPlan, 'netdev' | 'link'> {
+  readonly netdev: 'none';
+  /** Its PCI address on the host. */
+  readonly card: string;
+  /** The card's own MAC, which qrun does not set. Absent: it has the NIC's. */
+  readonly mac?: Mac;
+  /** How much memory QEMU locks for it. */
+  readonly lockedBytes: number;
+}
+
+export type AnyNicPlan = NicPlan | CardPlan;
+
 export interface NicContext {
   readonly profile: Profile;
   readonly facts: HostFacts;
@@ -56,8 +70,8 @@ export interface NicContext {
   readonly ports?: Readonly<Record<string, number>>;
 }
 
-export interface NicKind<N extends Nic = Nic> {
+export interface NicKind<N extends Nic = Nic, P extends AnyNicPlan = NicPlan> {
   readonly kind: NicKindName;
   /** Pure. @throws QrunError `not-implemented`, `missing-feature`, … */
-  readonly plan: (nic: N, context: NicContext) => NicPlan;
+  readonly plan: (nic: N, context: NicContext) => P;
 }

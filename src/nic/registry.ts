@@ -3,10 +3,11 @@ import { QrunError } from '../errors.ts';
 import type { Nic, NicKindName } from '../profile/profile.ts';
 import { bridgeNic } from './bridge.ts';
 import { dgramNic } from './dgram.ts';
+import { hostdevNic } from './hostdev.ts';
 import { l2tpv3Nic } from './l2tpv3.ts';
 import { macvtapNic } from './macvtap.ts';
 import { mcastNic } from './mcast.ts';
-import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
+import type { AnyNicPlan, NicContext, NicKind } from './nic-kind.ts';
 import { networkNic } from './network.ts';
 import { passtNic } from './passt.ts';
 import { streamNic } from './stream.ts';
@@ -18,10 +19,10 @@ import { vdeNic } from './vde.ts';
 export interface AnyNicKind {
   readonly kind: NicKindName;
   /** @throws QrunError `not-implemented`, `missing-feature`, `invalid-profile`, `host-failed` */
-  readonly plan: (nic: Nic, context: NicContext) => NicPlan;
+  readonly plan: (nic: Nic, context: NicContext) => AnyNicPlan;
 }
 
-const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> } = {
+const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>, AnyNicPlan> } = {
   user: userNic,
   passt: passtNic,
   mcast: mcastNic,
@@ -32,6 +33,7 @@ const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>> 
   bridge: bridgeNic,
   tap: tapNic,
   macvtap: macvtapNic,
+  hostdev: hostdevNic,
   network: networkNic,
 };
 

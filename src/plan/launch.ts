@@ -2,11 +2,12 @@
 import { QrunError } from '../errors.ts';
 import type { HostFacts } from '../host/facts.ts';
 import { nicKindOf } from '../nic/registry.ts';
-import type { NicPlan } from '../nic/nic-kind.ts';
+import type { AnyNicPlan } from '../nic/nic-kind.ts';
 import { faultOfSubnets } from '../nic/user-subnets.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import { buildArgv, type ArgvInput, type ArgvNic } from '../qemu/argv/build.ts';
 import { buildMonitorInput } from '../qemu/argv/monitor.ts';
+import { nicDeviceId } from '../qemu/argv/device-ids.ts';
 import { pciSlots } from '../qemu/argv/machine-family.ts';
 import { planSandbox } from '../qemu/argv/sandbox.ts';
 import { validateArgs } from '../qemu/args-clash.ts';
@@ -56,7 +57,10 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       version: renderVersion(facts.qemu.version),
       argv: buildArgv(argvInput),
       fds: [...fdsOf(files), ...nics.flatMap(({ plan }) => plan.fds ?? [])],
-      prefix: dropTo(facts, [...new Set(nics.flatMap(({ plan }) => plan.keeps ?? []))]),
+      prefix: [
+        ...lockMemory(facts, nics),
+        ...dropTo(facts, [...new Set(nics.flatMap(({ plan }) => plan.keeps ?? []))]),
+      ],
       ...envOf(nics),
     },
     nics: nics.map(({ planned }) => planned),
@@ -109,7 +113,7 @@ function checkFiles(profile: Profile, facts: HostFacts): void {
 }
 
 interface NicOfPlan {
-  readonly plan: NicPlan;
+  readonly plan: AnyNicPlan;
   readonly planned: PlannedNic;
   readonly argv: ArgvNic;
 }
@@ -137,9 +141,17 @@ function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchIn
   });
 }
 
+/** Root raises QEMU's limit before it drops his rights; anybody else was told what is missing. */
+function lockMemory({ runAs, tools, pciDoor }: HostFacts, nics: readonly NicOfPlan[]): string[] {
+  const bytes = Math.max(0, ...nics.map(({ plan }) => (plan.netdev === 'none' ? plan.lockedBytes : 0)));
+  const limit = pciDoor?.lockableBytes;
+  if (runAs === undefined || limit === undefined || limit >= bytes) return [];
+  return [tools['prlimit'] ?? 'prlimit', `--memlock=${bytes}:${bytes}`];
+}
+
 const linksOf = (nics: readonly NicOfPlan[]): PlannedLink[] =>
-  nics.flatMap(({ plan: { link: role, netdev }, planned: { id: nic, kind } }) =>
-    role === undefined ? [] : [{ nic, kind, role, netdev }],
+  nics.flatMap(({ plan, planned: { id: nic, kind } }) =>
+    plan.netdev === 'none' || plan.link === undefined ? [] : [{ nic, kind, role: plan.link, netdev: plan.netdev }],
   );
 
 const tapsOf = (nics: readonly NicOfPlan[]): PlannedTap[] =>
@@ -152,7 +164,7 @@ function envOf(nics: readonly NicOfPlan[]): Pick<LaunchPlan['qemu'], 'env'> {
 
 interface PlannedFrom {
   readonly nic: Nic;
-  readonly plan: NicPlan;
+  readonly plan: AnyNicPlan;
   readonly mac: PlannedNic['mac'];
   readonly ports: Readonly<Record<string, number>>;
 }
@@ -162,8 +174,8 @@ function plannedNic({ nic, plan, mac, ports }: PlannedFrom): PlannedNic {
     id: nic.id,
     kind: nic.kind,
     model: nic.model,
-    mac,
-    netdev: plan.netdev.id,
+    mac: plan.netdev === 'none' ? (plan.mac ?? mac) : mac,
+    netdev: plan.netdev === 'none' ? nicDeviceId(nic.id) : plan.netdev.id,
     source: plan.source,
     ...(plan.hostInterface !== undefined && { hostInterface: plan.hostInterface }),
     ...(plan.network !== undefined && { network: plan.network }),

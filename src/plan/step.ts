@@ -223,7 +223,37 @@ export interface TapNodeStep extends StepCommon {
   readonly sudo?: 'ask' | 'noninteractive';
 }
 
+/**
+ * A PCI network card for the guest alone. Bound to vfio-pci and given back to its driver; one that somebody bound before is used as it is. QEMU locks
+ * a file of the device, through a descriptor, so that nobody takes or gives back a card that a guest has.
+ */
+export interface VfioStep extends StepCommon {
+  readonly kind: 'vfio';
+  /** `0000:01:00.0` */
+  readonly address: string;
+  /** Of the IOMMU. */
+  readonly group: number;
+  readonly fd: number;
+  /** `driver` is whom it goes back to; absent: it had none. */
+  readonly bind?: { readonly driver?: string; readonly loads: boolean };
+  /** Set on a virtual function by way of its parent, and set back. */
+  readonly vf?: {
+    readonly parent: string;
+    readonly index: number;
+    readonly mac: string;
+    readonly vlan?: number;
+    readonly before: { readonly mac: string; readonly vlan: number };
+  };
+  /** Who gets the group's node in /dev/vfio, and who had it. */
+  readonly node?: {
+    readonly owner: { readonly uid: number; readonly gid: number };
+    readonly before: { readonly uid: number; readonly gid: number };
+  };
+  readonly sudo?: 'ask' | 'noninteractive';
+}
+
 export type Step =
+  | VfioStep
   | LinkStep
   | TapCheckStep
   | TapNodeStep

@@ -1,7 +1,8 @@
 /** One step of a plan in shell: taking it, and giving it back. */
 import path from 'node:path';
+import { pciLockFile } from '../pci-address.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { Description, SocketPathStep, Step } from '../plan/step.ts';
+import type { Description, SocketPathStep, Step, VfioStep } from '../plan/step.ts';
 import { renderAction } from './action.ts';
 import { lineOf, owned } from './shell-action.ts';
 import { passtLines, releasePasst } from './shell-passt.ts';
@@ -85,7 +86,18 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
       return acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`);
     case 'service':
       return acquire.map(lineOf);
+    case 'vfio':
+      return cardLines(step, acquire);
   }
+}
+
+/** Any user may lock what all may read: QEMU inherits it. */
+function cardLines({ address, fd }: VfioStep, acquire: Description['acquire']): readonly string[] {
+  return [
+    `exec ${fd}<${shellWord(pciLockFile(address))}`,
+    `flock -n ${fd} || fail 4 ${shellWord(`another guest has the card ${address}`)}`,
+    ...acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`),
+  ];
 }
 
 function socketPathLines({ path: file, use }: SocketPathStep): readonly string[] {
@@ -158,7 +170,7 @@ const hookFds = (step: Step, plan: LaunchPlan): string => (step.kind === 'hook' 
 
 /** The descriptors of the script's locks, which nothing but QEMU may have. */
 const locksOf = ({ steps }: Pick<LaunchPlan, 'steps'>): readonly number[] =>
-  steps.flatMap((step) => (step.kind === 'vm-lock' || step.kind === 'member' ? [step.fd] : []));
+  steps.flatMap((step) => (step.kind === 'vm-lock' || step.kind === 'member' || step.kind === 'vfio' ? [step.fd] : []));
 
 export const withoutLocks = (plan: Pick<LaunchPlan, 'steps'>): string =>
   locksOf(plan)

@@ -17,6 +17,7 @@ import { socketPath } from './socket-path.ts';
 import { tapCheck } from './tap-check.ts';
 import { tapNode } from './tap-node.ts';
 import { vdeSwitch } from './vde-switch.ts';
+import { vfio } from './vfio.ts';
 import { vmLock } from './vm-lock.ts';
 
 const resources = {
@@ -37,6 +38,7 @@ const resources = {
   link,
   'tap-check': tapCheck,
   'tap-node': tapNode,
+  vfio,
 } as const;
 
 /** The table above pairs each kind with its own resource, which the type of a look-up by kind cannot say. */

@@ -199,14 +199,14 @@ describe('errors with --json: one document on stderr; on stdout nothing, or the 
     { what: 'a VM that does not run', status: 2, code: 'unknown-name', args: ['monitor', 'web1', 'info'] },
     { what: 'an invalid name', status: 2, code: 'invalid-name', args: ['show', '../x'] },
     { what: 'QEMU fails', status: 1, code: 'qemu-failed', args: ['run', 'bad', '-d'] },
-    { what: 'a kind that is not there yet', status: 3, code: 'not-implemented', args: ['run', 'later', '-d'] },
+    { what: 'a card without virtual functions', status: 3, code: 'missing-feature', args: ['run', 'later', '-d'] },
     { what: 'no QEMU', status: 3, code: 'missing-tool', args: ['show', 'web1'], env: { QRUN_QEMU: '/no' } },
   ];
   test.each(failing)('$what: $status, $code', async ({ status, code, args, env }) => {
     const home = createHome();
     home.profile('web1', still);
     home.profile('bad', `${still}cpu: nosuchcpu\n`);
-    home.profile('later', `${still}nics: [{ kind: hostdev, address: "0000:00:1f.6" }]\n`);
+    home.profile('later', `${still}nics: [{ kind: hostdev, parent: lo }]\n`);
     const ended = await home.qrun([...args, '--json'], { env: env ?? {} });
     const started = ended.stdout === '' ? [] : parseDocument('ps', ended.stdout);
     expect({ status: ended.status, started }).toEqual({ status, started: [] });

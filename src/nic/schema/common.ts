@@ -74,7 +74,7 @@ export function nicMap<K extends NicKindName, T extends z.core.$ZodLooseShape>(k
   });
 }
 
-const withQueues: readonly NicKindName[] = ['tap', 'macvtap', 'network', 'hostdev', 'bridge'];
+const withQueues: readonly NicKindName[] = ['tap', 'macvtap', 'network', 'bridge'];
 
 /** A key that a back end cannot honour is refused, never ignored. */
 export const commonRule: NicRule = ({ kind, queues, vhost }) => {

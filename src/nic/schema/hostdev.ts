@@ -31,6 +31,10 @@ export const hostdevRule: NicRule = (written) => {
   const ways = given(written, ['address', 'parent']);
   if (ways.length === 0) return [{ message: 'a hostdev needs "address" or "parent"' }];
   if (ways.length === 2) return [{ key: 'parent', message: 'either address or parent, not both' }];
-  if (written['vlan'] === undefined || ways[0] === 'parent') return [];
-  return [{ key: 'vlan', message: 'a VLAN is set on a virtual function: name its parent' }];
+  const own = given(written, ['model', 'mtu']).map((key) => ({
+    key,
+    message: `a hostdev is the card itself: ${key} is for cards of QEMU's`,
+  }));
+  if (written['vlan'] === undefined || ways[0] === 'parent') return own;
+  return [...own, { key: 'vlan', message: 'a VLAN is set on a virtual function: name its parent' }];
 };

@@ -1,6 +1,6 @@
 /** What the command line of QEMU is built from. Everything is decided before: here it is only told. */
 import type { Mac } from '../../names.ts';
-import type { NicPlan } from '../../nic/nic-kind.ts';
+import type { AnyNicPlan } from '../../nic/nic-kind.ts';
 import type { DiskFormat, Nic, Profile } from '../../profile/profile.ts';
 import type { QemuCapabilities } from '../capabilities.ts';
 
@@ -19,7 +19,7 @@ export interface ArgvDisk extends ArgvImage {
 
 export interface ArgvNic {
   readonly nic: Nic;
-  readonly plan: NicPlan;
+  readonly plan: AnyNicPlan;
   readonly mac: Mac;
   /** 0 to 14; the PCI address follows from it, and the guest's interface name from that. */
   readonly slot: number;

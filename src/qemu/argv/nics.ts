@@ -1,6 +1,6 @@
 /** Each NIC: its back end, and the card in front of it at an address that stays when other NICs come and go. */
 import { QrunError } from '../../errors.ts';
-import type { NicPlan, OptionValue } from '../../nic/nic-kind.ts';
+import type { AnyNicPlan, CardPlan, NicPlan, OptionValue } from '../../nic/nic-kind.ts';
 import type { Nic } from '../../profile/profile.ts';
 import { bootProperty, type BootIndexes } from './boot.ts';
 import { nicDeviceId } from './device-ids.ts';
@@ -11,13 +11,38 @@ import { hasPinnedPci, machineFamily, pciSlots, renderSlot, type MachineFamily }
 /** @throws QrunError `missing-feature`, `invalid-profile` */
 export function nicArgs(input: ArgvInput, indexes: BootIndexes): string[] {
   const { version } = input.capabilities;
-  return input.nics.flatMap((nic) => [
-    ...netdevArgs(nic.plan.netdev, version),
-    ...deviceArgs(card(input, nic, indexes), version),
-  ]);
+  return input.nics.flatMap((nic) => {
+    const { plan } = nic;
+    if (plan.netdev === 'none') return deviceArgs(hostCard(input, { ...nic, plan }, indexes), version);
+    return [...netdevArgs(plan.netdev, version), ...deviceArgs(card(input, { ...nic, plan }, indexes), version)];
+  });
 }
 
-function card(input: ArgvInput, { nic, plan, mac, slot }: ArgvNic, indexes: BootIndexes): DeviceValue {
+/** MAC, queues and MTU are the card's own. */
+function hostCard(
+  input: ArgvInput,
+  { nic, plan, slot }: ArgvNic & { readonly plan: CardPlan },
+  indexes: BootIndexes,
+): DeviceValue {
+  const family = machineFamily(input.profile.machine);
+  const id = nicDeviceId(nic.id);
+  const { romfile, ...properties } = pciProperties({ input, nic, plan, slot, family });
+  return {
+    driver: 'vfio-pci',
+    id,
+    host: plan.card,
+    ...bootProperty(indexes, id),
+    ...properties,
+    ...(romfile !== undefined && { rombar: 0 }),
+    ...plan.device,
+  };
+}
+
+function card(
+  input: ArgvInput,
+  { nic, plan, mac, slot }: ArgvNic & { readonly plan: NicPlan },
+  indexes: BootIndexes,
+): DeviceValue {
   const family = machineFamily(input.profile.machine);
   const id = nicDeviceId(nic.id);
   return {
@@ -44,7 +69,7 @@ function isPci(model: string, family: MachineFamily): boolean {
 function pciProperties(options: {
   readonly input: ArgvInput;
   readonly nic: Nic;
-  readonly plan: NicPlan;
+  readonly plan: AnyNicPlan;
   readonly slot: number;
   readonly family: MachineFamily;
 }): Record<string, OptionValue> {
@@ -60,11 +85,12 @@ function pciProperties(options: {
 }
 
 /** The boot ROM costs time at each start: it is there only for those who may use it. */
-function bootsFromNetwork({ profile }: ArgvInput, nic: Nic, { netdev }: NicPlan): boolean {
+function bootsFromNetwork({ profile }: ArgvInput, nic: Nic, { netdev }: AnyNicPlan): boolean {
   if (profile.kernel !== undefined) return false;
   const { order, once } = profile.boot;
   const named = order.includes('network') || once === 'network' || nic.bootIndex !== undefined;
-  return named || netdev['tftp'] !== undefined || netdev['bootfile'] !== undefined;
+  if (named || netdev === 'none') return named;
+  return netdev['tftp'] !== undefined || netdev['bootfile'] !== undefined;
 }
 
 /** Two vectors per queue, one for the control queue and one for changes of the configuration. */

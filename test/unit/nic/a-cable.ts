@@ -41,7 +41,9 @@ export const anL2tpv3Nic = (changes: Partial<L2tpv3Nic> = {}): L2tpv3Nic => ({
 export type Version = '6.2' | '7.2' | '10.0';
 
 export function planOf(nic: Nic, facts: Partial<HostFacts> = {}): NicPlan {
-  return nicKindOf(nic.kind).plan(nic, aContext([nic], facts));
+  const plan = nicKindOf(nic.kind).plan(nic, aContext([nic], facts));
+  if (plan.netdev === 'none') throw new Error(`${nic.kind} has no back end`);
+  return plan;
 }
 
 /** The argument of `-netdev`. */

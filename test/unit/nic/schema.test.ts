@@ -184,6 +184,10 @@ describe('a NIC', () => {
     ['kind: hostdev, address: eth0', 'address', 'no PCI address'],
     ['kind: hostdev, address: "01:00.0", vlan: 1', 'vlan', 'name its parent'],
     ['kind: hostdev, address: "01:00.0", parent: eth0', 'parent', 'not both'],
+    ['kind: hostdev, address: "01:00.0", model: e1000', 'model', 'the card itself'],
+    ['kind: hostdev, address: "01:00.0", mtu: 9000', 'mtu', 'the card itself'],
+    ['kind: hostdev, address: "01:00.0", queues: 2', 'queues', 'one pair of queues'],
+    ['kind: hostdev, address: "01:00.0", vhost: on', 'vhost', 'vhost works on taps'],
     ['kind: network, network: ../x', 'network', 'no name of a network'],
   ])('{ %s } has a fault', (keys, path, message) => {
     expect(faultsOf(nic(keys))).toMatchObject([{ path: `nics[0].${path}`, message: expect.stringContaining(message) }]);

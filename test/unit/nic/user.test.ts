@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HostFacts } from '../../../src/host/facts.ts';
-import { nicKindOf } from '../../../src/nic/registry.ts';
 import { userNic } from '../../../src/nic/user.ts';
-import type { HostdevNic, UserNic } from '../../../src/profile/profile.ts';
+import type { UserNic } from '../../../src/profile/profile.ts';
 import { aContext, aForward, aUserNic, capabilitiesOf } from '../qemu/a-profile.ts';
 
 function plan(changes: Partial<UserNic>, facts: Partial<HostFacts> = {}, ports?: Record<string, number>) {
@@ -133,11 +132,4 @@ describe('forwards', () => {
     expect(() => plan({ forwards: [aForward({ guest: 'web2' })] })).toThrow(/nics\[0\]\.forwards\[0\]/);
     expect(() => plan({ forwards: [aForward({ hostAddress: 'localhost' })] })).toThrow(/no address/);
   });
-});
-
-test('a kind that is not there yet ends with exit 3 and says so', () => {
-  const nic: HostdevNic = { ...aUserNic(), kind: 'hostdev', address: '0000:01:00.0' };
-  expect(() => nicKindOf('hostdev').plan(nic, aContext([]))).toThrow(
-    expect.objectContaining({ code: 'not-implemented', message: 'nics[0]: kind hostdev is not implemented yet' }),
-  );
 });
