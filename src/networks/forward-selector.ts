@@ -10,7 +10,9 @@ export interface ForwardSelector {
 
 /** A whole rule, or its host side: what is not said may be anything. @throws QrunError `usage` */
 export function parseSelector(written: string): ForwardSelector {
-  const side = /^(?:(?<address>[0-9]+(?:\.[0-9]+){3}):)?(?<port>[0-9]{1,5})(?:\/(?<protocol>tcp|udp))?$/.exec(written)?.groups;
+  const side = /^(?:(?<address>[0-9]+(?:\.[0-9]+){3}):)?(?<port>[0-9]{1,5})(?:\/(?<protocol>tcp|udp))?$/.exec(
+    written,
+  )?.groups;
   if (side !== undefined) {
     const { address, port, protocol } = side;
     return {
