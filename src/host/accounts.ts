@@ -46,6 +46,14 @@ function readAccount(system: System, name: string): RunAs | undefined {
   return parseAccount(system.runNow('getent', ['passwd', name]).stdout, name);
 }
 
+/** From /etc/passwd. */
+export function userNameOf(uid: number): string | undefined {
+  const line = readText('/etc/passwd')
+    .split('\n')
+    .find((one) => one.split(':')[2] === String(uid));
+  return line?.slice(0, line.indexOf(':'));
+}
+
 export function parseAccount(passwd: string, name: string): RunAs | undefined {
   for (const line of passwd.split('\n')) {
     const [found, , uid, gid] = line.split(':');

@@ -2,6 +2,7 @@
  * What a look at the machine found: everything that a plan depends on, read once, changed by nobody.
  */
 import type { Mac } from '../names.ts';
+import type { HostPort, PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Places } from '../places.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
@@ -64,6 +65,14 @@ export interface PasstFact {
   readonly confined: boolean;
 }
 
+/** The port of a network of root's that a NIC gets. */
+export interface ChosenPort {
+  readonly port: HostPort;
+  readonly holder: PortHolder;
+  /** Whose it was before. */
+  readonly before?: string;
+}
+
 export interface HostFacts {
   readonly places: Places;
   readonly user: Identity;
@@ -85,6 +94,8 @@ export interface HostFacts {
   readonly links: readonly LinkFact[];
   /** By name: the managed networks that this profile's NICs name, planned. */
   readonly networks: Readonly<Record<string, NetworkPlan>>;
+  /** By NIC id, for those on networks that hand out ports. */
+  readonly ports?: Readonly<Record<string, ChosenPort>>;
   /** By NIC id: what stands between QEMU and the bridge of each NIC of kind `bridge`. */
   readonly bridgeDoors?: Readonly<Record<string, BridgeDoor>>;
   /** Only looked at when a NIC is of kind `tap` or `macvtap`. */

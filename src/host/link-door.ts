@@ -44,13 +44,15 @@ export interface LinkDoorOptions {
   readonly profile: Pick<Profile, 'name' | 'nics'>;
   readonly user: Identity;
   readonly runAs: RunAs | undefined;
+  /** A NIC is on a port that root made. */
+  readonly onPorts?: boolean;
 }
 
 /** Undefined: no NIC of this profile needs one. @throws QrunError for a config.yaml that is wrong */
 export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor | undefined> {
   const { profile, system, places, user, runAs } = options;
   const nics = profile.nics.filter(({ kind }) => kind === 'tap' || kind === 'macvtap');
-  if (nics.length === 0) return undefined;
+  if (nics.length === 0 && options.onPorts !== true) return undefined;
   // after unshare --net alone /sys tells of other interfaces: then none is known
   const known = sysfsIsOwn();
   const parents = nics.flatMap((nic) => (nic.kind === 'macvtap' ? [nic.parent] : []));

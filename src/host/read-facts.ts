@@ -23,6 +23,7 @@ export interface FactsOptions {
   readonly qemu: QemuCapabilities;
   readonly leases: Pick<HostFacts, 'macs' | 'slots' | 'lastPorts'>;
   readonly networks?: HostFacts['networks'];
+  readonly ports?: HostFacts['ports'];
   readonly readImageHeader?: ReadImageHeader;
 }
 
@@ -53,6 +54,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     disks: readDiskFacts(profile, { places, access: accessOf(runAs), readImageHeader }),
     networks: options.networks ?? {},
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
+    ...(options.ports !== undefined && { ports: options.ports }),
     ...(bridgeDoors !== undefined && { bridgeDoors }),
     ...(linkDoor !== undefined && { linkDoor }),
     ...(pciDoor !== undefined && { pciDoor }),
@@ -65,10 +67,14 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
 }
 
 async function readBridgeDoors(
-  { system, profile, qemu: { bridgeHelper: compiledIn } }: FactsOptions,
+  { system, profile, qemu: { bridgeHelper: compiledIn }, networks = {} }: FactsOptions,
   runAs: RunAs | undefined,
 ): Promise<HostFacts['bridgeDoors']> {
-  const nics = profile.nics.filter((nic) => nic.kind === 'bridge');
+  const nics = profile.nics.flatMap((nic): { id: string; bridge: string; helper: string | undefined }[] => {
+    if (nic.kind === 'bridge') return [{ id: nic.id, bridge: nic.bridge, helper: nic.helper }];
+    const attach = nic.kind === 'network' ? networks[nic.network]?.attach : undefined;
+    return attach?.by === 'helper' ? [{ id: nic.id, bridge: attach.bridge, helper: undefined }] : [];
+  });
   if (nics.length === 0) return undefined;
   const { readBridgeDoor } = await import('./bridge-door.ts');
   const common = { system, user: readIdentity(system), runAs, compiledIn, cwd: path.dirname(profile.file) };
@@ -78,12 +84,13 @@ async function readBridgeDoors(
 }
 
 async function readDoorOfLinks(
-  { system, places, profile }: FactsOptions,
+  { system, places, profile, ports }: FactsOptions,
   runAs: RunAs | undefined,
 ): Promise<HostFacts['linkDoor']> {
-  if (!profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
+  const onPorts = ports !== undefined && Object.keys(ports).length > 0;
+  if (!onPorts && !profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
   const { readLinkDoor } = await import('./link-door.ts');
-  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs });
+  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts });
 }
 
 async function readDoorOfPci({ system, places, profile }: FactsOptions): Promise<HostFacts['pciDoor']> {

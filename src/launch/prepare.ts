@@ -4,6 +4,7 @@ import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
 import { holdersOn } from '../nic/network.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { PreparedNetwork } from '../networks/prepare-network.ts';
 import type { Places } from '../places.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
@@ -50,6 +51,12 @@ export async function prepare(argument: string, options: LaunchOptions, context:
 
 /** The same for a profile that is read. */
 export async function prepareProfile(profile: Profile, context: LaunchContext): Promise<Prepared> {
+  const found = await readForLaunch(profile, context);
+  return { ...found, plan: found.replan({}) };
+}
+
+/** All but the plan: whatever of it is missing is known by then, and nothing is refused for it. */
+export async function readForLaunch(profile: Profile, context: LaunchContext): Promise<Omit<Prepared, 'plan'>> {
   const { system, places } = context;
   ensureState(context);
   const files = vmFiles(places, profile.name);
@@ -58,9 +65,15 @@ export async function prepareProfile(profile: Profile, context: LaunchContext): 
   const qemu = await readCapabilities(system, qemuOf(context));
   const networks = await prepareNetworks(profile, qemu, context);
   const plans = Object.fromEntries(Object.entries(networks).map(([name, network]) => [name, network.shown]));
-  const facts = await readHostFacts({ system, places, profile, qemu, leases, networks: plans });
+  const ports = await choosePorts(profile, plans, context);
+  const macs = Object.fromEntries(Object.entries(ports).map(([nic, { port }]) => [nic, port.mac]));
+  const facts = await readHostFacts({
+    ...{ system, places, profile, qemu, ports },
+    leases: { ...leases, macs: { ...leases.macs, ...macs } },
+    networks: plans,
+  });
   const replan = (ports: Readonly<Record<string, number>>): LaunchPlan => planLaunch(profile, facts, { files, ports });
-  return { profile, facts, files, networks, plan: replan({}), replan };
+  return { profile, facts, files, networks, replan };
 }
 
 /** The networks' part is loaded only for who has one. */
@@ -76,6 +89,16 @@ async function prepareNetworks(
   for (const name of names)
     prepared[name] = await prepareNetwork(name, { qemu, holders: holdersOn(name, profile) }, context);
   return prepared;
+}
+
+/** A port's MAC is its NIC's, whatever is leased to it: the port lasts, and a card knows its macvtap by it. */
+async function choosePorts(
+  profile: Profile,
+  plans: Readonly<Record<string, NetworkPlan>>,
+  context: LaunchContext,
+): Promise<NonNullable<HostFacts['ports']>> {
+  if (!Object.values(plans).some(({ attach }) => attach.by === 'port')) return {};
+  return (await import('../networks/port-lease.ts')).choosePorts(profile, plans, context);
 }
 
 export async function loadProfile(

@@ -12,6 +12,7 @@ import { acquireAll, releaseAll, type Leftover } from '../journal/walk.ts';
 import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import { startsPaused } from '../qemu/args-clash.ts';
+import { PortTaken } from '../resources/port-lease.ts';
 import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -25,7 +26,7 @@ import { nicsWithTaps } from './found-taps.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import { settleLinks } from './links.ts';
 import { rememberMadeDisks } from './made-disks.ts';
-import type { LaunchContext, Prepared } from './prepare.ts';
+import { prepareProfile, type LaunchContext, type Prepared } from './prepare.ts';
 import { patienceFor } from './patience.ts';
 import { waitUntilRunning } from './ready.ts';
 import { removeRun, writeRun, type RunRecord } from './run-record.ts';
@@ -45,11 +46,14 @@ const autoPortAttempts = 4;
 
 /** @throws QrunError `in-use` when it runs already, `qemu-failed` with QEMU's own words, or what a step threw */
 export async function startVm(prepared: Prepared, context: LaunchContext): Promise<Started> {
+  let plan = prepared;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(prepared, context);
+      return await startOnce(plan, context);
     } catch (error) {
-      if (!(error instanceof AutoPortTaken) || attempt >= autoPortAttempts) throw error;
+      const isTaken = error instanceof AutoPortTaken || error instanceof PortTaken;
+      if (!isTaken || attempt >= autoPortAttempts) throw error;
+      if (error instanceof PortTaken) plan = await prepareProfile(prepared.profile, context);
     }
   }
 }

@@ -183,18 +183,28 @@ function leaseFaults(written: WrittenMap): PathFault[] {
 }
 
 /** Keys that belong to one way out. */
-const ofMode: readonly { readonly path: readonly string[]; readonly mode: string; readonly why: string }[] = [
+const ofMode: readonly {
+  readonly path: readonly string[];
+  readonly mode: string;
+  readonly also?: string;
+  readonly why: string;
+}[] = [
   { path: ['nat'], mode: 'nat', why: 'without NAT there is nothing to choose' },
-  { path: ['bridge', 'uplink'], mode: 'bridge', why: 'only there an interface of the host becomes a port' },
+  {
+    path: ['bridge', 'uplink'],
+    mode: 'bridge',
+    also: 'macvtap',
+    why: 'only there guests share an interface of the host',
+  },
   { path: ['links'], mode: 'bridge', why: 'only there a link becomes a port' },
   { path: ['hostAccess'], mode: 'macvtap', why: 'the host reaches its guests anyway in all other modes that let it' },
 ];
 
 function modeFaults(written: WrittenMap): PathFault[] {
   const mode = written['forward'] ?? 'nat';
-  return ofMode.flatMap(({ path, mode: needed, why }): PathFault[] => {
+  return ofMode.flatMap(({ path, mode: needed, also, why }): PathFault[] => {
     const value = valueAt(written, path);
-    if (isHarmless(value) || mode === needed || typeof mode !== 'string') return [];
+    if (isHarmless(value) || mode === needed || mode === also || typeof mode !== 'string') return [];
     return [{ path, at: 'key', message: `${path.at(-1)} belongs to forward: ${needed}, and this is ${mode}: ${why}` }];
   });
 }

@@ -2,6 +2,8 @@
  * The plan of a managed network: pure data, complete before anything is changed. `qrun net show --json` and `qrun show` print it, networks/ walks it.
  */
 import type { Step } from '../plan/step.ts';
+import type { IfName } from '../names.ts';
+import type { HostNetwork } from './host-network.ts';
 import type { ForwardMode, NetworkName, NetworkScope, Transport } from './network.ts';
 
 export interface NetworkPlan {
@@ -23,7 +25,11 @@ export interface NetworkPlan {
     /** QEMU listens on a unix stream socket of its own in this directory, and the switch connects. */
     | { readonly by: 'socket-directory'; readonly directory: string }
     /** QEMU joins the VDE switch that listens in this directory. */
-    | { readonly by: 'vde'; readonly directory: string };
+    | { readonly by: 'vde'; readonly directory: string }
+    /** It takes a port that root made: a tap or a macvtap. */
+    | { readonly by: 'port'; readonly host: HostNetwork }
+    /** Root made none: by qemu-bridge-helper, if it lets. */
+    | { readonly by: 'helper'; readonly bridge: IfName };
   readonly forwards: readonly NetworkForward[];
   /** What VMs' lasting addresses are taken from: ranges with both ends, and what lies in them and is never given (gateway, name server). Absent: no DHCP. */
   readonly pool?: {

@@ -12,6 +12,7 @@ import { defaultLeaseS } from './dhcp-schema.ts';
 import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
 import { networkSchema } from './schema.ts';
 import { isUserMode, scopeOf, transportOf, type ScopeInput } from './scope.ts';
+import { portFaults } from './transport/tap.ts';
 import { transportKindOf } from './transport/registry.ts';
 
 export interface ParseNetworkOptions {
@@ -79,6 +80,7 @@ function carrierFaults(written: WrittenMap, uid: number): PathFault[] {
   }
   const transport = transportOf(input, uid);
   if (scope === 'system' && (transport === 'hub' || transport === 'vde')) return [misplaced(transport, input)];
+  if (scope === 'system') return portFaults(written, forward);
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 

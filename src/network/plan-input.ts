@@ -1,6 +1,8 @@
 /** What the plan of a network is made from, besides its definition: everything that was read, chosen or reserved before. */
 import type { NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import type { HostLink } from '../host/host-link.ts';
+import type { Mac } from '../names.ts';
 import type { LinkFact } from '../host/facts.ts';
 import type { RouteFact } from '../host/routes.ts';
 
@@ -15,6 +17,24 @@ export interface NetworkFacts {
   readonly links?: readonly LinkFact[];
   /** Networks that the host itself reaches; none: overlaps are not looked for. */
   readonly routes?: readonly RouteFact[];
+  /** Only read for a network whose ports root makes. */
+  readonly ports?: PortFacts;
+}
+
+/** What ports for ordinary users are made from. */
+export interface PortFacts {
+  /** The host-wide directory, and root's own state. */
+  readonly host: string;
+  readonly state: string;
+  /** Of each port, kept or drawn. */
+  readonly macs: readonly Mac[];
+  /** Who may take one: a uid, or a gid. */
+  readonly user?: number;
+  readonly group?: number;
+  /** The bridge, or the card that macvtaps stand on; undefined: there is none of that name. */
+  readonly link?: HostLink;
+  readonly rights: boolean;
+  readonly ipv6: boolean;
 }
 
 export interface NetworkPlanInput {

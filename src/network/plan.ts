@@ -8,6 +8,7 @@ import type { NetworkPlan } from './network-plan.ts';
 import type { Network } from './network.ts';
 import type { NetworkPlanInput } from './plan-input.ts';
 import { scopeOf, transportOf } from './scope.ts';
+import { hasPorts, planPorts } from './transport/tap.ts';
 import { builtTransports, transportKindOf } from './transport/registry.ts';
 
 /** @throws QrunError `not-implemented`, `missing-tool`, `missing-feature`, `host-failed`, `in-use` (a network of the host's is in the way) */
@@ -15,7 +16,7 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
   const scope = scopeOf(network, input.uid);
   const transport = transportOf(network, input.uid);
   const kind = transportKindOf(transport);
-  if (scope === 'system') throw systemScope(network, input.uid);
+  if (scope === 'system') return planSystem(network, input);
   if (input.uid === 0) throw ofRoot(network);
   if (kind === undefined) {
     throw new QrunError(
@@ -40,6 +41,22 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
     ...plan,
     notes: [...notes, ...plan.notes],
   };
+}
+
+/** Made by root. Others are told of it in the host-wide registry when it is up; where it is not, the bridge may be open to them by the helper. */
+function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
+  const { name, file, forward, bridge } = network;
+  if (!hasPorts(forward)) throw systemScope(network, input.uid);
+  if (input.uid === 0) return planPorts(network, input);
+  if (forward === 'bridge' && bridge?.name !== undefined) {
+    const attach = { by: 'helper', bridge: bridge.name } as const;
+    const ways = { scope: 'system', transport: 'tap', forward } as const;
+    return { v: 1, network: name, file, ...ways, attach, forwards: [], steps: [], notes: [] };
+  }
+  if (network.ports === undefined) throw systemScope(network, input.uid);
+  throw new QrunError('permission', `network ${name} is not up, and its ports are made by root`, {
+    hint: `sudo qrun net up ${name}`,
+  });
 }
 
 function systemScope({ name, file }: Network, uid: number): QrunError {

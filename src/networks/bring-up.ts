@@ -12,6 +12,7 @@ import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { MemberStep, Step } from '../plan/step.ts';
@@ -25,7 +26,7 @@ import { waitSharedLockFile } from '../system/flock.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
-import { servicesOf } from './health.ts';
+import { missingLinks, servicesOf } from './health.ts';
 import { withNetworkLock } from './lock.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './nic-state.ts';
@@ -121,6 +122,7 @@ async function mend(
   { system, warn }: NetworkContext,
 ): Promise<NetworkRecord> {
   let renewed = false;
+  await remakeLinks(files, record, { system, warn });
   remakeDirectories(files, record, system.uid);
   for (const step of servicesOf(record.plan)) {
     const started = await mendService(step, system.env);
@@ -132,6 +134,27 @@ async function mend(
   const mended = { ...record, renewedAt: new Date().toISOString() };
   writeNetworkRecord(files, mended);
   return mended;
+}
+
+/** Interfaces that somebody removed, or whose card went and came again; with their devices and their entry in the registry. */
+async function remakeLinks(
+  files: NetworkFiles,
+  { plan, network, runId }: NetworkRecord,
+  { system, warn }: Pick<NetworkContext, 'system' | 'warn'>,
+): Promise<void> {
+  const gone = missingLinks(plan);
+  const registry = plan.steps.filter((step) => step.kind === 'host-network' && !existsSync(step.path));
+  if (gone.length + registry.length === 0) return;
+  const names = new Set(gone.map(({ name }) => name));
+  const nodes = plan.steps.filter((step) => step.kind === 'port-node' && names.has(step.link));
+  const journal = Journal.resume(files.journal);
+  try {
+    const context = { system, runId, descriptors: new Map<number, number>(), warn };
+    await acquireAll([...gone, ...nodes, ...registry], { journal, registry: resourceOf, context });
+  } finally {
+    journal.close();
+  }
+  if (gone.length > 0) warn(`network ${network}: ${[...names].join(' and ')} had gone, and was made again`);
 }
 
 /** A runtime directory goes away when its user logs out, and what runs goes on. The journal learns of the new ones: they are to be given back. */
@@ -163,6 +186,7 @@ async function start(
   const bootId = system.bootId();
   const book = openAddressBook({ files, pool: network.pool, uid: system.uid });
   const first = network.plan({ book, runId, pinned, ports: {} });
+  requireOwn(first);
   const journal = Journal.begin(files.journal, { v: 1, runId, bootId, vm: name, startedAt });
   try {
     book.save();
@@ -199,6 +223,14 @@ async function start(
   } finally {
     journal.close();
   }
+}
+
+/** A network of root's is root's to take up. */
+function requireOwn({ network, attach }: NetworkPlan): void {
+  if (attach.by !== 'helper') return;
+  throw new QrunError('permission', `network ${network} is of scope system: root takes it up`, {
+    hint: `sudo qrun net up ${network}`,
+  });
 }
 
 const isPort = (step: Step): boolean => step.kind === 'port';

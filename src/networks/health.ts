@@ -1,7 +1,8 @@
 /** Which programs of a network run: for `net info`, `net ls` and `ps`. */
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkRecord } from './record.ts';
-import type { ServiceStep } from '../plan/step.ts';
+import { readHostLink } from '../host/host-link.ts';
+import type { LinkStep, ServiceStep } from '../plan/step.ts';
 import { findMissing, readService } from '../resources/service.ts';
 
 export interface NetworkHealth {
@@ -13,9 +14,13 @@ export interface NetworkHealth {
 
 export const servicesOf = (plan: NetworkPlan): ServiceStep[] => plan.steps.filter((step) => step.kind === 'service');
 
+/** Interfaces of its own that are not there. */
+export const missingLinks = (plan: NetworkPlan): LinkStep[] =>
+  plan.steps.filter((step) => step.kind === 'link').filter(({ name }) => readHostLink(name) === undefined);
+
 export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>): NetworkHealth {
   const processes: Record<string, readonly number[]> = {};
-  const missing: string[] = [];
+  const missing: string[] = missingLinks(plan).map(({ name }) => name);
   for (const step of servicesOf(plan)) {
     const state = readService(step);
     Object.assign(processes, state.running);

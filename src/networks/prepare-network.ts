@@ -5,9 +5,11 @@ import { readLinks } from '../host/links.ts';
 import { readNetworkFile } from '../host/network-definitions.ts';
 import { readRoutes } from '../host/routes.ts';
 import { digestOf } from '../digest.ts';
+import { QrunError } from '../errors.ts';
 import { isVmName } from '../names.ts';
 import { addressPool, type AddressPool } from '../network/address-pool.ts';
 import { guestsOf, interfacesOf } from '../network/forwards.ts';
+import type { HostNetwork } from '../network/host-network.ts';
 import { layoutOf } from '../network/layout.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
@@ -18,6 +20,8 @@ import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { readLastPorts } from '../resources/last-ports.ts';
 import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
+import { planOfHost, readHostNetwork } from './host-networks.ts';
+import { readPortFacts } from './port-facts.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 
 export interface PlanInput {
@@ -55,6 +59,8 @@ export async function prepareNetwork(
   context: NetworkContext,
 ): Promise<PreparedNetwork> {
   const running = readRunning(argument, context);
+  const host = running === undefined ? readHost(argument, context) : undefined;
+  if (host !== undefined) return preparedHost(host, context);
   const definition = running?.definition ?? (await readDefinition(argument, context));
   const { name } = definition;
   const files = networkFiles(context.places, name);
@@ -75,6 +81,26 @@ export async function prepareNetwork(
     pool,
     fixedByMac: (mac) => fixedByMac[mac],
     plan,
+  };
+}
+
+/** One of root's that is up: for all others but root, who has it in his own state. */
+function readHost(argument: string, context: NetworkContext): HostNetwork | undefined {
+  return context.system.uid !== 0 && isVmName(argument) ? readHostNetwork(argument, context) : undefined;
+}
+
+function preparedHost(host: HostNetwork, { places }: NetworkContext): PreparedNetwork {
+  const { name, definition } = host;
+  return {
+    name,
+    definition,
+    files: networkFiles(places, name),
+    shown: planOfHost(host),
+    pool: poolOf(definition),
+    fixedByMac: () => undefined,
+    plan: () => {
+      throw new QrunError('permission', `network ${name} is root's`, { hint: `sudo qrun net up ${name}` });
+    },
   };
 }
 
@@ -148,6 +174,7 @@ export async function readNetworkFacts(
   qemu: QemuCapabilities,
   { system, places }: NetworkContext,
 ): Promise<NetworkFacts> {
+  const ports = await readPortFacts(definition, { system, places });
   return {
     qemu,
     node: process.execPath,
@@ -160,5 +187,6 @@ export async function readNetworkFacts(
     ),
     ...(interfacesOf(definition).length > 0 && { links: await readLinks(system) }),
     routes: readRoutes(),
+    ...(ports !== undefined && { ports }),
   };
 }

@@ -1,5 +1,5 @@
 /** The end of a network, whoever brings it about: the last VM's release, the watcher, `net down`, `gc`. Twice is once. */
-import { existsSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
@@ -88,12 +88,30 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
       if (!force) throw inUse(name, files);
       await unplug(files, context);
     }
-    const left = await endLocked(files, context);
+    const left = await endPorts(name, force, context);
     // those that were unplugged go on sharing the lock of the old file: they are not counted on what comes after
     if (force) rmSync(files.users, { force: true });
     throwIfLeft(name, left);
     return true;
   });
+}
+
+/** While it goes, nobody takes a port of it. */
+async function endPorts(name: NetworkName, force: boolean, context: NetworkContext): Promise<readonly Leftover[]> {
+  const files = networkFiles(context.places, name);
+  const attach = readNetworkRecord(files)?.plan.attach;
+  if (attach?.by !== 'port') return await endLocked(files, context);
+  const { locks, busy } = (await import('./port-lease.ts')).lockPorts(attach.host);
+  try {
+    if (busy.length > 0 && !force) {
+      throw new QrunError('in-use', `network ${name}: in use: ${busy.join(', ')}`, {
+        hint: `stop ${busy.length === 1 ? 'it' : 'them'}, or: sudo qrun net down ${name} --force (unplugs)`,
+      });
+    }
+    return await endLocked(files, context);
+  } finally {
+    for (const fd of locks) closeSync(fd);
+  }
 }
 
 function inUse(name: NetworkName, files: NetworkFiles): QrunError {

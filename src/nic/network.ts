@@ -4,6 +4,7 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import { memberFile, networkFiles, portSocket } from '../plan/network-files.ts';
 import type { MemberStep } from '../plan/step.ts';
 import type { NetworkNic, Profile } from '../profile/profile.ts';
+import { planOnPort } from './network-port.ts';
 import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
 
 export const networkNic: NicKind<NetworkNic> = { kind: 'network', plan };
@@ -12,6 +13,8 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
   const { facts, profile, nextFd } = context;
   const network = facts.networks[nic.network];
   if (network === undefined) throw new QrunError('bug', `the network ${nic.network} was not read`);
+  const onPort = planOnPort(nic, network, context);
+  if (onPort !== undefined) return onPort;
   const files = networkFiles(facts.places, network.network);
   const { netdev, socket } = attach(nic, network, context);
   const mac = facts.macs[nic.id];
@@ -58,9 +61,11 @@ export const holdersOn = (network: string, profile: Profile): string[] =>
 
 function attach(
   nic: NetworkNic,
-  { attach: { by, directory }, network }: NetworkPlan,
+  { attach: way, network }: NetworkPlan,
   { facts, profile, netdevId }: NicContext,
 ): { readonly netdev: Netdev; readonly socket?: string } {
+  if (way.by === 'port' || way.by === 'helper') throw new QrunError('bug', `${network} hands out ports`);
+  const { by, directory } = way;
   const type = by === 'vde' ? 'vde' : 'stream';
   if (!facts.qemu.netdevTypes.includes(type)) {
     const at = `nics[${Math.max(0, profile.nics.indexOf(nic))}]`;

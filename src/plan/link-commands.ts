@@ -5,8 +5,9 @@ import type { Mac } from '../names.ts';
 export interface TapLink {
   readonly name: string;
   readonly alias: string;
-  /** QEMU's user. */
-  readonly uid: number;
+  /** QEMU's user. Where there is a group too, the kernel wants both to fit. */
+  readonly uid?: number;
+  readonly gid?: number;
   /** The guest's. */
   readonly mac: Mac;
   readonly queues: number;
@@ -16,7 +17,7 @@ export interface TapLink {
 }
 
 /** https://docs.kernel.org/networking/tuntap.html */
-export function tapCommands({ name, alias, uid, mac, queues, mtu, bridge, ipv6 }: TapLink): string[] {
+export function tapCommands({ name, alias, uid, gid, mac, queues, mtu, bridge, ipv6 }: TapLink): string[] {
   return checked([
     [
       'tuntap',
@@ -25,8 +26,8 @@ export function tapCommands({ name, alias, uid, mac, queues, mtu, bridge, ipv6 }
       name,
       'mode',
       'tap',
-      'user',
-      String(uid),
+      ...(uid === undefined ? [] : ['user', String(uid)]),
+      ...(gid === undefined ? [] : ['group', String(gid)]),
       ...(queues > 1 ? ['multi_queue'] : []),
       'vnet_hdr',
     ],

@@ -2,6 +2,7 @@
  * The steps of a plan: JSON-safe values, each a thing that is taken before QEMU starts and given back after it ended.
  * A step holds every name that its release needs; `src/resources/` has one file per kind that can describe, acquire and release it.
  */
+import type { HostNetwork, PortHolder } from '../network/host-network.ts';
 
 interface StepCommon {
   /** Unique in its plan, stable between runs: `lock`, `port:net0:0`, `disk:0`, … */
@@ -220,7 +221,45 @@ export interface TapNodeStep extends StepCommon {
   readonly own: string;
   readonly fds: readonly number[];
   readonly owner: { readonly uid: number; readonly gid: number };
+  /** Root gave it to its users before, who only open it. */
+  readonly given?: true;
   readonly sudo?: 'ask' | 'noninteractive';
+}
+
+/** The device of a macvtap that is made for others, given to them: 0600 for a user, 0660 for a group. It is gone with its interface. */
+export interface PortNodeStep extends StepCommon {
+  readonly kind: 'port-node';
+  readonly link: string;
+  readonly index: number;
+  readonly path: string;
+  readonly user?: number;
+  readonly group?: number;
+}
+
+/** A network of root's told to all users: a lock file for each of its ports, and then its entry in the host-wide registry. */
+export interface HostNetworkStep extends StepCommon {
+  readonly kind: 'host-network';
+  readonly path: string;
+  /** Of the lock files; they and the MACs outlive the network. */
+  readonly directory: string;
+  readonly macs: string;
+  readonly network: HostNetwork;
+}
+
+/**
+ * A port of such a network, locked by a descriptor that QEMU inherits: it is free exactly when QEMU is gone. The lock file tells who had it last, which
+ * is how a VM finds its port again.
+ */
+export interface PortLeaseStep extends StepCommon {
+  readonly kind: 'port-lease';
+  readonly network: string;
+  readonly device: string;
+  readonly lock: string;
+  readonly fd: number;
+  /** The registry's entry, and the run of the network that the port is of. */
+  readonly registry: string;
+  readonly run: string;
+  readonly holder: PortHolder;
 }
 
 /**
@@ -253,6 +292,9 @@ export interface VfioStep extends StepCommon {
 }
 
 export type Step =
+  | PortNodeStep
+  | HostNetworkStep
+  | PortLeaseStep
   | VfioStep
   | LinkStep
   | TapCheckStep

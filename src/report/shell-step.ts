@@ -58,10 +58,7 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
         `mv -- ${shellWord(`${step.to}.new`)} ${shellWord(step.to)}`,
       ]);
     case 'hook':
-      return acquire.map(
-        (action) =>
-          `${lineOf(action)} ${withoutLocks(plan)} || fail 3 ${shellWord(`hook failed: ${renderAction(action)}`)}`,
-      );
+      return hookLines(acquire, plan);
     case 'directory':
       // under the lock, whatever lies there is a dead run's, unless a VM of that name has another state directory
       return [
@@ -80,6 +77,10 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
       return joinLines(step, { scripts, describe, locks: locksOf(plan) });
     case 'passt':
       return passtLines(step, ports);
+    case 'port-lease':
+      return portLines(step.lock, step.fd, step.network);
+    case 'host-network':
+    case 'port-node':
     case 'link':
     case 'tap-check':
     case 'tap-node':
@@ -98,6 +99,13 @@ function cardLines({ address, fd }: VfioStep, acquire: Description['acquire']): 
     `flock -n ${fd} || fail 4 ${shellWord(`another guest has the card ${address}`)}`,
     ...acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`),
   ];
+}
+
+function hookLines(acquire: Description['acquire'], plan: LaunchPlan): readonly string[] {
+  return acquire.map(
+    (action) =>
+      `${lineOf(action)} ${withoutLocks(plan)} || fail 3 ${shellWord(`hook failed: ${renderAction(action)}`)}`,
+  );
 }
 
 function socketPathLines({ path: file, use }: SocketPathStep): readonly string[] {
@@ -130,6 +138,14 @@ function lockLines(file: string, fd: number, vm: string): readonly string[] {
     `[ ! -L ${word} ] || fail 3 ${shellWord(`${file} is a symbolic link`)}`,
     `exec ${fd}<>${word}`,
     `flock -n ${fd} || fail 4 ${shellWord(`${vm} runs already`)}`,
+  ];
+}
+
+/** The file is root's: it is there, and nothing else can be in its place. */
+function portLines(file: string, fd: number, network: string): readonly string[] {
+  return [
+    `exec ${fd}<>${shellWord(file)}`,
+    `flock -n ${fd} || fail 4 ${shellWord(`the port of network ${network} is taken: make the script anew`)}`,
   ];
 }
 
@@ -170,7 +186,11 @@ const hookFds = (step: Step, plan: LaunchPlan): string => (step.kind === 'hook' 
 
 /** The descriptors of the script's locks, which nothing but QEMU may have. */
 const locksOf = ({ steps }: Pick<LaunchPlan, 'steps'>): readonly number[] =>
-  steps.flatMap((step) => (step.kind === 'vm-lock' || step.kind === 'member' || step.kind === 'vfio' ? [step.fd] : []));
+  steps.flatMap((step) =>
+    step.kind === 'vm-lock' || step.kind === 'member' || step.kind === 'vfio' || step.kind === 'port-lease'
+      ? [step.fd]
+      : [],
+  );
 
 export const withoutLocks = (plan: Pick<LaunchPlan, 'steps'>): string =>
   locksOf(plan)

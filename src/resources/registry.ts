@@ -5,11 +5,14 @@ import { directory } from './directory.ts';
 import { disk } from './disk.ts';
 import { file } from './file.ts';
 import { group } from './group.ts';
+import { hostNetwork } from './host-network.ts';
 import { hook } from './hook.ts';
 import { link } from './link.ts';
 import { member } from './member.ts';
 import { openFile } from './open-file.ts';
 import { passt } from './passt.ts';
+import { portLease } from './port-lease.ts';
+import { portNode } from './port-node.ts';
 import { port } from './port.ts';
 import type { Resource } from './resource.ts';
 import { service } from './service.ts';
@@ -38,6 +41,9 @@ const resources = {
   link,
   'tap-check': tapCheck,
   'tap-node': tapNode,
+  'port-node': portNode,
+  'host-network': hostNetwork,
+  'port-lease': portLease,
   vfio,
 } as const;
 

@@ -23,8 +23,12 @@ export const tapNode: Resource<TapNodeStep> = {
   describe: (step) => ({
     acquire: [
       { op: 'check-node', path: step.path, link: step.link, index: step.index },
-      { argv: privilegedArgv(['chown', ownerOf(step), step.path], step.sudo) },
-      { argv: privilegedArgv(['chmod', '0600', step.path], step.sudo) },
+      ...(step.given === true
+        ? []
+        : [
+            { argv: privilegedArgv(['chown', ownerOf(step), step.path], step.sudo) },
+            { argv: privilegedArgv(['chmod', '0600', step.path], step.sudo) },
+          ]),
       ...step.fds.map((fd): Action => ({ op: 'open', path: step.path, fd, mode: 'read-write' })),
       ...step.fds.slice(0, 1).map((fd): Action => ({ op: 'lock', path: step.path, fd })),
     ],
@@ -36,10 +40,10 @@ export const tapNode: Resource<TapNodeStep> = {
     const node = (await isThere(step.path, device)) ? step.path : makeNode(step, device, system);
     try {
       // root gives away what he opened and looked at; anybody else must be given it before he can open it
-      if (system.uid !== 0) giveTo(step, node, system);
+      if (system.uid !== 0 && step.given !== true) giveTo(step, node, system);
       openAll(step, { node, device, descriptors });
       const [first] = step.fds;
-      if (system.uid === 0) giveOpened(step, descriptors.get(first ?? -1));
+      if (system.uid === 0 && step.given !== true) giveOpened(step, descriptors.get(first ?? -1));
     } finally {
       if (node === step.own) removeNode(step, system);
     }

@@ -107,9 +107,6 @@ dns:
     txt: [{ name: _acme, text: "v=spf1 -all" }]
     srv: [{ name: _ldap._tcp, target: ds.lan0.test, port: 389 }]
 hostDns: true
-ports: 4
-owner: alice
-group: qemusers
 isolatedPorts: true
 antiSpoof: true
 links: [{ vxlan: { id: 42, peers: [198.51.100.2], dev: eth0 } }]
@@ -127,11 +124,33 @@ autostart: true
         },
       },
       hostDns: true,
-      ports: 4,
-      owner: 'alice',
-      group: 'qemusers',
       links: [{ vxlan: { id: 42, peers: ['198.51.100.2'], port: 4789, dev: 'eth0' } }],
       autostart: true,
+    });
+  });
+
+  describe('of ports for ordinary users', () => {
+    const onBridge = 'forward: bridge\nbridge: { name: br0 }\nports: 4\n';
+    const onCard = 'forward: macvtap\nbridge: { uplink: eth1 }\nports: 4\n';
+
+    test.for([`${onBridge}owner: alice`, `${onCard}group: qemusers`])('%j', (text) => {
+      expect(networkOf(text)).toMatchObject({ ports: 4 });
+    });
+
+    test.for<[string, string]>([
+      [onBridge, '"owner" or "group"'],
+      [`${onBridge}owner: alice\ngroup: qemusers`, 'not both'],
+      ['forward: bridge\nbridge: { name: br0 }\nowner: alice', 'write "ports" too'],
+      ['forward: bridge\nports: 4\nowner: alice', 'bridge: { name: br0 }'],
+      ['forward: macvtap\nports: 4\nowner: alice', 'bridge: { uplink: eth1 }'],
+      ['forward: macvtap\nbridge: { uplink: eth1, name: br0 }\nports: 4\nowner: alice', 'cannot honour bridge.name'],
+      [`${onBridge}owner: alice\naddresses: [10.0.0.1/24]`, 'cannot honour addresses'],
+      [`${onBridge}owner: alice\nmtu: 9000`, 'cannot honour mtu'],
+      [`${onCard}owner: alice\nhostAccess: true`, 'cannot honour hostAccess'],
+      ['ports: 4', 'ports'],
+      ['owner: alice', 'owner'],
+    ])('%j is refused', ([text, part]) => {
+      expect(saidOf(text).join('\n')).toContain(part);
     });
   });
 

@@ -1,0 +1,218 @@
+/** Networks of root's that hand out ports: taps on a bridge of the host's, or macvtaps on a card, made once for ordinary users. Pure. */
+import { QrunError } from '../../errors.ts';
+import type { HostLink } from '../../host/host-link.ts';
+import { linkAliasOf, linkIndexOf, linkNameOf } from '../../link-name.ts';
+import type { IfName, Mac } from '../../names.ts';
+import { macvtapCommands, tapCommands } from '../../plan/link-commands.ts';
+import type { Step } from '../../plan/step.ts';
+import type { WrittenMap } from '../../profile/definition.ts';
+import type { PathFault } from '../../profile/yaml-document.ts';
+import { isHarmless } from '../consistency.ts';
+import { hostNetworkFiles, type HostNetwork, type HostPort } from '../host-network.ts';
+import type { NetworkPlan } from '../network-plan.ts';
+import type { ForwardMode, Network } from '../network.ts';
+import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
+import { valueAt } from '../written.ts';
+
+type PortMode = HostNetwork['forward'];
+
+export const hasPorts = (forward: ForwardMode): forward is PortMode => forward === 'bridge' || forward === 'macvtap';
+
+/** The interface of the host that ports stand on. */
+export const portBaseOf = ({ forward, bridge }: Pick<Network, 'forward' | 'bridge'>): IfName | undefined =>
+  forward === 'macvtap' ? bridge?.uplink : bridge?.name;
+
+/** Keys that a network of ports does not honour. */
+const unhonoured: readonly { readonly path: readonly string[]; readonly why: string }[] = [
+  ...['addresses', 'dhcp', 'dns', 'forwards'].map((key) => ({
+    path: [key],
+    why: 'addresses and names come from the network outside',
+  })),
+  { path: ['isolatedPorts'], why: 'the bridge is not one of qrun' },
+  { path: ['antiSpoof'], why: 'it has no rules for what a guest may send' },
+  { path: ['links'], why: 'the bridge is not one of qrun' },
+  { path: ['hostAccess'], why: 'a NIC of kind macvtap has it' },
+  { path: ['hostDns'], why: 'it knows no names of guests' },
+  { path: ['autostart'], why: 'nothing takes it up when the host starts: sudo qrun net up' },
+  { path: ['mtu'], why: 'ports have the MTU of what they stand on' },
+  ...['stp', 'forwardDelay', 'mac'].map((key) => ({
+    path: ['bridge', key],
+    why: 'the bridge is there already, and stays as it is',
+  })),
+];
+
+/** Faults of a definition of scope system that hands out ports. */
+export function portFaults(written: WrittenMap, forward: ForwardMode): PathFault[] {
+  if (!hasPorts(forward)) return [];
+  if (isHarmless(written['ports'])) {
+    return ['owner', 'group'].flatMap((key): PathFault[] =>
+      isHarmless(written[key])
+        ? []
+        : [{ path: [key], at: 'key', message: `${key} says who may take ports: write "ports" too` }],
+    );
+  }
+  const at = (path: readonly string[], message: string): PathFault => ({ path, at: 'key', message });
+  const given = ['owner', 'group'].filter((key) => !isHarmless(written[key]));
+  const [base, other] = forward === 'bridge' ? ['name', 'uplink'] : ['uplink', 'name'];
+  return [
+    ...(given.length === 0 ? [at(['ports'], 'who may take a port must be said: "owner" or "group"')] : []),
+    ...(given.length === 2 ? [at(['group'], 'either "owner" or "group" says who may take a port, not both')] : []),
+    ...(isHarmless(valueAt(written, ['bridge', base ?? '']))
+      ? [
+          at(
+            ['ports'],
+            forward === 'bridge'
+              ? 'the bridge of the host must be named: bridge: { name: br0 }'
+              : 'the card that macvtaps stand on must be named: bridge: { uplink: eth1 }',
+          ),
+        ]
+      : []),
+    ...[
+      ...unhonoured,
+      {
+        path: ['bridge', other ?? ''],
+        why: forward === 'bridge' ? 'qrun setup joins a card to it' : 'it has no bridge',
+      },
+    ].flatMap(({ path, why }) =>
+      isHarmless(valueAt(written, path))
+        ? []
+        : [at(path, `forward: ${forward} with ports cannot honour ${path.join('.')}: ${why}`)],
+    ),
+  ];
+}
+
+/** @throws QrunError `permission`, `host-failed`; `not-implemented` without `ports` */
+export function planPorts(network: Network, input: NetworkPlanInput): NetworkPlan {
+  const { name, file, forward } = network;
+  const facts = input.facts.ports;
+  if (!hasPorts(forward)) throw new QrunError('bug', `${forward} has no ports`);
+  if (facts === undefined) {
+    throw new QrunError('not-implemented', `network ${name}: forward: ${forward} without ports has nothing to make`, {
+      hint: `write ports: 4 and owner or group in ${file}`,
+    });
+  }
+  const base = baseOf(network, facts);
+  const ports = facts.macs.map((mac, number) => portOf(number, { network, facts, mac, forward }));
+  const host: HostNetwork = {
+    name,
+    runId: input.mark,
+    forward,
+    on: base.name as IfName,
+    mtu: base.mtu,
+    ...(facts.user !== undefined && { user: facts.user }),
+    ...(facts.group !== undefined && { group: facts.group }),
+    ports,
+    definition: network,
+  };
+  const { record, ports: directory, macs } = hostNetworkFiles(facts.host, name);
+  return {
+    v: 1,
+    network: name,
+    file,
+    scope: 'system',
+    transport: 'tap',
+    forward,
+    attach: { by: 'port', host },
+    forwards: [],
+    steps: [
+      ...ports.flatMap((port) => stepsOf(port, { host, facts })),
+      { kind: 'host-network', id: 'registry', needsRoot: true, path: record, directory, macs, network: host },
+    ],
+    notes: base.up
+      ? []
+      : [`network ${name}: ${base.name} is down: nothing passes until: sudo ip link set ${base.name} up`],
+  };
+}
+
+interface PortFrom {
+  readonly network: Network;
+  readonly facts: PortFacts;
+  readonly mac: Mac;
+  readonly forward: PortMode;
+}
+
+/** No VM has a name with a `/` in it. */
+const ownerOf = (name: string, number: number, { state }: PortFacts): { state: string; vm: string; nic: string } => ({
+  state,
+  vm: `net/${name}`,
+  nic: `port${number}`,
+});
+
+function portOf(number: number, { network, facts, mac, forward }: PortFrom): HostPort {
+  const of = { ...ownerOf(network.name, number, facts), role: forward === 'bridge' ? 'tap' : 'macvtap' } as const;
+  const lock = `${hostNetworkFiles(facts.host, network.name).ports}/${number}`;
+  const port = { number, device: linkNameOf(of), mac, lock };
+  if (forward === 'bridge') return port;
+  const index = linkIndexOf(of);
+  return { ...port, index, node: `/dev/tap${index}` };
+}
+
+function stepsOf(port: HostPort, { host, facts }: { host: HostNetwork; facts: PortFacts }): Step[] {
+  const { number, device: name, mac, index, node } = port;
+  const alias = linkAliasOf(ownerOf(host.name, number, facts));
+  const common = { name, alias, mac, ipv6: facts.ipv6 };
+  const user = {
+    ...(host.user !== undefined && { uid: host.user }),
+    ...(host.group !== undefined && { gid: host.group }),
+  };
+  const commands =
+    index === undefined
+      ? tapCommands({ ...common, ...user, queues: 1, mtu: host.mtu, bridge: host.on })
+      : macvtapCommands({ ...common, index, parent: host.on, mode: 'bridge' });
+  const parent = index === undefined ? {} : { parent: host.on };
+  const link: Step = { kind: 'link', id: `port:${number}`, needsRoot: true, name, alias, commands, mac, ...parent };
+  if (index === undefined || node === undefined) return [link];
+  const { user: uid, group } = host;
+  return [
+    link,
+    {
+      kind: 'port-node',
+      id: `port-node:${number}`,
+      needsRoot: true,
+      link: name,
+      index,
+      path: node,
+      ...(uid !== undefined && { user: uid }),
+      ...(group !== undefined && { group }),
+    },
+  ];
+}
+
+function baseOf(network: Network, { link, rights }: PortFacts): HostLink {
+  const { name, forward } = network;
+  const at = `network ${name}`;
+  const wanted = portBaseOf(network) ?? '';
+  if (!rights) {
+    throw new QrunError('permission', `${at}: to make ports takes CAP_NET_ADMIN, and root has not got it here`, {
+      hint: 'docker run --cap-add NET_ADMIN --device /dev/net/tun …',
+    });
+  }
+  if (forward === 'bridge') {
+    if (link?.kind === 'bridge') return link;
+    throw new QrunError(
+      'host-failed',
+      link === undefined ? `${at}: there is no bridge ${wanted}` : `${at}: ${wanted} is no bridge`,
+      {
+        hint: link === undefined ? `sudo qrun setup --bridge ${wanted}` : 'ip -brief link show type bridge',
+      },
+    );
+  }
+  const fault = faultOfParent(wanted, link);
+  if (link !== undefined && fault === undefined) return link;
+  throw new QrunError('host-failed', `${at}: ${fault?.why ?? ''}`, { hint: fault?.hint ?? 'ip -brief link show' });
+}
+
+function faultOfParent(name: string, link: HostLink | undefined): { why: string; hint: string } | undefined {
+  if (link === undefined) return { why: `there is no network card ${name}`, hint: 'ip -brief link show' };
+  if (link.kind === 'wifi' || link.kind === 'loopback')
+    return {
+      why: `no macvtap can stand on ${name}, which is ${link.kind === 'wifi' ? 'Wi-Fi' : 'the loopback'}`,
+      hint: 'name a card with a cable',
+    };
+  if (link.master !== undefined)
+    return {
+      why: `${name} is a port of ${link.master}, which takes all of its frames`,
+      hint: `forward: bridge with bridge: { name: ${link.master} }`,
+    };
+  return link.up ? undefined : { why: `${name} is down`, hint: `sudo ip link set dev ${name} up` };
+}

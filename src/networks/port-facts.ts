@@ -1,0 +1,95 @@
+/** What ports for ordinary users are made from: read by root before they are planned. */
+import { existsSync, readFileSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import { listHostLinks, readHostLink } from '../host/host-link.ts';
+import { readRights } from '../host/link-door.ts';
+import type { Mac } from '../names.ts';
+import { hostNetworkFiles } from '../network/host-network.ts';
+import type { Network } from '../network/network.ts';
+import type { PortFacts } from '../network/plan-input.ts';
+import { hasPorts, portBaseOf } from '../network/transport/tap.ts';
+import { candidates, defaultPool } from '../resources/mac-pool.ts';
+import { readStateFile } from '../system/state-files.ts';
+import type { System } from '../system/system.ts';
+import type { NetworkContext } from './context.ts';
+
+/** Undefined: it has none, or this is not root. @throws QrunError `host-failed` when there is no such user or group */
+export async function readPortFacts(
+  definition: Network,
+  { system, places }: Pick<NetworkContext, 'system' | 'places'>,
+): Promise<PortFacts | undefined> {
+  const { ports, forward } = definition;
+  if (system.uid !== 0 || ports === undefined || !hasPorts(forward)) return undefined;
+  const base = portBaseOf(definition);
+  const link = base === undefined ? undefined : readHostLink(base);
+  const { rights } = await readRights(system, places);
+  return {
+    host: places.host,
+    state: places.state,
+    macs: macsOf(definition, places.host, ports),
+    ...whoOf(definition, system),
+    ...(link !== undefined && { link }),
+    rights: rights === 'own',
+    ipv6: existsSync('/proc/sys/net/ipv6'),
+  };
+}
+
+/** Those of earlier runs, and new ones for ports that had none. */
+function macsOf({ name }: Network, host: string, count: number): Mac[] {
+  const read = readStateFile(hostNetworkFiles(host, name).macs, { leave: true });
+  const listed = read.state === 'read' && Array.isArray(read.value['macs']) ? read.value['macs'] : [];
+  const kept = listed.filter(
+    (mac): mac is Mac => typeof mac === 'string' && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac),
+  );
+  const macs = kept.slice(0, count);
+  const taken = new Set<string>([...kept, ...listHostLinks().flatMap((other) => readHostLink(other)?.mac ?? [])]);
+  while (macs.length < count) {
+    const [mac] = [...candidates(defaultPool)].filter((one) => !taken.has(one));
+    if (mac === undefined) throw new QrunError('host-failed', `network ${name}: no MAC is left`);
+    taken.add(mac);
+    macs.push(mac);
+  }
+  return macs;
+}
+
+function whoOf({ name, owner, group }: Network, system: System): { user?: number; group?: number } {
+  if (owner !== undefined) {
+    const user = idOf('passwd', owner, system);
+    if (user !== undefined && user !== 0) return { user };
+    throw new QrunError(
+      'host-failed',
+      `network ${name}: owner: ${user === 0 ? `${owner} is root, who needs no ports` : `there is no user ${owner}`}`,
+      {
+        hint: 'getent passwd',
+      },
+    );
+  }
+  const gid = group === undefined ? undefined : idOf('group', group, system);
+  if (gid !== undefined) return { group: gid };
+  throw new QrunError('host-failed', `network ${name}: there is no group ${group ?? ''}`, {
+    hint: `sudo groupadd --system ${group ?? 'qemusers'}`,
+  });
+}
+
+/** From the files of /etc; what is elsewhere (LDAP) by getent. The name is one word of a checked form. */
+function idOf(table: 'passwd' | 'group', name: string, system: System): number | undefined {
+  const local = idIn(readText(`/etc/${table}`), name);
+  if (local !== undefined || system.which('getent') === undefined) return local;
+  return idIn(system.runNow('getent', [table, name]).stdout, name);
+}
+
+function idIn(text: string, name: string): number | undefined {
+  const id = text
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([found]) => found === name)?.[2];
+  return id !== undefined && /^\d+$/.test(id) ? Number(id) : undefined;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Which port of a network of root's a VM's NIC gets: the one that it had last, else one that nobody ever had, else the one that is unused for longest.
+ * Nothing is taken here: the step does that, and when somebody was faster, it is chosen anew.
+ */
+import { closeSync } from 'node:fs';
+import { digestOf } from '../digest.ts';
+import { QrunError } from '../errors.ts';
+import { userNameOf } from '../host/accounts.ts';
+import type { ChosenPort } from '../host/facts.ts';
+import { readHostLink } from '../host/host-link.ts';
+import type { HostNetwork, HostPort, PortHolder } from '../network/host-network.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
+import type { Profile } from '../profile/profile.ts';
+import { readPortUse, tryPort, type PortUse } from '../resources/port-lease.ts';
+import type { NetworkContext } from './context.ts';
+
+type Look = Pick<NetworkContext, 'places' | 'system'>;
+
+/** By NIC id, for each NIC on a network that hands out ports. @throws QrunError `in-use` when all are taken, `permission` */
+export function choosePorts(
+  { name, nics }: Pick<Profile, 'name' | 'nics'>,
+  networks: Readonly<Record<string, NetworkPlan>>,
+  look: Look,
+): Record<string, ChosenPort> {
+  const chosen: Record<string, ChosenPort> = {};
+  for (const nic of nics) {
+    if (nic.kind !== 'network') continue;
+    const attach = networks[nic.network]?.attach;
+    if (attach?.by !== 'port' || look.system.uid === 0) continue;
+    const { host } = attach;
+    requireMember(host, look);
+    const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm: name, nic: nic.id };
+    const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
+    const uses = host.ports
+      .filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined)
+      .map((port): Use => ({ port, use: readPortUse(port.lock) }));
+    chosen[nic.id] = choose(host, uses, holder);
+  }
+  return chosen;
+}
+
+interface Use {
+  readonly port: HostPort;
+  readonly use: PortUse | undefined;
+}
+
+const isOf = (use: PortUse | undefined, holder: PortHolder): boolean =>
+  use !== undefined && (['uid', 'state', 'vm', 'nic'] as const).every((key) => use[key] === holder[key]);
+
+function choose(host: HostNetwork, uses: readonly Use[], holder: PortHolder): ChosenPort {
+  const own = uses.find(({ use }) => isOf(use, holder));
+  // what has it now is this VM's own QEMU, if anything: the VM's lock is taken first
+  if (own !== undefined) return { port: own.port, holder };
+  const inOrder = uses.toSorted((a, b) => (a.use?.at ?? '').localeCompare(b.use?.at ?? ''));
+  const free = inOrder.find(({ port }) => isFree(port.lock));
+  if (free === undefined) throw allTaken(host, uses, holder.uid);
+  const { port, use } = free;
+  return { port, holder, ...(use !== undefined && { before: nameOf(use, holder.uid) }) };
+}
+
+function isFree(lock: string): boolean {
+  const fd = tryPort(lock);
+  if (fd !== undefined) closeSync(fd);
+  return fd !== undefined;
+}
+
+/** Of one's own VMs the name; of others', whose they are. */
+const nameOf = ({ uid, vm }: PortUse, own: number): string =>
+  uid === own ? vm : `a VM of ${userNameOf(uid) ?? `uid ${uid}`}`;
+
+function allTaken({ name, ports }: HostNetwork, uses: readonly Use[], own: number): QrunError {
+  if (uses.length === 0) {
+    return new QrunError('host-failed', `network ${name}: none of its ports is there any more`, {
+      hint: `sudo qrun net up ${name}`,
+    });
+  }
+  const names = [...new Set(uses.flatMap(({ use }) => (use === undefined ? [] : [nameOf(use, own)])))];
+  const vms = [...new Set(uses.flatMap(({ use }) => (use?.uid === own ? [use.vm] : [])))];
+  return new QrunError(
+    'in-use',
+    `network ${name}: ${ports.length === 1 ? 'its port is' : `all of its ${ports.length} ports are`} taken${names.length === 0 ? '' : `, by ${names.join(', ')}`}`,
+    { hint: vms.length > 0 ? `qrun stop ${vms[0]}` : 'more ports: a larger "ports" in its definition' },
+  );
+}
+
+function requireMember({ name, user, group, definition }: HostNetwork, { system }: Look): void {
+  if (user === system.uid) return;
+  if (group !== undefined && [system.gid, ...(process.getgroups?.() ?? [])].includes(group)) return;
+  const who = definition.owner === undefined ? `the group ${definition.group ?? group ?? ''}` : definition.owner;
+  const me = userNameOf(system.uid);
+  throw new QrunError('permission', `network ${name}: its ports are for ${who}`, {
+    hint:
+      definition.group === undefined
+        ? `owner: ${me ?? system.uid} in ${definition.file}, and sudo qrun net up ${name}`
+        : `sudo usermod -aG ${definition.group} ${me ?? system.uid}, and log in again`,
+  });
+}
+
+/** The locks of all ports, for root while the network goes; `busy`: of those that are in use. */
+export function lockPorts({ ports }: HostNetwork): { readonly locks: number[]; readonly busy: readonly string[] } {
+  const locks: number[] = [];
+  const busy: string[] = [];
+  for (const { lock, device } of ports) {
+    const fd = tryPort(lock);
+    if (fd !== undefined) locks.push(fd);
+    // without its file it was never given to anybody
+    else if (readPortUse(lock) !== undefined) busy.push(`${device} by ${wordOf(readPortUse(lock))}`);
+  }
+  return { locks, busy };
+}
+
+function wordOf(use: PortUse | undefined): string {
+  if (use === undefined) return 'somebody';
+  return `${use.vm} of ${userNameOf(use.uid) ?? `uid ${use.uid}`}`;
+}

@@ -1,0 +1,127 @@
+/** A NIC on a network of root's: by a port that root made, or, where there is none, by qemu-bridge-helper. */
+import { QrunError } from '../errors.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
+import { hostNetworkFiles, type HostNetwork } from '../network/host-network.ts';
+import type { PortLeaseStep, TapNodeStep } from '../plan/step.ts';
+import type { NetworkNic } from '../profile/profile.ts';
+import { planByHelper } from './bridge.ts';
+import { linkDoorOf, planVhost, requireTun, tellMtu, userOf } from './link-support.ts';
+import type { NicContext, NicPlan } from './nic-kind.ts';
+import { indexOfNic, missingBackEnd } from './support.ts';
+
+/** @throws QrunError `permission`, `missing-feature`, `invalid-profile`, `host-failed` */
+export function planOnPort(nic: NetworkNic, network: NetworkPlan, context: NicContext): NicPlan | undefined {
+  const { attach } = network;
+  if (attach.by === 'helper') return byHelper(nic, network, context);
+  return attach.by === 'port' ? byPort(nic, attach.host, context) : undefined;
+}
+
+function byHelper(nic: NetworkNic, network: NetworkPlan, context: NicContext): NicPlan {
+  const at = `nics[${indexOfNic(nic, context)}]`;
+  const { facts } = context;
+  const door = facts.bridgeDoors?.[nic.id];
+  if (door === undefined) throw new Error(`nobody looked at the bridge of ${nic.id}`);
+  try {
+    const plan = planByHelper(nic, door, context);
+    return {
+      ...plan,
+      notes: [...(plan.notes ?? []), `${nic.id}: ${network.network} is not up: it goes by the bridge helper`],
+    };
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+    throw new QrunError(
+      'permission',
+      `${at}: network ${network.network} is not up, and the bridge helper does not help: ${error.message}`,
+      { hint: `sudo qrun net up ${network.network}`, causes: error.hint === undefined ? [] : [`or: ${error.hint}`] },
+    );
+  }
+}
+
+function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPlan {
+  const { facts, netdevId } = context;
+  const at = `nics[${indexOfNic(nic, context)}]`;
+  if (!facts.qemu.netdevTypes.includes('tap')) throw missingBackEnd(at, 'tap', facts.qemu);
+  const chosen = facts.ports?.[nic.id];
+  if (chosen === undefined) throw ofRoot(at, host);
+  const { port, holder, before } = chosen;
+  refuse(nic, { at, host, mac: port.mac });
+  const door = linkDoorOf(at, context);
+  if (port.node === undefined) requireTun(at, door, userOf(context).name);
+  const vhost = planVhost(at, nic, door);
+  const mtu = tellMtu(nic, { name: host.on, mtu: host.mtu });
+  const lease: PortLeaseStep = {
+    kind: 'port-lease',
+    id: `port-lease:${nic.id}`,
+    needsRoot: false,
+    network: host.name,
+    device: port.device,
+    lock: port.lock,
+    fd: context.nextFd(),
+    registry: hostNetworkFiles(facts.places.host, host.name).record,
+    run: host.runId,
+    holder,
+  };
+  const node = nodeOf(nic, chosen.port, context);
+  const how =
+    node === undefined ? { ifname: port.device, script: 'no', downscript: 'no' } : { fd: String(node.fds[0]) };
+  return {
+    netdev: { type: 'tap', id: netdevId, ...how, ...vhost.netdev },
+    steps: [lease, ...(node === undefined ? [] : [node])],
+    source: `${host.name} (${host.on})`,
+    hostInterface: port.device,
+    fds: [{ fd: lease.fd, path: lease.lock }, ...(node?.fds ?? []).map((fd) => ({ fd, path: port.node ?? '' }))],
+    device: mtu.device,
+    notes: [
+      ...(before === undefined
+        ? []
+        : [`${nic.id}: all ports of ${host.name} are kept: ${port.device}, which ${before} had, is given on`]),
+      ...(host.forward === 'macvtap'
+        ? [`${nic.id}: this host and the guest cannot reach one another through ${host.on}`]
+        : []),
+      ...mtu.notes,
+      ...vhost.notes,
+    ],
+  };
+}
+
+function nodeOf(
+  nic: NetworkNic,
+  { device, index, node }: { device: string; index?: number; node?: string },
+  context: NicContext,
+): TapNodeStep | undefined {
+  if (index === undefined || node === undefined) return undefined;
+  const { uid, gid } = userOf(context);
+  return {
+    kind: 'tap-node',
+    id: `port-node:${nic.id}`,
+    needsRoot: false,
+    link: device,
+    index,
+    path: node,
+    own: `/dev/${device}`,
+    fds: [context.nextFd()],
+    owner: { uid, gid },
+    given: true,
+  };
+}
+
+function ofRoot(at: string, { name, forward, on }: HostNetwork): QrunError {
+  return new QrunError('usage', `${at}: the ports of ${name} are for ordinary users: root makes what he needs`, {
+    hint:
+      forward === 'bridge'
+        ? `in the profile: kind: tap, bridge: ${on}`
+        : `in the profile: kind: macvtap, parent: ${on}`,
+  });
+}
+
+function refuse(nic: NetworkNic, { at, host, mac }: { at: string; host: HostNetwork; mac: string }): void {
+  if (nic.mac !== undefined && nic.mac !== mac) {
+    throw new QrunError('invalid-profile', `${at}.mac: on ${host.name} a NIC has the MAC of its port, which lasts`, {
+      hint: 'leave "mac" out',
+    });
+  }
+  if (nic.queues === 1) return;
+  throw new QrunError('invalid-profile', `${at}.queues: a port of ${host.name} has one pair of queues`, {
+    hint: 'leave "queues" out',
+  });
+}

@@ -1,0 +1,76 @@
+/** A port of a network of root's, locked for QEMU. Who holds it is written into its lock file, under the lock. */
+import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
+import type { PortHolder } from '../network/host-network.ts';
+import type { PortLeaseStep } from '../plan/step.ts';
+import { isVmName } from '../names.ts';
+import { tryLock } from '../system/flock.ts';
+import { openRegular, readOwned } from '../system/regular-file.ts';
+import { readStateFile } from '../system/state-files.ts';
+import type { Resource } from './resource.ts';
+
+/** Somebody was faster than the plan: another port may be free. */
+export class PortTaken extends QrunError {}
+
+export const portLease: Resource<PortLeaseStep> = {
+  describe: (step) => ({
+    acquire: [{ op: 'lock', path: step.lock, fd: step.fd }],
+    release: [],
+  }),
+
+  acquire: async (step, { descriptors }) => {
+    const fd = tryPort(step.lock);
+    if (fd === undefined) throw taken(step);
+    descriptors.set(step.fd, fd);
+    // root takes the locks before he takes the network down: what is still told now, stays
+    if (!isStillUp(step)) throw taken(step);
+    const text = Buffer.from(JSON.stringify({ v: 1, ...step.holder, at: new Date().toISOString() }));
+    ftruncateSync(fd);
+    writeSync(fd, text, 0, text.length, 0);
+    return {};
+  },
+
+  // it is free when QEMU is gone
+  release: async () => {},
+};
+
+const taken = ({ network, device }: PortLeaseStep): PortTaken =>
+  new PortTaken('in-use', `network ${network}: its port ${device} was taken by somebody else just now`, {
+    hint: 'try again',
+  });
+
+function isStillUp({ registry, run }: PortLeaseStep): boolean {
+  const read = readStateFile(registry, { leave: true });
+  return read.state === 'read' && read.value['runId'] === run;
+}
+
+/** The port's lock file, locked; undefined: somebody has it. @throws QrunError `permission` */
+export function tryPort(file: string): number | undefined {
+  const opened = openRegular(file, { code: 'unsafe-state', flags: constants.O_RDWR });
+  if (opened === undefined) return undefined;
+  let locked = false;
+  try {
+    locked = tryLock(opened.fd);
+  } finally {
+    if (!locked) closeSync(opened.fd);
+  }
+  return locked ? opened.fd : undefined;
+}
+
+export interface PortUse extends PortHolder {
+  /** ISO 8601: since when. */
+  readonly at: string;
+}
+
+/** Who has the port, or had it last. Written by whoever may take it, so it is believed for choosing and for words, and for nothing else. */
+export function readPortUse(file: string): PortUse | undefined {
+  try {
+    const text = readOwned(file, { maxBytes: 4096, code: 'unsafe-state' })?.text ?? '';
+    const value = JSON.parse(text) as Partial<Record<keyof PortUse, unknown>>;
+    const { uid, state, vm, nic, at } = value;
+    if (typeof uid !== 'number' || typeof vm !== 'string' || !isVmName(vm)) return undefined;
+    return { uid, vm, state: String(state), nic: String(nic), at: String(at) };
+  } catch {
+    return undefined;
+  }
+}

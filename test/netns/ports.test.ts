@@ -1,0 +1,187 @@
+/** Ports that root makes for ordinary users: taps on a bridge, macvtaps on a card. In a network of the test's own. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { needsQemu, ownerFor, waitUntil, type Home } from '../harness/harness.ts';
+import { argvOf, detach, nothingLeft, rowOf, still } from '../cli/a-vm.ts';
+import { createPortHost, type PortHost } from './a-port-host.ts';
+
+const onBridge = (who: string): string => `forward: bridge\nscope: system\nbridge: { name: br0 }\nports: 2\n${who}\n`;
+const onCard = (who: string): string => `forward: macvtap\nbridge: { uplink: v0 }\nports: 2\n${who}\n`;
+const owner = (): string => `owner: ${ownerFor('user').name}`;
+
+const must = async (home: Home, ...args: string[]): Promise<string> => {
+  const { status, stdout, stderr } = await home.qrun(args);
+  expect({ args, status, stderr }).toMatchObject({ status: 0 });
+  return stdout + stderr;
+};
+
+const refusal = async (home: Home, ...args: string[]): Promise<{ status: number; stderr: string }> => {
+  const { status, stderr } = await home.qrun(args);
+  return { status, stderr };
+};
+
+const nicOf = async (home: Home, vm: string): Promise<{ device: string; mac: string }> => {
+  const [nic] = (await rowOf(home, vm)).nics as unknown as { hostInterface: string; mac: string }[];
+  return { device: nic?.hostInterface ?? '', mac: nic?.mac ?? '' };
+};
+
+function vms({ home }: PortHost, ...names: string[]): void {
+  for (const name of names) home.profile(name, `${still}nics: [{ kind: network, network: lan0 }]\n`);
+}
+
+const registryOf = ({ root }: PortHost): string => path.join(root.env['QRUN_HOST_DIR'] ?? '', 'networks/lan0.json');
+
+test('two ports on a bridge: up, taken, all taken, kept, given on, down', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { host, root, home } = ports;
+  const before = host.state();
+  root.network('lan0', onBridge(owner()));
+  vms(ports, 'web1', 'web2', 'web3');
+  expect(await refusal(home, 'run', 'web1', '-d')).toMatchObject({ status: 2 });
+  await must(root, 'net', 'up', 'lan0');
+  const [one, two] = host.made();
+  for (const device of [one ?? '', two ?? ''])
+    expect(host.row(device)).toMatchObject({ master: 'br0', linkinfo: { info_data: { vnet_hdr: true } } });
+  expect(statSync(registryOf(ports)).mode & 0o777).toBe(0o644);
+  await detach(home, 'web1');
+  const first = await nicOf(home, 'web1');
+  const { pid } = await detach(home, 'web2');
+  const second = await nicOf(home, 'web2');
+  expect([first.device, second.device].toSorted()).toEqual([one, two].toSorted());
+  expect(argvOf(pid).join(' ')).toContain(second.mac);
+  expect(await refusal(home, 'run', 'web3', '-d')).toEqual({
+    status: 4,
+    stderr: expect.stringMatching(/all of its 2 ports are taken, by web1, web2|web2, web1/),
+  });
+  const busy = await refusal(root, 'net', 'down', 'lan0');
+  expect(busy).toEqual({ status: 4, stderr: expect.stringContaining('web1 of ') });
+  expect(host.made()).toHaveLength(2);
+  // kept from run to run
+  await must(home, 'kill', 'web1');
+  await must(home, 'kill', 'web2');
+  await detach(home, 'web2');
+  expect(await nicOf(home, 'web2')).toEqual(second);
+  // given on, and said
+  const given = await refusal(home, 'run', 'web3', '-d');
+  expect(given).toEqual({ status: 0, stderr: expect.stringContaining('which web1 had, is given on') });
+  expect(await nicOf(home, 'web3')).toEqual(first);
+  await must(home, 'kill', 'web2', 'web3');
+  await must(root, 'net', 'down', 'lan0');
+  expect(host.state()).toEqual(before);
+  expect(existsSync(registryOf(ports))).toBe(false);
+  // the MACs and who had what last over down and up
+  await must(root, 'net', 'up', 'lan0');
+  await detach(home, 'web2');
+  expect(await nicOf(home, 'web2')).toEqual(second);
+  await must(home, 'kill', 'web2');
+  await must(root, 'net', 'down', 'lan0');
+  expect(host.state()).toEqual(before);
+});
+
+test('macvtaps: their devices are given to the owner, and opened by QEMU', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { host, root, home } = ports;
+  const before = host.state();
+  root.network('lan0', onCard(owner()));
+  vms(ports, 'web1');
+  await must(root, 'net', 'up', 'lan0');
+  await detach(home, 'web1');
+  const { device, mac } = await nicOf(home, 'web1');
+  expect(host.row(device)).toMatchObject({ address: mac, link: 'v0', linkinfo: { info_data: { mode: 'bridge' } } });
+  const registry = JSON.parse(readFileSync(registryOf(ports), 'utf8')) as { ports: { node: string }[] };
+  const nodes = registry.ports.map(({ node }) => node);
+  for (const node of nodes) {
+    const { uid, mode } = statSync(node);
+    expect({ uid, mode: mode & 0o777 }).toEqual({ uid: ownerFor('user').uid, mode: 0o600 });
+  }
+  expect(await refusal(root, 'net', 'down', 'lan0')).toMatchObject({ status: 4 });
+  await must(home, 'kill', 'web1');
+  await must(root, 'net', 'down', 'lan0');
+  expect(host.state()).toEqual(before);
+  expect(nodes.filter((node) => existsSync(node))).toEqual([]);
+});
+
+/** A group that every Debian has. */
+const usersGid = 100;
+
+test('three users race for two ports: two get one, the third is told by whom they are taken', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { host, root, another } = ports;
+  const before = host.state();
+  root.network('lan0', onBridge('group: users'));
+  await must(root, 'net', 'up', 'lan0');
+  const users = [54_321, 54_322, 54_323].map((uid) => another(uid, usersGid));
+  for (const user of users) user.profile('web1', `${still}nics: [{ kind: network, network: lan0 }]\n`);
+  for (let round = 0; round < 3; round += 1) {
+    const ends = await Promise.all(users.map((user) => user.qrun('run', 'web1', '-d')));
+    expect(ends.map(({ status }) => status).toSorted()).toEqual([0, 0, 4]);
+    expect(ends.find(({ status }) => status === 4)?.stderr).toMatch(/ports are taken, by a VM of uid 5432\d/);
+    await Promise.all(users.map((user) => user.qrun('kill', 'web1')));
+  }
+  const stranger = another(54_324, 54_324);
+  stranger.profile('web1', `${still}nics: [{ kind: network, network: lan0 }]\n`);
+  const refused = await stranger.qrun('run', 'web1', '-d');
+  expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining('usermod -aG users') });
+  await must(root, 'net', 'down', 'lan0');
+  expect(host.state()).toEqual(before);
+});
+
+test('kill -9 of QEMU and of its waiter frees the port', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { root, home } = ports;
+  root.network('lan0', onBridge(owner()).replace('ports: 2', 'ports: 1'));
+  vms(ports, 'web1', 'web2');
+  await must(root, 'net', 'up', 'lan0');
+  const { pid } = await detach(home, 'web1');
+  const waiter = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  for (const victim of waiter > 1 ? [waiter, pid] : [pid]) process.kill(victim, 'SIGKILL');
+  expect(await waitUntil(() => !existsSync(`/proc/${pid}`), 5000)).toBe(true);
+  await detach(home, 'web2');
+  await must(home, 'kill', 'web2');
+  await must(home, 'gc');
+  expect(await nothingLeft(home, 'web1')).toBe(true);
+  await must(root, 'net', 'down', 'lan0');
+});
+
+test('what is gone is made again by net up; --force takes it from under its VM; twice down is once', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { host, root, home } = ports;
+  const before = host.state();
+  root.network('lan0', onBridge(owner()));
+  vms(ports, 'web1');
+  await must(root, 'net', 'up', 'lan0');
+  const made = host.made();
+  host.must(`ip link delete dev ${made[0] ?? ''}`);
+  expect(await must(root, 'net', 'ls')).toContain('broken');
+  expect(await must(root, 'net', 'up', 'lan0')).toContain('had gone, and was made again');
+  expect(host.made().toSorted()).toEqual(made.toSorted());
+  const { pid } = await detach(home, 'web1');
+  await must(root, 'net', 'down', 'lan0', '--force');
+  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  expect(host.state()).toEqual(before);
+  await must(root, 'net', 'down', 'lan0');
+  await must(home, 'kill', 'web1');
+});
+
+test.for(['acquired:port:0', 'acquire:registry', 'acquired:registry'])(
+  'killed at %s: gc gives all of it back',
+  async (point, context) => {
+    const ports = await createPortHost(context);
+    const { host, root } = ports;
+    const before = host.state();
+    root.network('lan0', onBridge(owner()));
+    const killed = await root.qrun(['net', 'up', 'lan0'], { env: { QRUN_FAILPOINT: `${point}:kill` } });
+    expect(killed.status).not.toBe(0);
+    expect(host.made().length).toBeGreaterThan(0);
+    await must(root, 'gc');
+    expect(host.state()).toEqual(before);
+    expect(existsSync(registryOf(ports))).toBe(false);
+    await must(root, 'gc');
+  },
+);
