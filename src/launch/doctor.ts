@@ -4,15 +4,31 @@ import { QrunError } from '../errors.ts';
 import { readGroups, readIdentity, readRunAs } from '../host/accounts.ts';
 import { readKvm } from '../host/kvm.ts';
 import { runKvmSmoke } from '../host/kvm-smoke.ts';
+import { readSettings } from '../host/settings.ts';
 import { findUefi } from '../host/uefi.ts';
+import type { Profile } from '../profile/profile.ts';
+import type { Settings } from '../profile/settings.ts';
 import { renderVersion, type QemuCapabilities } from '../qemu/capabilities.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { collect } from './collect.ts';
 import { examineBridges } from './doctor-bridge.ts';
+import { examineFirewall } from './doctor-firewall.ts';
+import { examineCards, examineLinks } from './doctor-links.ts';
 import { examineCables } from './doctor-nics.ts';
 import { examinePrograms } from './doctor-passt.ts';
-import { ensureState, prepare, type LaunchContext } from './prepare.ts';
+import {
+  bridgesOfProfile,
+  checkOfRun,
+  concerns,
+  examineProfile,
+  failed,
+  orFailure,
+  refuseFileFaults,
+} from './doctor-profile.ts';
+import { examineSession } from './doctor-session.ts';
+import { checkOfSettings, examineSetup } from './doctor-setup.ts';
+import { ensureState, loadProfile, type LaunchContext } from './prepare.ts';
 
 export interface Check {
   /** Stable, for scripts: `qemu`, `kvm`, `ping`, … */
@@ -25,12 +41,56 @@ export interface Check {
   readonly mend: string | null;
 }
 
-type Finding = Omit<Check, 'id' | 'what' | 'mend'> & { readonly mend?: string };
+type Finding = Omit<Check, 'id' | 'what' | 'mend'> & { readonly mend?: string | null };
 
-/** @param profile also checks whether this one can run here */
-export async function examine(context: LaunchContext, profile?: string): Promise<Check[]> {
-  const qemu = await orFailure(() => readCapabilities(context.system, qemuOf(context)));
-  const checks = [
+/**
+ * @param name a profile: what concerns it alone, and whether it can run here
+ * @throws QrunError for a profile that is not there or has faults
+ */
+export async function examine(context: LaunchContext, name?: string): Promise<Check[]> {
+  const profile = name === undefined ? undefined : await orFailure(() => loadProfile(name, {}, context));
+  if (profile instanceof QrunError) refuseFileFaults(profile);
+  const known = profile instanceof QrunError ? undefined : profile;
+  const settings = await orFailure(() => readSettings(context.places, context.system));
+  const checks = (await examineHost(context, known, settings)).filter(({ id }) => concerns(id, known));
+  if (name === undefined || profile === undefined) return checks;
+  if (profile instanceof QrunError) return [...checks, checkOfRun(name, profile)];
+  // what needs it cannot be looked at
+  if (settings instanceof QrunError && concerns('config', profile)) return [...checks, checkOfRun(name, settings)];
+  return [...checks, ...(await examineProfile(profile, name, context))];
+}
+
+/** Programs are started for what concerns the profile alone. */
+async function examineHost(
+  context: LaunchContext,
+  profile: Profile | undefined,
+  settings: Settings | QrunError,
+): Promise<Check[]> {
+  const { system, places } = context;
+  const qemu = await orFailure(() => readCapabilities(system, qemuOf(context)));
+  const there = qemu instanceof QrunError ? undefined : qemu;
+  const asked = (id: string): boolean => concerns(id, profile);
+  const sudo = settings instanceof QrunError ? 'never' : settings.sudo;
+  return [
+    ...(await examineQemu(context, qemu)),
+    ...examineCables(there),
+    ...(asked('passt') || asked('vde') ? examinePrograms(system, there) : []),
+    ...(asked('bridge') ? await examineBridges(system, there) : []),
+    ...(asked('forward-policy')
+      ? await examineFirewall(system, profile === undefined ? undefined : bridgesOfProfile(profile))
+      : []),
+    ...(asked('tun') || asked('vhost') ? examineLinks(system, sudo, profile) : []),
+    ...(asked('iommu') ? examineCards() : []),
+    ...(asked('setup') ? examineSetup(system, places) : []),
+    checkOfSettings(settings, places.config),
+    ...examineSession(system),
+    check('state', 'state directory', state(context)),
+    check('leftovers', 'left behind by dead runs', await leftovers(context)),
+  ];
+}
+
+async function examineQemu(context: LaunchContext, qemu: QemuCapabilities | QrunError): Promise<Check[]> {
+  return [
     check(
       'qemu',
       'QEMU',
@@ -60,32 +120,11 @@ export async function examine(context: LaunchContext, profile?: string): Promise
       : []),
     check('uefi', 'UEFI firmware (firmware: uefi)', uefi(qemu instanceof QrunError ? undefined : qemu.file)),
     check('ping', 'ping from guests with user networking', ping(groupsOfQemu(context))),
-    ...examineCables(qemu instanceof QrunError ? undefined : qemu),
-    ...examinePrograms(context.system, qemu instanceof QrunError ? undefined : qemu),
-    ...(await examineBridges(context.system, qemu instanceof QrunError ? undefined : qemu)),
-    check('state', 'state directory', state(context)),
-    check('leftovers', 'left behind by dead runs', await leftovers(context)),
   ];
-  return profile === undefined ? checks : [...checks, await runnable(context, profile)];
 }
 
 function check(id: string, what: string, { state: found, evidence, mend }: Finding): Check {
   return { id, state: found, what, evidence, mend: mend ?? null };
-}
-
-const failed = (error: QrunError): Finding => ({
-  state: 'fail',
-  evidence: [error.message, ...error.causes].join(': '),
-  ...(error.hint !== undefined && { mend: error.hint }),
-});
-
-async function orFailure<T>(act: () => T | Promise<T>): Promise<T | QrunError> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof QrunError) return error;
-    throw error;
-  }
 }
 
 function sandbox({ options }: QemuCapabilities): Finding {
@@ -204,18 +243,4 @@ async function leftovers(context: LaunchContext): Promise<Finding> {
   const found = await collect(context, undefined, true);
   if (found.length === 0) return { state: 'ok', evidence: 'nothing' };
   return { state: 'warn', evidence: found.map(({ vm, what }) => `${vm}: ${what}`).join(', '), mend: 'qrun gc' };
-}
-
-async function runnable(context: LaunchContext, profile: string): Promise<Check> {
-  const prepared = await orFailure(() => prepare(profile, {}, context));
-  if (prepared instanceof QrunError) {
-    // a fault of the file, or a name that is not there, is no fault of the host
-    if (['usage', 'unknown-name', 'invalid-name', 'invalid-profile'].includes(prepared.code)) throw prepared;
-    return check('profile', `whether ${profile} can run`, failed(prepared));
-  }
-  const { notes } = prepared.plan;
-  return check('profile', `whether ${profile} can run`, {
-    state: notes.length === 0 ? 'ok' : 'warn',
-    evidence: notes.length === 0 ? 'it can' : `it can: ${notes.join('; ')}`,
-  });
 }

@@ -1,0 +1,119 @@
+/** What `qrun doctor NAME` says of one profile: each of its NICs, and whether all of it can run. */
+import { QrunError } from '../errors.ts';
+import type { NicPlan } from '../nic/nic-kind.ts';
+import { nicKindOf } from '../nic/registry.ts';
+import { nicDescriptors } from '../plan/descriptors.ts';
+import type { Nic, NicKindName, Profile } from '../profile/profile.ts';
+import type { Check } from './doctor.ts';
+import { readForLaunch, type LaunchContext, type Prepared } from './prepare.ts';
+
+/** Which kinds of NICs a check concerns. All others concern every VM. */
+const kindsOfCheck: Readonly<Record<string, readonly NicKindName[]>> = {
+  ping: ['user', 'passt', 'network'],
+  loopback: ['user', 'mcast', 'stream', 'dgram', 'l2tpv3', 'network'],
+  cables: ['mcast', 'stream', 'dgram', 'l2tpv3'],
+  passt: ['passt'],
+  vde: ['vde', 'network'],
+  bridge: ['bridge'],
+  'bridge-conf': ['bridge'],
+  'forward-policy': ['bridge', 'tap'],
+  'bridge-netfilter': ['bridge', 'tap'],
+  firewalld: ['bridge', 'tap'],
+  tun: ['bridge', 'tap'],
+  vhost: ['tap', 'macvtap'],
+  'link-rights': ['tap', 'macvtap'],
+  taps: ['tap'],
+  'rp-filter': ['macvtap'],
+  iommu: ['hostdev'],
+  setup: ['bridge', 'tap', 'macvtap', 'hostdev'],
+  unmanaged: ['tap', 'macvtap'],
+  config: ['tap', 'macvtap', 'hostdev'],
+  'user-namespaces': [],
+};
+
+/** @param profile undefined: all of the host is asked about */
+export function concerns(id: string, profile: Pick<Profile, 'nics'> | undefined): boolean {
+  const kinds = kindsOfCheck[id];
+  if (profile === undefined || kinds === undefined) return true;
+  return profile.nics.some(({ kind }) => kinds.includes(kind));
+}
+
+/** Bridges of the host's that its NICs are on. */
+export const bridgesOfProfile = ({ nics }: Pick<Profile, 'nics'>): string[] => [
+  ...new Set(
+    nics.flatMap((nic) =>
+      (nic.kind === 'bridge' || nic.kind === 'tap') && nic.bridge !== undefined ? [nic.bridge] : [],
+    ),
+  ),
+];
+
+/** @throws QrunError for a fault that is the file's, or a name that is not there: that is no fault of the host's */
+export async function examineProfile(profile: Profile, name: string, context: LaunchContext): Promise<Check[]> {
+  const found = await orFailure(() => readForLaunch(profile, context));
+  if (found instanceof QrunError) {
+    refuseFileFaults(found);
+    return [checkOfRun(name, found)];
+  }
+  const nics = found.profile.nics.map((nic) => checkOfNic(nic, planOf(nic, found)));
+  const plan = await orFailure(() => found.replan({}));
+  if (plan instanceof QrunError) refuseFileFaults(plan);
+  return [...nics, checkOfRun(name, plan instanceof QrunError ? plan : plan.notes)];
+}
+
+/** @throws QrunError what is wrong with the file, or a name that is not there: that is no fault of the host's */
+export function refuseFileFaults(error: QrunError): void {
+  if (['usage', 'unknown-name', 'invalid-name', 'invalid-profile'].includes(error.code)) throw error;
+}
+
+/** Each by itself: the plan of all ends at the first that cannot be. */
+function planOf(nic: Nic, { profile, facts, files }: Pick<Prepared, 'profile' | 'facts' | 'files'>): PlanOfNic {
+  try {
+    const nextFd = nicDescriptors();
+    return nicKindOf(nic.kind).plan(nic, { profile, facts, files, netdevId: nic.id, nextFd });
+  } catch (error) {
+    if (error instanceof QrunError) return error;
+    throw error;
+  }
+}
+
+type PlanOfNic = Pick<NicPlan, 'source' | 'hostInterface' | 'notes'> | QrunError;
+
+export function checkOfNic({ id, kind }: Pick<Nic, 'id' | 'kind'>, plan: PlanOfNic): Check {
+  const base = { id: `nic-${id}`, what: `${id} (kind: ${kind})` };
+  if (plan instanceof QrunError) return { ...base, ...failed(plan) };
+  const { source, hostInterface, notes = [] } = plan;
+  const through = hostInterface === undefined || hostInterface === source ? source : `${hostInterface} on ${source}`;
+  return {
+    ...base,
+    state: notes.length === 0 ? 'ok' : 'warn',
+    evidence: [through, ...notes].join('; '),
+    mend: null,
+  };
+}
+
+/** @param outcome what a run would say, or why there is none */
+export function checkOfRun(name: string, outcome: readonly string[] | QrunError): Check {
+  const base = { id: 'profile', what: `whether ${name} can run` };
+  if (outcome instanceof QrunError) return { ...base, ...failed(outcome) };
+  return {
+    ...base,
+    state: outcome.length === 0 ? 'ok' : 'warn',
+    evidence: outcome.length === 0 ? 'it can' : `it can: ${outcome.join('; ')}`,
+    mend: null,
+  };
+}
+
+export const failed = (error: QrunError): Pick<Check, 'state' | 'evidence' | 'mend'> => ({
+  state: 'fail',
+  evidence: [error.message, ...error.causes].join(': '),
+  mend: error.hint ?? null,
+});
+
+export async function orFailure<T>(act: () => T | Promise<T>): Promise<T | QrunError> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof QrunError) return error;
+    throw error;
+  }
+}
