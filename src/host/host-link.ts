@@ -1,6 +1,7 @@
 /** One interface of the host's, from sysfs: no program is started for it. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { linkTarget, listed, readText } from './sysfs.ts';
 
 export interface HostLink {
   readonly name: string;
@@ -99,29 +100,4 @@ function kindOf(directory: string, flags: number, tunFlags: number): HostLink['k
   if (has('wireless') || has('phy80211')) return 'wifi';
   if ((flags & loopbackFlag) !== 0) return 'loopback';
   return has('macvtap') ? 'macvtap' : 'other';
-}
-
-function linkTarget(file: string): string | undefined {
-  try {
-    return path.basename(readlinkSync(file));
-  } catch {
-    return undefined;
-  }
-}
-
-function listed(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-/** An attribute that this kind of interface has not got, or does not tell while it is down, is empty. */
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

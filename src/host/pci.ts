@@ -1,8 +1,9 @@
 /** A look at PCI devices in sysfs, for NICs of kind `hostdev`. https://docs.kernel.org/PCI/sysfs-pci.html, https://docs.kernel.org/driver-api/vfio.html */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { faultOfIfName } from '../names.ts';
 import { isDriverName, isPciAddress, pciDirectory, pciDriverDirectory, vfioDriver } from '../pci-address.ts';
+import { linkTarget, listed, readText } from './sysfs.ts';
 
 export interface PciDevice {
   /** `0000:01:00.0` */
@@ -93,28 +94,4 @@ export function readPciNet(name: string, sysfs = '/sys'): PciNet | undefined {
     ...(master !== undefined && { master }),
     uppers: listed(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
   };
-}
-
-function linkTarget(file: string): string | undefined {
-  try {
-    return path.basename(readlinkSync(file));
-  } catch {
-    return undefined;
-  }
-}
-
-function listed(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

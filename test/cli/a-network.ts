@@ -1,7 +1,7 @@
 /** A network for tests that need no guest: VMs that stand still are on it as much as others. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { waitUntil, type Home } from '../harness/harness.ts';
+import { isAlive, waitUntil, type Home } from '../harness/harness.ts';
 import { still } from './a-vm.ts';
 
 export const hub = 'forward: nat\nscope: user\ntransport: hub\naddresses: [10.44.0.1/24]\n';
@@ -54,3 +54,15 @@ export function leftOfNetworks(home: Home): string[] {
 
 export const noNetworkLeft = (home: Home): Promise<boolean> =>
   waitUntil(() => leftOfNetworks(home).length === 0, 10_000);
+
+/** What is gone already is no error. */
+export async function killAll(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // gone already
+    }
+  }
+  await waitUntil(() => pids.every((pid) => !isAlive(pid)), 5000);
+}

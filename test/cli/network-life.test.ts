@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
-import { hub, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { hub, killAll, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { sideBySide } from './side-by-side.ts';
 import { detach, rowOf, statusOf, still } from './a-vm.ts';
 
@@ -22,17 +22,6 @@ const programs = (home: Home): string[] =>
     .toSorted();
 
 const waiterOf = (pid: number): number => Number(statusOf(pid, 'PPid'));
-
-async function killAll(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // gone already
-    }
-  }
-  await waitUntil(() => pids.every((pid) => !isAlive(pid)), 5000);
-}
 
 describe('a network', () => {
   test('is up from the first VM to the last', { timeout: 60_000 }, async (context) => {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
-import { hub, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { hub, killAll, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach } from './a-vm.ts';
 
 function aHome(definition = hub): Home {
@@ -19,17 +19,6 @@ async function stateOf(home: Home, name = 'lab'): Promise<string | undefined> {
 }
 
 const pidsOf = (home: Home): number[] => networkProcesses(home).map(({ pid }) => pid);
-
-async function killAll(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // gone already
-    }
-  }
-  await waitUntil(() => pids.every((pid) => !isAlive(pid)), 5000);
-}
 
 describe('a pinned network', () => {
   test('stays when VMs come and go, until it is taken down', { timeout: 60_000 }, async (context) => {
