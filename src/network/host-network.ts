@@ -27,6 +27,8 @@ export interface HostNetwork {
   readonly group?: number;
   readonly ports: readonly HostPort[];
   readonly definition: Network;
+  /** ISO 8601; in the registry. */
+  readonly startedAt?: string;
 }
 
 /** Who had a port last: the text of its lock file. */

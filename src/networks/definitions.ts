@@ -182,7 +182,7 @@ export async function removeNetwork(argument: string, context: NetworkContext): 
   const files = networkFiles(context.places, name);
   requireKnownNetwork(name, context.places);
   return await withNetworkLock({ name, files }, context, async () => {
-    if (readNetworkStatus(name, context).state !== 'defined') {
+    if (isHeld(files) && readNetworkStatus(name, context).state !== 'defined') {
       throw new QrunError('in-use', `network ${name} is up`, { hint: `qrun net down ${name}` });
     }
     const found = findNetworkFile(name, context);

@@ -9,7 +9,9 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import { networkSpace } from '../resources/host-network.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { readStateFile } from '../system/state-files.ts';
+import type { Places } from '../places.ts';
 import type { NetworkContext } from './context.ts';
+import type { NetworkRecord } from './record.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
 
@@ -25,9 +27,8 @@ export function readHostNetwork(name: NetworkName, { places, system }: Look): Ho
   return read.value as unknown as HostNetwork;
 }
 
-export function listHostNetworks(look: Look): HostNetwork[] {
-  return namesIn(path.join(look.places.host, 'networks')).flatMap((name) => readHostNetwork(name, look) ?? []);
-}
+/** Names of what the registry has, believed or not. Nothing is opened. */
+export const listHostNetworkNames = (places: Places): NetworkName[] => namesIn(path.join(places.host, 'networks'));
 
 function namesIn(directory: string): NetworkName[] {
   try {
@@ -36,6 +37,23 @@ function namesIn(directory: string): NetworkName[] {
   } catch {
     return [];
   }
+}
+
+/** What users are told of it, as if it was in their own state. */
+export function recordOfHost(host: HostNetwork, { system }: Pick<Look, 'system'>): NetworkRecord {
+  const { name, runId, definition } = host;
+  return {
+    v: 1,
+    network: name,
+    runId,
+    bootId: system.bootId(),
+    pinned: true,
+    startedAt: host.startedAt ?? '',
+    file: definition.file,
+    definition,
+    plan: planOfHost(host),
+    forwards: [],
+  };
 }
 
 /** As a user's VM sees it. */

@@ -10,6 +10,7 @@ import { leasesOf } from './leases.ts';
 import { requireKnownNetwork } from './names.ts';
 import { listMembers } from './members.ts';
 import { isLost } from './nic-state.ts';
+import { readPortMembers } from './port-lease.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';
@@ -71,7 +72,7 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     startedAt: record?.startedAt ?? null,
     processes: Object.entries(health?.processes ?? {}).map(([program, pids]) => ({ name: program, pids })),
     missing: health?.missing ?? [],
-    mend: state === 'broken' ? `qrun net up ${name}` : null,
+    mend: state === 'broken' ? `${record?.plan.scope === 'system' ? 'sudo ' : ''}qrun net up ${name}` : null,
     members: record === undefined ? [] : membersOf(files, { record, health, context }),
     forwards: record?.forwards ?? [],
     notes: record?.plan.notes ?? [],
@@ -86,6 +87,11 @@ interface MembersWith {
 }
 
 function membersOf(files: NetworkFiles, { record, health, context }: MembersWith): MemberInfo[] {
+  const { attach } = record.plan;
+  if (attach.by === 'port') {
+    const on = readPortMembers(attach.host, context.system.uid);
+    return on.map((member) => ({ ...member, ip: null, leased: false, state: 'running' }));
+  }
   const leased = new Set(leasesOf(files, record.definition).map(({ mac, ip }) => `${mac} ${ip}`));
   return listMembers(files).map((member) => {
     const { vm, nic, mac, ip, since } = member;

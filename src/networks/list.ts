@@ -7,6 +7,8 @@ import type { NetworkContext } from './context.ts';
 import { asDefined } from './as-defined.ts';
 import { listMembers } from './members.ts';
 import { listNetworkNames } from './names.ts';
+import { readPortMembers } from './port-lease.ts';
+import type { NetworkRecord } from './record.ts';
 import { readDefinition } from './prepare-network.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';
 
@@ -42,8 +44,7 @@ async function rowOf(
 ): Promise<NetworkRow> {
   const { state, record, fault } = readNetworkStatus(name, context);
   const head = { name, state, file: listed?.file ?? null, example: listed?.example ?? false };
-  const members = record === undefined ? [] : listMembers(networkFiles(context.places, name));
-  const vms = [...new Set(members.map(({ vm }) => vm))];
+  const vms = record === undefined ? [] : vmsOn(record, context);
   if (record !== undefined) {
     const { scope, forward, transport, subnet } = record.plan;
     const { autostart } = record.definition;
@@ -55,6 +56,12 @@ async function rowOf(
   if ('fault' in read) return { ...head, ...nothing, vms, fault: read.fault };
   const { scope, forward, transport, subnet } = asDefined(read, context);
   return { ...head, scope, forward, transport, subnet, autostart: read.autostart, vms, fault: null };
+}
+
+function vmsOn({ network, plan: { attach } }: NetworkRecord, { places, system }: NetworkContext): string[] {
+  const members =
+    attach.by === 'port' ? readPortMembers(attach.host, system.uid) : listMembers(networkFiles(places, network));
+  return [...new Set(members.map(({ vm }) => vm))];
 }
 
 /** One that has faults keeps no other from being listed. */

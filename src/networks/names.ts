@@ -6,6 +6,7 @@ import type { NetworkName } from '../network/network.ts';
 import type { Places } from '../places.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { closestOf } from '../profile/closest.ts';
+import { listHostNetworkNames } from './host-networks.ts';
 import { listNetworkState } from './state-names.ts';
 
 /** Names of the networks that are up, pinned or broken, or whose end was not seen. Nothing is opened. */
@@ -14,7 +15,11 @@ export const listUpNetworkNames = (places: Places): NetworkName[] =>
 
 /** Names of all networks, sorted. Nothing is opened. */
 export function listNetworkNames(places: Places): NetworkName[] {
-  const names = [...listNetworks(places).map(({ name }) => name), ...listUpNetworkNames(places)];
+  const names = [
+    ...listNetworks(places).map(({ name }) => name),
+    ...listUpNetworkNames(places),
+    ...listHostNetworkNames(places),
+  ];
   return [...new Set(names)].toSorted();
 }
 

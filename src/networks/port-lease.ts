@@ -96,6 +96,32 @@ function requireMember({ name, user, group, definition }: HostNetwork, { system 
   });
 }
 
+export interface PortMember {
+  /** Of another user's: `alice/web1`. */
+  readonly vm: string;
+  readonly nic: string;
+  readonly mac: string;
+  readonly since: string;
+}
+
+/** Who has which port now, as far as this user may look. */
+export function readPortMembers({ ports }: HostNetwork, uid: number): PortMember[] {
+  return ports.flatMap(({ lock, mac }): PortMember[] => {
+    const use = readPortUse(lock);
+    if (use === undefined || !isBusy(lock)) return [];
+    const { vm, nic, at } = use;
+    return [{ vm: use.uid === uid ? vm : `${userNameOf(use.uid) ?? use.uid}/${vm}`, nic, mac, since: at }];
+  });
+}
+
+function isBusy(lock: string): boolean {
+  try {
+    return !isFree(lock);
+  } catch {
+    return false;
+  }
+}
+
 /** The locks of all ports, for root while the network goes; `busy`: of those that are in use. */
 export function lockPorts({ ports }: HostNetwork): { readonly locks: number[]; readonly busy: readonly string[] } {
   const locks: number[] = [];

@@ -1,6 +1,8 @@
 /** What a network is right now. Read only; no lock is taken. */
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
+import { readHostLink } from '../host/host-link.ts';
+import { readHostNetwork, recordOfHost } from './host-networks.ts';
 import { readHealth, type NetworkHealth } from './health.ts';
 import type { NetworkContext } from './context.ts';
 import { QrunError } from '../errors.ts';
@@ -24,7 +26,7 @@ export function readNetworkStatus(
   { places, system }: Pick<NetworkContext, 'places' | 'system'>,
 ): NetworkStatus {
   const files = networkFiles(places, name);
-  if (!isHeld(files)) return { state: 'defined' };
+  if (!isHeld(files)) return system.uid === 0 ? { state: 'defined' } : statusOfHost(name, { places, system });
   const record = readOrFault(files);
   if (record instanceof QrunError) return { state: 'broken', fault: record.message };
   // begun, and never finished; or of an earlier boot: nothing of it runs
@@ -33,6 +35,15 @@ export function readNetworkStatus(
   const health = readHealth(record);
   if (health.missing.length > 0) return { state: 'broken', record, health };
   return { state: record.pinned ? 'pinned' : 'up', record, health };
+}
+
+/** Root's, told to all. */
+function statusOfHost(name: NetworkName, look: Pick<NetworkContext, 'places' | 'system'>): NetworkStatus {
+  const host = readHostNetwork(name, look);
+  if (host === undefined) return { state: 'defined' };
+  const missing = host.ports.map(({ device }) => device).filter((device) => readHostLink(device) === undefined);
+  const record = recordOfHost(host, look);
+  return { state: missing.length > 0 ? 'broken' : 'pinned', record, health: { missing, processes: {} } };
 }
 
 function readOrFault(files: NetworkFiles): NetworkRecord | QrunError | undefined {

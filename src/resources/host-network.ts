@@ -49,7 +49,13 @@ export const hostNetwork: Resource<HostNetworkStep> = {
 };
 
 const entryOf = ({ network }: HostNetworkStep, system: System): string =>
-  JSON.stringify({ v: 1, bootId: system.bootId(), space: networkSpace(), ...network });
+  JSON.stringify({
+    v: 1,
+    bootId: system.bootId(),
+    space: networkSpace(),
+    startedAt: new Date().toISOString(),
+    ...network,
+  });
 
 /** Interfaces are of one network namespace, and their names say nothing in another. */
 export const networkSpace = (): string => String(statSync('/proc/self/ns/net').ino);

@@ -55,6 +55,16 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
     status: 4,
     stderr: expect.stringMatching(/all of its 2 ports are taken, by web1, web2|web2, web1/),
   });
+  const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; vms: string[] }[];
+  const row = rows.find(({ name }) => name === 'lan0');
+  expect(row).toMatchObject({ state: 'pinned', scope: 'system', forward: 'bridge' });
+  expect(row?.vms.toSorted()).toEqual(['web1', 'web2']);
+  expect(JSON.parse(await must(root, 'net', 'info', 'lan0', '--json'))).toMatchObject({
+    state: 'pinned',
+    members: expect.arrayContaining([
+      expect.objectContaining({ vm: `${ownerFor('user').name}/web1`, mac: first.mac, state: 'running' }),
+    ]),
+  });
   const busy = await refusal(root, 'net', 'down', 'lan0');
   expect(busy).toEqual({ status: 4, stderr: expect.stringContaining('web1 of ') });
   expect(host.made()).toHaveLength(2);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createHome, needsGuest, ownerFor, waitUntil, type GuestFiles, type Home } from '../harness/harness.ts';
 import { detach, leftOf } from '../cli/a-vm.ts';
 import { createLinkHost, type LinkHost } from '../netns/a-link-host.ts';
+import { createPortHost } from '../netns/a-port-host.ts';
 import { GuestShell } from './guest-shell.ts';
 
 const profileOf = (
@@ -113,3 +114,40 @@ test.for(['private', 'vepa', 'passthru'] as const)(
     expect(host.state()).toEqual(links);
   },
 );
+
+test('two guests of an ordinary user on the ports that root made on a bridge', async (context) => {
+  const guest = needsGuest(context);
+  const { host, root, home } = await createPortHost(context);
+  const before = host.state();
+  root.network('lan0', `forward: bridge\nbridge: { name: br0 }\nports: 2\nowner: ${ownerFor('user').name}\n`);
+  expect(await root.qrun(['net', 'up', 'lan0'])).toMatchObject({ status: 0 });
+  const nic = '{ kind: network, network: lan0 }';
+  home.profile('web1', profileOf(guest, 'web1', { address: '10.77.0.11', nic }));
+  home.profile('web2', profileOf(guest, 'web2', { address: '10.77.0.12', nic }));
+  for (const name of ['web1', 'web2']) await detach(home, name);
+  const [web1, web2] = [await GuestShell.open(home, 'web1'), await GuestShell.open(home, 'web2')];
+  expect(await pings(web1, '10.77.0.12', '-s 1472')).toBe(true);
+  expect(await pings(web2, '10.77.0.1')).toBe(true);
+  web1.close();
+  web2.close();
+  await killAll(home, ['web1', 'web2']);
+  expect(await root.qrun(['net', 'down', 'lan0'])).toMatchObject({ status: 0 });
+  expect(host.state()).toEqual(before);
+});
+
+test('a guest of an ordinary user on a macvtap that root made for him', async (context) => {
+  const guest = needsGuest(context);
+  const { host, root, home } = await createPortHost(context);
+  root.network('lan0', `forward: macvtap\nbridge: { uplink: v0 }\nports: 2\nowner: ${ownerFor('user').name}\n`);
+  expect(await root.qrun(['net', 'up', 'lan0'])).toMatchObject({ status: 0 });
+  const nic = '{ kind: network, network: lan0 }';
+  home.profile('web1', profileOf(guest, 'web1', { address: '10.78.0.11', nic }));
+  home.profile('web2', profileOf(guest, 'web2', { address: '10.78.0.12', nic }));
+  for (const name of ['web1', 'web2']) await detach(home, name);
+  const shell = await GuestShell.open(home, 'web1');
+  expect(await pings(shell, '10.78.0.12', '-s 1472')).toBe(true);
+  shell.close();
+  await killAll(home, ['web1', 'web2']);
+  expect(await root.qrun(['net', 'down', 'lan0'])).toMatchObject({ status: 0 });
+  expect(host.made()).toEqual([]);
+});
