@@ -129,7 +129,8 @@ export function checkOfRights(rights: 'own' | 'contained' | Settings['sudo']): C
 export function checkOfTaps(taps: readonly HostLink[], who: Who): Check {
   const base = { id: 'taps', what: 'taps of this host for the user (kind: tap)' };
   const own = taps.filter(({ tap }) => mayUse(tap, who));
-  const open = taps.filter(({ tap }) => tap?.owner === undefined && tap?.group === undefined);
+  // one that a program has open is that program's: what the bridge helper makes has no owner either, and goes with its QEMU
+  const open = taps.filter(({ tap }) => tap?.owner === undefined && tap?.group === undefined && tap?.attached !== true);
   if (open.length > 0) {
     const [first] = open.map(({ name }) => shellWord(name));
     return {

@@ -69,6 +69,7 @@ test('taps: the user’s own, others’, none, and one that anybody can take', (
     evidence: 'tap0 (on br0), tap1 (down, several queues)',
   });
   expect(checkOfTaps(own.slice(2), alice)).toMatchObject({ state: 'ok', evidence: 'none of 2 is for alice' });
+  expect(checkOfTaps([aTap('tap5', { attached: true })], alice).state).toBe('ok');
   expect(checkOfTaps([], alice)).toMatchObject({ state: 'ok', evidence: 'there is none' });
   expect(checkOfTaps([...own, aTap('open', {})], alice)).toMatchObject({
     state: 'warn',
