@@ -195,3 +195,64 @@ test.for(['acquired:port:0', 'acquire:registry', 'acquired:registry'])(
     await must(root, 'gc');
   },
 );
+
+test.for([onBridge, onCard])('what fails at a step gives back all before it: %#', async (text, context) => {
+  const ports = await createPortHost(context);
+  const { host, root } = ports;
+  const before = host.state();
+  root.network('lan0', text(owner()));
+  const failed = await root.qrun(['net', 'up', 'lan0'], { env: { QRUN_FAILPOINT: 'acquire:registry:throw' } });
+  expect(failed).toMatchObject({ status: 3, stderr: expect.stringContaining('failpoint acquire:registry') });
+  expect(host.state()).toEqual(before);
+  expect(existsSync(registryOf(ports))).toBe(false);
+  // killed when nearly all was given back: what is gone already is gone
+  await must(root, 'net', 'up', 'lan0');
+  await root.qrun(['net', 'down', 'lan0'], { env: { QRUN_FAILPOINT: 'release:port:0:kill' } });
+  expect(host.made()).toHaveLength(1);
+  expect(existsSync(registryOf(ports))).toBe(false);
+  await must(root, 'net', 'down', 'lan0');
+  expect(host.state()).toEqual(before);
+});
+
+test('killed before and after its port is taken, a start leaves the port to others', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { root, home } = ports;
+  root.network('lan0', onBridge(owner()).replace('ports: 2', 'ports: 1'));
+  vms(ports, 'web1', 'web2');
+  await must(root, 'net', 'up', 'lan0');
+  for (const point of ['acquire:port-lease:net0', 'acquired:port-lease:net0', 'spawn']) {
+    await home.qrun(['run', 'web1', '-d'], { env: { QRUN_FAILPOINT: `${point}:kill` } });
+    await detach(home, 'web2');
+    await must(home, 'kill', 'web2');
+  }
+  await must(home, 'gc');
+  expect(await nothingLeft(home, 'web1')).toBe(true);
+  await must(root, 'net', 'down', 'lan0');
+});
+
+test('a network that is not up, a MAC of its own, root’s VM: each is told what helps', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { root, home } = ports;
+  root.network('lan0', onBridge(owner()));
+  home.network('lan0', onBridge(owner()));
+  vms(ports, 'web1');
+  home.profile('web2', `${still}nics: [{ kind: network, network: lan0, mac: "52:54:00:11:22:33" }]\n`);
+  root.profile('web1', `${still}nics: [{ kind: network, network: lan0 }]\n`);
+  expect(await refusal(home, 'run', 'web1', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('sudo qrun net up lan0'),
+  });
+  expect(await refusal(home, 'net', 'up', 'lan0')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('sudo qrun net up lan0'),
+  });
+  await must(root, 'net', 'up', 'lan0');
+  expect(await refusal(home, 'run', 'web2', '-d')).toMatchObject({ status: 2 });
+  expect(await refusal(root, 'run', 'web1', '-d')).toEqual({
+    status: 2,
+    stderr: expect.stringContaining('kind: tap, bridge: br0'),
+  });
+  await must(root, 'net', 'down', 'lan0');
+});
