@@ -134,7 +134,10 @@ function sandbox({ options }: QemuCapabilities): Finding {
 }
 
 async function kvm({ system, places }: LaunchContext, qemu: QemuCapabilities): Promise<Finding> {
-  const facts = readKvm({ cacheDir: places.cache, qemu });
+  // root's QEMU is another user's, and so is the guest that is tried
+  const account = system.uid === 0 ? await orFailure(() => readRunAs(system, undefined)) : undefined;
+  if (account instanceof QrunError) return { state: 'warn', evidence: 'there is no user to try it as' };
+  const facts = readKvm({ cacheDir: places.cache, qemu, runAs: account });
   if (!facts.present)
     return {
       state: 'warn',
@@ -144,10 +147,10 @@ async function kvm({ system, places }: LaunchContext, qemu: QemuCapabilities): P
   if (!facts.openable)
     return {
       state: 'warn',
-      evidence: 'this user may not open /dev/kvm: guests are emulated',
-      mend: `sudo usermod -aG kvm ${readIdentity(system).name}`,
+      evidence: `${account?.name ?? 'this user'} may not open /dev/kvm: guests are emulated`,
+      mend: `sudo usermod -aG kvm ${account?.name ?? readIdentity(system).name}`,
     };
-  const verdict = await runKvmSmoke(system, { qemu, cacheDir: places.cache });
+  const verdict = await runKvmSmoke(system, { qemu, cacheDir: places.cache, runAs: account });
   if (verdict === 'works') return { state: 'ok', evidence: '/dev/kvm works: a smoke guest ran' };
   return {
     state: 'warn',
