@@ -24,6 +24,10 @@ export async function raiseNetworks(
   const prepared = [];
   for (const { definition } of networks) prepared.push(await prepareNetwork(definition, { qemu }, context));
   for (const network of prepared) {
+    if (context.system.uid !== 0 && network.shown.attach.by === 'port') {
+      context.tell(titleOf(network.name), 'done', "is root's, and is up");
+      continue;
+    }
     context.tell(titleOf(network.name), 'waiting', 'comes up');
     const started = network.running?.pinned !== true;
     try {

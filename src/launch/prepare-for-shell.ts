@@ -22,6 +22,8 @@ export async function prepareForShell(
   const scripts: Record<string, NetworkScript> = {};
   for (const network of Object.values(networks)) {
     const own = members.filter((step) => step.network === network.name);
+    // a port of root's is taken, and nothing is taken up
+    if (own.length === 0) continue;
     scripts[network.name] = await prepareScript(network, own, context);
   }
   // once more, with what is reserved now

@@ -2,7 +2,7 @@
  * Which port of a network of root's a VM's NIC gets: the one that it had last, else one that nobody ever had, else the one that is unused for longest.
  * Nothing is taken here: the step does that, and when somebody was faster, it is chosen anew.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 import { userNameOf } from '../host/accounts.ts';
@@ -130,7 +130,7 @@ export function lockPorts({ ports }: HostNetwork): { readonly locks: number[]; r
     const fd = tryPort(lock);
     if (fd !== undefined) locks.push(fd);
     // without its file it was never given to anybody
-    else if (readPortUse(lock) !== undefined) busy.push(`${device} by ${wordOf(readPortUse(lock))}`);
+    else if (existsSync(lock)) busy.push(`${device} by ${wordOf(readPortUse(lock))}`);
   }
   return { locks, busy };
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor, waitUntil, type Home } from '../harness/harness.ts';
+import { needsQemu, ownerFor, readProcessesNaming, waitUntil, type Home } from '../harness/harness.ts';
 import { argvOf, detach, nothingLeft, rowOf, still } from '../cli/a-vm.ts';
 import { createPortHost, type PortHost } from './a-port-host.ts';
 
@@ -256,3 +256,29 @@ test('a network that is not up, a MAC of its own, root’s VM: each is told what
   });
   await must(root, 'net', 'down', 'lan0');
 });
+
+test.for([onBridge, onCard])(
+  'show --shell: the script takes the same port under the same lock: %#',
+  async (text, context) => {
+    needsQemu(context);
+    const ports = await createPortHost(context);
+    const { root, home } = ports;
+    root.network('lan0', text(owner()).replace('ports: 2', 'ports: 1'));
+    vms(ports, 'web1', 'web2');
+    await must(root, 'net', 'up', 'lan0');
+    const script = home.write('web1.sh', (await home.qrun(['show', 'web1', '--shell'])).stdout, 0o700);
+    const running = home.startProgram(['sh', script]);
+    // the lock is taken before QEMU is started
+    const isUp = (): boolean => readProcessesNaming(home.dir).some(({ command }) => command.includes('guest=web1'));
+    expect({ up: await waitUntil(isUp, 10_000), stderr: running.stderr }).toMatchObject({ up: true });
+    expect(await refusal(home, 'run', 'web2', '-d')).toEqual({
+      status: 4,
+      stderr: expect.stringContaining('its port is taken'),
+    });
+    running.kill('SIGTERM');
+    await running.end;
+    await detach(home, 'web2');
+    await must(home, 'kill', 'web2');
+    await must(root, 'net', 'down', 'lan0');
+  },
+);
