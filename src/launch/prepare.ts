@@ -98,7 +98,7 @@ async function choosePorts(
   context: LaunchContext,
 ): Promise<NonNullable<HostFacts['ports']>> {
   if (!Object.values(plans).some(({ attach }) => attach.by === 'port')) return {};
-  return (await import('../networks/port-lease.ts')).choosePorts(profile, plans, context);
+  return await (await import('../networks/port-lease.ts')).choosePorts(profile, plans, context);
 }
 
 export async function loadProfile(

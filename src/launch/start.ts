@@ -43,6 +43,8 @@ export interface Started {
 const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
 /** Somebody may take the port that an `auto` forward was given before QEMU binds it. */
 const autoPortAttempts = 4;
+/** Many VMs that start at once choose the same port of a network of root's; at each attempt one of them gets it. */
+const networkPortAttempts = 32;
 
 /** @throws QrunError `in-use` when it runs already, `qemu-failed` with QEMU's own words, or what a step threw */
 export async function startVm(prepared: Prepared, context: LaunchContext): Promise<Started> {
@@ -51,9 +53,10 @@ export async function startVm(prepared: Prepared, context: LaunchContext): Promi
     try {
       return await startOnce(plan, context);
     } catch (error) {
-      const isTaken = error instanceof AutoPortTaken || error instanceof PortTaken;
-      if (!isTaken || attempt >= autoPortAttempts) throw error;
-      if (error instanceof PortTaken) plan = await prepareProfile(prepared.profile, context);
+      const again = error instanceof PortTaken;
+      if (!again && !(error instanceof AutoPortTaken)) throw error;
+      if (attempt >= (again ? networkPortAttempts : autoPortAttempts)) throw error;
+      if (again) plan = await prepareProfile(prepared.profile, context);
     }
   }
 }

@@ -10,18 +10,20 @@ import type { ChosenPort } from '../host/facts.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { HostNetwork, HostPort, PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
+import { vmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
 import { readPortUse, tryPort, type PortUse } from '../resources/port-lease.ts';
+import { delay } from '../system/delay.ts';
 import type { NetworkContext } from './context.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
 
 /** By NIC id, for each NIC on a network that hands out ports. @throws QrunError `in-use` when all are taken, `permission` */
-export function choosePorts(
+export async function choosePorts(
   { name, nics }: Pick<Profile, 'name' | 'nics'>,
   networks: Readonly<Record<string, NetworkPlan>>,
   look: Look,
-): Record<string, ChosenPort> {
+): Promise<Record<string, ChosenPort>> {
   const chosen: Record<string, ChosenPort> = {};
   for (const nic of nics) {
     if (nic.kind !== 'network') continue;
@@ -31,10 +33,8 @@ export function choosePorts(
     requireMember(host, look);
     const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm: name, nic: nic.id };
     const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
-    const uses = host.ports
-      .filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined)
-      .map((port): Use => ({ port, use: readPortUse(port.lock) }));
-    chosen[nic.id] = choose(host, uses, holder);
+    const ports = host.ports.filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined);
+    chosen[nic.id] = await choosePatiently(host, ports, { holder, runs: existsSync(vmFiles(look.places, name).run) });
   }
   return chosen;
 }
@@ -47,13 +47,32 @@ interface Use {
 const isOf = (use: PortUse | undefined, holder: PortHolder): boolean =>
   use !== undefined && (['uid', 'state', 'vm', 'nic'] as const).every((key) => use[key] === holder[key]);
 
-function choose(host: HostNetwork, uses: readonly Use[], holder: PortHolder): ChosenPort {
+interface For {
+  readonly holder: PortHolder;
+  readonly runs: boolean;
+}
+
+const looks = 4;
+const betweenMs = 25;
+
+/** Somebody else who looks has a lock for a moment, and who has just taken one has not yet written who he is: that is waited out. */
+async function choosePatiently(host: HostNetwork, ports: readonly HostPort[], who: For): Promise<ChosenPort> {
+  for (let look = 1; ; look += 1) {
+    const uses = ports.map((port): Use => ({ port, use: readPortUse(port.lock) }));
+    const found = choose(uses, who);
+    if (found !== undefined) return found;
+    if (look >= looks) throw allTaken(host, uses, who.holder.uid);
+    await delay(betweenMs);
+  }
+}
+
+function choose(uses: readonly Use[], { holder, runs }: For): ChosenPort | undefined {
   const own = uses.find(({ use }) => isOf(use, holder));
-  // what has it now is this VM's own QEMU, if anything: the VM's lock is taken first
-  if (own !== undefined) return { port: own.port, holder };
+  // while this VM runs, its own QEMU has it: what it would get can be shown all the same
+  if (own !== undefined && (runs || isFree(own.port.lock))) return { port: own.port, holder };
   const inOrder = uses.toSorted((a, b) => (a.use?.at ?? '').localeCompare(b.use?.at ?? ''));
   const free = inOrder.find(({ port }) => isFree(port.lock));
-  if (free === undefined) throw allTaken(host, uses, holder.uid);
+  if (free === undefined) return undefined;
   const { port, use } = free;
   return { port, holder, ...(use !== undefined && { before: nameOf(use, holder.uid) }) };
 }

@@ -1,5 +1,5 @@
 /** Ports that root makes for ordinary users: taps on a bridge, macvtaps on a card. In a network of the test's own. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { needsQemu, ownerFor, readProcessesNaming, waitUntil, type Home } from '../harness/harness.ts';
@@ -282,3 +282,24 @@ test.for([onBridge, onCard])(
     await must(root, 'net', 'down', 'lan0');
   },
 );
+
+test('of an earlier boot: users find no network, and net up makes it anew with the same MACs', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { host, root, home } = ports;
+  root.network('lan0', onBridge(owner()));
+  vms(ports, 'web1');
+  await must(root, 'net', 'up', 'lan0');
+  const macs = (): string[] => host.made().map((name) => host.row(name)?.address ?? '');
+  const before = macs();
+  const files = ['network.json', 'journal'].map((name) => path.join(root.state, 'networks/lan0', name));
+  for (const file of [registryOf(ports), ...files])
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/"bootId":"[^"]*"/, '"bootId":"of-before"'));
+  for (const name of host.made()) host.must(`ip link delete dev ${name}`);
+  expect(await refusal(home, 'run', 'web1', '-d')).toMatchObject({ status: 2 });
+  await must(root, 'net', 'up', 'lan0');
+  expect(macs().toSorted()).toEqual(before.toSorted());
+  await detach(home, 'web1');
+  await must(home, 'kill', 'web1');
+  await must(root, 'net', 'down', 'lan0');
+});
