@@ -176,7 +176,7 @@ function nearMiss({ command, name, place }: Rule, bridge: string): SkippedPart |
 
 /** `*` and `?` alone; from a bracket on anything. Good enough for a hint. */
 function isGlobFor(pattern: string, name: string): boolean {
-  const source = [...pattern.replace(/\[.*$/s, '*').replaceAll(/\*+/g, '*')]
+  const source = Array.from(pattern.replace(/\[.*$/s, '*').replaceAll(/\*+/g, '*'))
     .map((one) => (one === '*' ? '.*' : one === '?' ? '.' : one.replace(/[^A-Za-z0-9]/, String.raw`\$&`)))
     .join('');
   return new RegExp(`^${source}$`).test(name);

@@ -75,7 +75,7 @@ export const widthOfLine = ({ text, small }: Line): number => widthOf(text) * (s
 
 function cutMiddle(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
-  const characters = [...text];
+  const characters = Array.from(text);
   const head = takeColumns(characters, Math.floor((columns - 1) / 2));
   const tail = takeColumns(characters.toReversed(), Math.ceil((columns - 1) / 2)).toReversed();
   return `${head.join('')}…${tail.join('')}`;

@@ -49,7 +49,7 @@ function isMember({ vm, nic, mac, since, ip, holder }: Readonly<Record<string, u
     'mac' in parseMac(mac) &&
     (since === undefined || typeof since === 'string') &&
     optional &&
-    (ip === undefined || isIP(String(ip)) !== 0)
+    (typeof ip !== 'string' || isIP(ip) !== 0)
   );
 }
 

@@ -99,7 +99,7 @@ function glyphOf(mark: Mark, spinner: string, styles: Styles): string {
 
 function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
-  const characters = [...text];
+  const characters = Array.from(text);
   while (characters.length > 0 && widthOf(characters.join('')) > columns - 1) characters.pop();
   return `${characters.join('')}…`;
 }
