@@ -61,7 +61,8 @@ test('a lab of any shape is valid and has an order, or is told what is wrong, an
         }
       }
     }),
-    { numRuns: runs(200) },
+    // also in a quick check: one in some ten is valid
+    { numRuns: 200 },
   );
   expect(valid).toBeGreaterThan(0);
 });

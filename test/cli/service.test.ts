@@ -2,11 +2,11 @@ import { closeSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ServiceStep } from '../../../src/plan/step.ts';
-import { mendService, readService, service } from '../../../src/resources/service.ts';
-import { waitSharedLockFile } from '../../../src/system/flock.ts';
-import { findMarked } from '../../../src/system/marked.ts';
-import { createSystem } from '../../../src/system/real.ts';
+import type { ServiceStep } from '../../src/plan/step.ts';
+import { mendService, readService, service } from '../../src/resources/service.ts';
+import { waitSharedLockFile } from '../../src/system/flock.ts';
+import { findMarked } from '../../src/system/marked.ts';
+import { createSystem } from '../../src/system/real.ts';
 
 let place: string;
 let step: ServiceStep;
