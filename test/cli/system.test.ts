@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { needsRoot } from '../../harness/needs.ts';
-import { createSystem } from '../../../src/system/real.ts';
-import { findTool } from '../../../src/system/tools.ts';
+import { needsRoot } from '../harness/needs.ts';
+import { createSystem } from '../../src/system/real.ts';
+import { findTool } from '../../src/system/tools.ts';
 
 const uid = process.getuid?.() ?? 0;
 let dir: string;
@@ -161,7 +161,7 @@ test('a link to a tool keeps its own name', () => {
 });
 
 test('ABUSE 71: descriptors of the caller are closed, those of Node and the standard ones are not', () => {
-  const source = path.resolve(import.meta.dirname, '../../../src/system/stray-descriptors.ts');
+  const source = path.resolve(import.meta.dirname, '../../src/system/stray-descriptors.ts');
   const bundle = path.join(dir, 'stray.mjs');
   execFileSync('npx', [
     '--no-install',

@@ -14,9 +14,9 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { SocketPathStep } from '../../../src/plan/step.ts';
-import { socketPath, withMadeSocket } from '../../../src/resources/socket-path.ts';
-import { createSystem } from '../../../src/system/real.ts';
+import type { SocketPathStep } from '../../src/plan/step.ts';
+import { socketPath, withMadeSocket } from '../../src/resources/socket-path.ts';
+import { createSystem } from '../../src/system/real.ts';
 
 let place: string;
 const servers: Server[] = [];
