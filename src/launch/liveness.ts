@@ -1,5 +1,6 @@
 /** Whether a VM runs, proven by its lock: QEMU holds it open for as long as it lives. */
-import { findHolders, isAlive, readProcess } from '../system/processes.ts';
+import path from 'node:path';
+import { findHolders, isAlive, readArguments, readDescriptor } from '../system/processes.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
 import { QrunError } from '../errors.ts';
 import { readRun, type RunRecord } from './run-record.ts';
@@ -10,14 +11,17 @@ export function findRunningPid(files: VmFiles): number | undefined {
   if (record?.pid !== undefined && record.startTime !== undefined) {
     if (isAlive({ pid: record.pid, startTime: record.startTime, bootId: record.bootId })) return record.pid;
   }
-  return findHolders(files.lock).find(isQemuLike);
+  return findHolders(files.lock).find((pid) => isQemu(pid, files));
 }
 
-/** A start or a release has the lock open too, but only QEMU has the event journal as its standard output and is no shell and no node. */
-function isQemuLike(pid: number): boolean {
-  const found = readProcess(pid);
-  const program = found?.argv[0] ?? '';
-  return found !== undefined && !/(^|\/)(sh|dash|bash|node|flock)$/.test(program);
+/**
+ * A start, a release, and what a script of `show --shell` runs have the lock open too, but only QEMU has the event journal as its standard output and is no
+ * shell. The journal is known by its name: it may have been removed, and the way to it may go over links.
+ */
+function isQemu(pid: number, { events }: VmFiles): boolean {
+  const output = path.basename(readDescriptor(pid, 1) ?? '').replace(/ \(deleted\)$/, '');
+  const [program = ''] = readArguments(pid);
+  return output === path.basename(events) && !/(^|\/)(sh|dash|bash|node|flock)$/.test(program);
 }
 
 /** A record that cannot be read tells nothing; the lock does. */

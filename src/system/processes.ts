@@ -145,6 +145,11 @@ export function readDescriptors(pid: number): string[] {
     .filter((target) => target !== undefined);
 }
 
+/** What one of them is; undefined if it has none of that number, or that is not ours to see. */
+export function readDescriptor(pid: number, fd: number): string | undefined {
+  return readLink(`/proc/${pid}/fd/${fd}`);
+}
+
 /** Such as `mnt:[4026531841]`; undefined if that is not ours to see. */
 export function readMountNamespace(pid: number): string | undefined {
   return readLink(`/proc/${pid}/ns/mnt`);
