@@ -1,7 +1,8 @@
 /** Which MAC addresses are in use around here: on this host, on its networks, in other profiles, in any QEMU that runs. */
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import type { Mac } from '../names.ts';
+import { isVmName, type Mac } from '../names.ts';
+import { hostNetworkFiles } from '../network/host-network.ts';
 import type { Places } from '../places.ts';
 import { findMacs } from '../profile/mac-scan.ts';
 import { listQemus, type RunningQemu } from '../system/qemus.ts';
@@ -40,9 +41,22 @@ export function createMacScan(options: MacScanOptions): MacScan {
 async function readTaken(options: MacScanOptions): Promise<ReadonlySet<string>> {
   return new Set([
     ...(await readOfHost(options.system)),
+    ...readPortMacs(options.places),
     ...readProfileMacs(options).keys(),
     ...listQemus().flatMap((qemu) => qemu.macs),
   ]);
+}
+
+/** What the port of a network may not get: ports of other networks keep theirs while these are down. */
+export async function readTakenForPorts(system: System, places: Places): Promise<ReadonlySet<string>> {
+  return new Set([...(await readOfHost(system)), ...readPortMacs(places), ...listQemus().flatMap((qemu) => qemu.macs)]);
+}
+
+/** Of ports of root's networks, which are lasting; where setup made no registry, nothing else tells of them. */
+function readPortMacs({ host }: Pick<Places, 'host'>): string[] {
+  const directory = path.join(host, 'ports');
+  const texts = readNames(directory).map((name) => (isVmName(name) ? readText(hostNetworkFiles(host, name).macs) : ''));
+  return texts.flatMap((text) => text.match(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/g) ?? []);
 }
 
 /** The host's interfaces and neighbours, by the one that looked: a command that starts a hundred VMs looks once. */

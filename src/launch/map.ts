@@ -4,6 +4,7 @@ import { QrunError } from '../errors.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import { buildMap, type FoundNetwork, type FoundNic, type FoundVm } from '../map/build-map.ts';
 import type { MapDocument, MapForward } from '../map/map-document.ts';
+import { readHostNetwork } from '../networks/host-networks.ts';
 import { listNetworkRows, type NetworkRow } from '../networks/list.ts';
 import { readNetworkRecord } from '../networks/record.ts';
 import { networkFiles } from '../plan/network-files.ts';
@@ -105,8 +106,9 @@ async function stoppedVm(name: string, file: string, context: LaunchContext): Pr
 
 const asWritten = ({ guest, ...forward }: Forward): MapForward => ({ ...forward, guest: guest ?? null });
 
-function foundNetwork(row: NetworkRow, { places }: LaunchContext): FoundNetwork {
+function foundNetwork(row: NetworkRow, { places, system }: LaunchContext): FoundNetwork {
   const { name, state, fault, forward, transport, scope, subnet } = row;
+  const card = forward === 'macvtap' ? readHostNetwork(name, { places, system })?.on : undefined;
   const forwards = state === 'defined' ? [] : (readNetworkRecord(networkFiles(places, name))?.forwards ?? []);
   return {
     name,
@@ -115,6 +117,7 @@ function foundNetwork(row: NetworkRow, { places }: LaunchContext): FoundNetwork 
     ...(transport !== null && { transport }),
     ...(scope !== null && { scope }),
     ...(subnet !== null && { subnet }),
+    ...(card !== undefined && { interface: card }),
     forwards: forwards.map(({ protocol, hostAddress, hostPort, guest, guestAddress, guestPort }) => ({
       protocol,
       hostAddress,

@@ -17,10 +17,10 @@ export async function describeNicsNow(
   if (nics.every(({ network }) => network === undefined)) return nics.map(plain);
   const { readNicOnNetwork } = await import('../networks/nic-state.ts');
   return nics.map((nic) => {
-    const { network, id, mac } = nic;
+    const { network, id, mac, hostInterface } = nic;
     if (network === undefined) return plain(nic);
-    const { ips, lost } = readNicOnNetwork({ network, vm, nic: id, mac }, options);
-    return { ...describeNic(nic, ips), ...(lost && { link: 'lost' as const }) };
+    const { ips, lost } = readNicOnNetwork({ network, vm, nic: id, mac, hostInterface }, options);
+    return { ...describeNic(nic, [...new Set([...ips, ...metAt(nic)])]), ...(lost && { link: 'lost' as const }) };
   });
 }
 
@@ -38,9 +38,11 @@ function plainNics(
 }
 
 /** Addresses at which the host has met a guest that is on a network which the host itself may be on. */
-export function metAt(nic: PlannedNic): string[] {
-  return ['bridge', 'tap', 'macvtap'].includes(nic.kind) ? addressesOf(nic, readNeighbours()) : [];
-}
+export const metAt = (nic: PlannedNic): string[] => (canBeMet(nic) ? addressesOf(nic, readNeighbours()) : []);
+
+/** On a network of root's it has an interface of the host's; on one of the user's own it has none. */
+export const canBeMet = ({ kind, hostInterface }: Pick<PlannedNic, 'kind' | 'hostInterface'>): boolean =>
+  ['bridge', 'tap', 'macvtap'].includes(kind) || (kind === 'network' && hostInterface !== undefined);
 
 export const addressesOf = ({ mac }: Pick<PlannedNic, 'mac'>, neighbours: readonly NeighbourFact[]): string[] =>
   neighbours.flatMap((neighbour) => (neighbour.mac === mac ? [neighbour.address] : []));

@@ -8,6 +8,7 @@ import { signalNumber } from '../system/signals.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
 import type { NetworkPort } from './network-port.ts';
+import { canBeMet, metAt } from './nics-now.ts';
 import { isRunningVm, notRunning, readVm, type RunningVm, type Where } from './vms.ts';
 
 export interface WaitContext extends LaunchContext {
@@ -65,6 +66,11 @@ async function port(vm: RunningVm, guestPort: number, context: UntilOver): Promi
   if (found === undefined) {
     const way = await networkPort(vm, guestPort, context);
     if (way !== undefined) return await waitForPort(way.forward, way.monitor, signal);
+    const met = vm.record.nics.filter(canBeMet);
+    if (met.length > 0) {
+      const { waitForMetPort } = await import('../supervise/met-port.ts');
+      return await waitForMetPort(() => met.flatMap(metAt), guestPort, signal);
+    }
     throw new QrunError('usage', `${vm.vm} forwards no host port to its port ${guestPort}`, {
       hint: `add "auto:${guestPort}" to the forwards of a user NIC${orOnNetwork(vm, guestPort)}`,
     });

@@ -34,6 +34,8 @@ export interface PortFacts {
   /** The bridge, or the card that macvtaps stand on; undefined: there is none of that name. */
   readonly link?: HostLink;
   readonly rights: boolean;
+  /** There is a host-wide registry of MACs. */
+  readonly registry: boolean;
   readonly ipv6: boolean;
 }
 

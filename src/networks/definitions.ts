@@ -191,6 +191,7 @@ export async function removeNetwork(argument: string, context: NetworkContext): 
     }
     // of an earlier boot
     if (isHeld(files)) await endLocked(files, context);
+    if (context.system.uid === 0) (await import('./port-removal.ts')).removePorts(name, context);
     if (found !== undefined) removeFile(found.file);
     rmSync(files.dir, { recursive: true, force: true });
     const next = findNetworkFile(name, context)?.file;

@@ -1,4 +1,5 @@
 /** Everything that can be told of one network. Read only. */
+import { readNeighbours } from '../host/neighbours.ts';
 import { isVmName, parseNetworkName, type VmName } from '../names.ts';
 import type { NetworkForward } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
@@ -19,7 +20,7 @@ export interface MemberInfo {
   readonly vm: string;
   readonly nic: string;
   readonly mac: string;
-  /** The one that is kept for it; null where the network gives none. */
+  /** The one that is kept for it, or, on a port of root's, at which this host has met it; null where there is none. */
   readonly ip: string | null;
   /** DHCP has handed it out. */
   readonly leased: boolean;
@@ -90,7 +91,9 @@ function membersOf(files: NetworkFiles, { record, health, context }: MembersWith
   const { attach } = record.plan;
   if (attach.by === 'port') {
     const on = readPortMembers(attach.host, context.system.uid);
-    return on.map((member) => ({ ...member, ip: null, leased: false, state: 'running' }));
+    const met = readNeighbours();
+    const ipOf = (mac: string): string | null => met.find((one) => one.mac === mac)?.address ?? null;
+    return on.map((member) => ({ ...member, ip: ipOf(member.mac), leased: false, state: 'running' }));
   }
   const leased = new Set(leasesOf(files, record.definition).map(({ mac, ip }) => `${mac} ${ip}`));
   return listMembers(files).map((member) => {

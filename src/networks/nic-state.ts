@@ -1,4 +1,5 @@
 /** What a network knows of a NIC that is on it. Read only. */
+import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { SwitchLeases } from '../switch/config.ts';
@@ -22,10 +23,12 @@ export interface NicOf {
   readonly vm: string;
   readonly nic: string;
   readonly mac: string;
+  /** Of a NIC on a network of root's: nobody counts it as a member. */
+  readonly hostInterface?: string | undefined;
 }
 
 export function readNicOnNetwork(
-  { network, vm, nic, mac }: NicOf,
+  { network, vm, nic, mac, hostInterface }: NicOf,
   context: Pick<NetworkContext, 'places' | 'system'>,
 ): NicOnNetwork {
   const files = networkFiles(context.places, network as NetworkName);
@@ -33,8 +36,16 @@ export function readNicOnNetwork(
   // what cannot be read tells nothing
   if (fault !== undefined) return { ips: [], lost: false };
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
+  if (member === undefined && hostInterface !== undefined) return { ips: [], lost: isCut(hostInterface, mac) };
   const lost = record === undefined || member === undefined || isLost(member, { record, health });
   return { ips: lost ? [] : addressesOf(files.leases, mac), lost };
+}
+
+/** Its interface was taken away; one that has come since in its place has nobody at its other end, or another's address. */
+function isCut(name: string, mac: string): boolean {
+  const link = readHostLink(name);
+  if (link === undefined) return sysfsIsOwn();
+  return link.tap?.attached === false || (link.kind === 'macvtap' && link.mac !== mac);
 }
 
 interface LostWith {

@@ -1,15 +1,20 @@
 /** What ports for ordinary users are made from: read by root before they are planned. */
 import { existsSync, readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
-import { listHostLinks, readHostLink } from '../host/host-link.ts';
+import { readHostLink } from '../host/host-link.ts';
 import { readRights } from '../host/link-door.ts';
+import { readTakenForPorts } from '../host/taken-macs.ts';
 import type { Mac } from '../names.ts';
 import { hostNetworkFiles } from '../network/host-network.ts';
-import type { Network } from '../network/network.ts';
+import type { Network, NetworkName } from '../network/network.ts';
 import type { PortFacts } from '../network/plan-input.ts';
+import { isBridged } from '../network/bridged/mode.ts';
+import { bridgeNameOf } from '../network/bridged/names.ts';
 import { hasPorts, portBaseOf } from '../network/transport/tap.ts';
 import { candidates, defaultPool } from '../resources/mac-pool.ts';
-import { readStateFile } from '../system/state-files.ts';
+import { hasHostRegistry, readHostClaim } from '../resources/host-claim.ts';
+import { readPortMacs } from '../resources/host-network.ts';
+import type { Places } from '../places.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 
@@ -19,37 +24,48 @@ export async function readPortFacts(
   { system, places }: Pick<NetworkContext, 'system' | 'places'>,
 ): Promise<PortFacts | undefined> {
   const { ports, forward } = definition;
-  if (system.uid !== 0 || ports === undefined || !hasPorts(forward)) return undefined;
-  const base = portBaseOf(definition);
+  if (system.uid !== 0) return undefined;
+  const bridged = isBridged(forward);
+  if (!bridged && (ports === undefined || !hasPorts(forward))) return undefined;
+  const base = bridged ? bridgeNameOf(definition) : portBaseOf(definition);
   const link = base === undefined ? undefined : readHostLink(base);
   const { rights } = await readRights(system, places);
   return {
     host: places.host,
     state: places.state,
-    macs: macsOf(definition, places.host, ports),
-    ...whoOf(definition, system),
+    macs: await macsOf(definition, ports ?? 0, { system, places }),
+    ...(ports !== undefined && whoOf(definition, system)),
     ...(link !== undefined && { link }),
     rights: rights === 'own',
+    registry: hasHostRegistry(places),
     ipv6: existsSync('/proc/sys/net/ipv6'),
   };
 }
 
-/** Those of earlier runs, and new ones for ports that had none. */
-function macsOf({ name }: Network, host: string, count: number): Mac[] {
-  const read = readStateFile(hostNetworkFiles(host, name).macs, { leave: true });
-  const listed = read.state === 'read' && Array.isArray(read.value['macs']) ? read.value['macs'] : [];
-  const kept = listed.filter(
-    (mac): mac is Mac => typeof mac === 'string' && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac),
-  );
-  const macs = kept.slice(0, count);
-  const taken = new Set<string>([...kept, ...listHostLinks().flatMap((other) => readHostLink(other)?.mac ?? [])]);
-  while (macs.length < count) {
-    const [mac] = [...candidates(defaultPool)].filter((one) => !taken.has(one));
+/** Those of earlier runs, and new ones for ports that had none. One that somebody else has claimed since is not used any more. */
+async function macsOf(
+  { name }: Network,
+  count: number,
+  { system, places }: Pick<NetworkContext, 'system' | 'places'>,
+): Promise<Mac[]> {
+  const isOpen = (mac: Mac): boolean => ['free', 'own'].includes(claimStateOf(mac, name, places));
+  const kept = readPortMacs(hostNetworkFiles(places.host, name).macs);
+  const macs = kept.slice(0, count).map((mac) => (isOpen(mac) ? mac : undefined));
+  while (macs.length < count) macs.push(undefined);
+  if (!macs.includes(undefined)) return macs.filter((mac) => mac !== undefined);
+  const taken = new Set([...kept, ...(await readTakenForPorts(system, places))]);
+  return macs.map((known) => {
+    const mac = known ?? [...candidates(defaultPool)].find((one) => !taken.has(one) && isOpen(one));
     if (mac === undefined) throw new QrunError('host-failed', `network ${name}: no MAC is left`);
     taken.add(mac);
-    macs.push(mac);
-  }
-  return macs;
+    return mac;
+  });
+}
+
+function claimStateOf(mac: Mac, name: NetworkName, places: Places): string {
+  if (!hasHostRegistry(places)) return 'free';
+  const claim = readHostClaim(places, mac, `net/${name}`);
+  return typeof claim === 'string' ? claim : 'taken';
 }
 
 function whoOf({ name, owner, group }: Network, system: System): { user?: number; group?: number } {

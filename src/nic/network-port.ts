@@ -25,6 +25,7 @@ function byHelper(nic: NetworkNic, network: NetworkPlan, context: NicContext): N
     const plan = planByHelper(nic, door, context);
     return {
       ...plan,
+      network: network.network,
       notes: [...(plan.notes ?? []), `${nic.id}: ${network.network} is not up: it goes by the bridge helper`],
     };
   } catch (error) {
@@ -68,6 +69,7 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
     netdev: { type: 'tap', id: netdevId, ...how, ...vhost.netdev },
     steps: [lease, ...(node === undefined ? [] : [node])],
     source: `${host.name} (${host.on})`,
+    network: host.name,
     hostInterface: port.device,
     fds: [{ fd: lease.fd, path: lease.lock }, ...(node?.fds ?? []).map((fd) => ({ fd, path: port.node ?? '' }))],
     device: mtu.device,

@@ -243,6 +243,8 @@ export interface HostNetworkStep extends StepCommon {
   /** Of the lock files; they and the MACs outlive the network. */
   readonly directory: string;
   readonly macs: string;
+  /** The host-wide registry of MACs, and whose state the claims in it are of; absent: setup made none. */
+  readonly claims?: { readonly host: string; readonly state: string };
   readonly network: HostNetwork;
 }
 

@@ -15,12 +15,18 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
-import type { HostNetworkStep } from '../plan/step.ts';
+import { type Mac, parseMac } from '../names.ts';
+import { hostNetworkFiles } from '../network/host-network.ts';
+import type { NetworkName } from '../network/network.ts';
+import type { Places } from '../places.ts';
+import type { Action, HostNetworkStep } from '../plan/step.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { writeDurable, writeQuick } from '../system/files.ts';
 import { openRegular } from '../system/regular-file.ts';
+import { readStateFile } from '../system/state-files.ts';
 import type { System } from '../system/system.ts';
+import { claimOnHost, freeOnHost } from './host-claim.ts';
 import type { Resource } from './resource.ts';
 
 export const hostNetwork: Resource<HostNetworkStep> = {
@@ -31,6 +37,7 @@ export const hostNetwork: Resource<HostNetworkStep> = {
         { argv: ['chown', `${step.network.user ?? 0}:${step.network.group ?? 0}`, lock] },
         { argv: ['chmod', step.network.group === undefined ? '0600' : '0660', lock] },
       ]),
+      ...(step.claims === undefined ? [] : claimsOf(step)),
       { op: 'write', path: step.path, content: JSON.stringify(step.network) },
     ],
     release: [{ op: 'remove', path: step.path }],
@@ -39,14 +46,54 @@ export const hostNetwork: Resource<HostNetworkStep> = {
   acquire: async (step, { system }) => {
     for (const directory of [path.dirname(step.path), step.directory]) openDirectory(directory);
     for (const port of step.network.ports) makeLock(port.lock, step);
-    const macs = step.network.ports.map(({ mac }) => mac);
-    writeDurable(step.macs, JSON.stringify({ v: 1, macs }), { mode: 0o644 });
+    keepMacs(step);
+    claimMacs(step);
     writeQuick(step.path, entryOf(step, system), { mode: 0o644 });
     return {};
   },
 
   release: async (step) => rmSync(step.path, { force: true }),
 };
+
+/** Those of ports that there were once and may be again stay behind them. */
+function keepMacs({ macs: file, network: { ports } }: HostNetworkStep): void {
+  const macs = ports.map(({ mac }) => mac);
+  const more = readPortMacs(file).slice(macs.length);
+  writeDurable(file, JSON.stringify({ v: 1, macs: [...macs, ...more] }), { mode: 0o644 });
+}
+
+/** The addresses of a network's ports, in the order of the ports; none where nobody has kept any. */
+export function readPortMacs(file: string): Mac[] {
+  const read = readStateFile(file, { leave: true });
+  const listed = read.state === 'read' && Array.isArray(read.value['macs']) ? read.value['macs'] : [];
+  return listed.flatMap((text: unknown): Mac[] => {
+    const parsed = typeof text === 'string' ? parseMac(text) : undefined;
+    return parsed !== undefined && 'mac' in parsed ? [parsed.mac] : [];
+  });
+}
+
+/** They last as the ports' addresses do: over `net down`, until `net rm`. Whoever asks for an address finds them taken. */
+function claimMacs({ claims, network: { name, ports } }: HostNetworkStep): void {
+  if (claims === undefined) return;
+  for (const { mac, number } of ports) {
+    if (claimOnHost(claims, mac, { vm: `net/${name}`, nic: `port${number}` })) continue;
+    throw new QrunError('in-use', `network ${name}: ${mac} was claimed on this host by somebody else just now`, {
+      hint: `sudo qrun net up ${name}`,
+    });
+  }
+}
+
+/** @param name of a network that is not up: nobody has its ports, and their addresses are anybody's */
+export function freePortMacs(claims: Pick<Places, 'host' | 'state'>, name: NetworkName): void {
+  for (const mac of readPortMacs(hostNetworkFiles(claims.host, name).macs)) freeOnHost(claims, mac, `net/${name}`);
+}
+
+const claimsOf = ({ claims, network: { name, ports } }: HostNetworkStep): Action[] =>
+  ports.map(({ mac, number }) => ({
+    op: 'write',
+    path: `${claims?.host ?? ''}/macs/${mac.replaceAll(':', '-')}`,
+    content: JSON.stringify({ v: 1, vm: `net/${name}`, nic: `port${number}`, state: claims?.state }),
+  }));
 
 const entryOf = ({ network }: HostNetworkStep, system: System): string =>
   JSON.stringify({

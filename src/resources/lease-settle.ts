@@ -9,7 +9,7 @@ import type { Places } from '../places.ts';
 import type { Nic } from '../profile/profile.ts';
 import { setAside } from '../system/state-files.ts';
 import { claimedBy, claimedOnHost, type ExplicitNic, explicitNicsOf } from './explicit-mac.ts';
-import { claimOnHost, freeOnHost } from './host-claim.ts';
+import { claimOnHost, freeOnHost, networkOfClaim } from './host-claim.ts';
 import { leaseFile, type NicLease, type NicLeases, readLeaseFile, writeLeaseFile } from './lease-file.ts';
 import type { Section } from './lease-guard.ts';
 import { recoverPending, removePending, writePending } from './lease-pending.ts';
@@ -113,9 +113,13 @@ function settleExplicit(work: Work, nic: ExplicitNic): void {
     else refuseUnreadable(work, nic);
     replaceClaim(places, nic.mac, claim);
   }
-  if (!claimOnHost(places, nic.mac, { vm, nic: nic.id }))
-    throw claimedOnHost(nic, 'another user, or another state directory of yours');
+  if (!claimOnHost(places, nic.mac, { vm, nic: nic.id })) throw claimedOnHost(nic, holderOnHost(places, nic.mac));
   leases.set(nic.id, { ...leaseOf(work, nic.id), explicit: nic.mac });
+}
+
+function holderOnHost(places: Places, mac: Mac): string {
+  const network = networkOfClaim(places, mac);
+  return network === undefined ? 'another user, or another state directory of yours' : `a port of network ${network}`;
 }
 
 /** A claim of another's stands, unless it only says what a profile named that does so no more. One of this VM's own moves with the address. */

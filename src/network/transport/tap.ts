@@ -116,7 +116,10 @@ export function planPorts(network: Network, input: NetworkPlanInput): NetworkPla
     forwards: [],
     steps: [
       ...ports.flatMap((port) => stepsOf(port, { host, facts })),
-      { kind: 'host-network', id: 'registry', needsRoot: true, path: record, directory, macs, network: host },
+      {
+        ...{ kind: 'host-network', id: 'registry', needsRoot: true, path: record, directory, macs, network: host },
+        ...(facts.registry && { claims: { host: facts.host, state: facts.state } }),
+      },
     ],
     notes: base.up
       ? []

@@ -15,7 +15,7 @@ export const directory: SetupKind<DirectoryItem> = {
     const count = entriesOf(path).length;
     if (count === 0) return undefined;
     return {
-      why: `${path} has what ${count === 1 ? 'a VM holds' : `${count} VMs hold`} (qrun rm frees it)`,
+      why: `${path} has ${count === 1 ? 'an address' : `${count} addresses`} of VMs or ports (qrun rm and qrun net rm free them)`,
       forget: true,
     };
   },
