@@ -1,6 +1,7 @@
 /**
  * What a look at the machine found: everything that a plan depends on, read once, changed by nobody.
  */
+import type { QrunError } from '../errors.ts';
 import type { Mac } from '../names.ts';
 import type { HostPort, PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
@@ -96,6 +97,8 @@ export interface HostFacts {
   readonly networks: Readonly<Record<string, NetworkPlan>>;
   /** By NIC id, for those on networks that hand out ports. */
   readonly ports?: Readonly<Record<string, ChosenPort>>;
+  /** By NIC id: why it gets none, where it may go by the bridge helper instead. */
+  readonly portFaults?: Readonly<Record<string, QrunError>>;
   /** By NIC id: what stands between QEMU and the bridge of each NIC of kind `bridge`. */
   readonly bridgeDoors?: Readonly<Record<string, BridgeDoor>>;
   /** Only looked at when a NIC is of kind `tap` or `macvtap`. */

@@ -24,6 +24,7 @@ export interface FactsOptions {
   readonly leases: Pick<HostFacts, 'macs' | 'slots' | 'lastPorts'>;
   readonly networks?: HostFacts['networks'];
   readonly ports?: HostFacts['ports'];
+  readonly portFaults?: HostFacts['portFaults'];
   readonly readImageHeader?: ReadImageHeader;
 }
 
@@ -55,6 +56,7 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
     networks: options.networks ?? {},
     links: profile.nics.some(namesInterface) ? await readLinks(system) : [],
     ...(options.ports !== undefined && { ports: options.ports }),
+    ...(options.portFaults !== undefined && { portFaults: options.portFaults }),
     ...(bridgeDoors !== undefined && { bridgeDoors }),
     ...(linkDoor !== undefined && { linkDoor }),
     ...(pciDoor !== undefined && { pciDoor }),
@@ -67,13 +69,15 @@ export async function readHostFacts(options: FactsOptions): Promise<HostFacts> {
 }
 
 async function readBridgeDoors(
-  { system, profile, qemu: { bridgeHelper: compiledIn }, networks = {} }: FactsOptions,
+  { system, profile, qemu: { bridgeHelper: compiledIn }, networks = {}, portFaults = {} }: FactsOptions,
   runAs: RunAs | undefined,
 ): Promise<HostFacts['bridgeDoors']> {
   const nics = profile.nics.flatMap((nic): { id: string; bridge: string; helper: string | undefined }[] => {
     if (nic.kind === 'bridge') return [{ id: nic.id, bridge: nic.bridge, helper: nic.helper }];
     const attach = nic.kind === 'network' ? networks[nic.network]?.attach : undefined;
-    return attach?.by === 'helper' ? [{ id: nic.id, bridge: attach.bridge, helper: undefined }] : [];
+    if (attach?.by === 'helper') return [{ id: nic.id, bridge: attach.bridge, helper: undefined }];
+    const portless = attach?.by === 'port' && portFaults[nic.id] !== undefined;
+    return portless ? [{ id: nic.id, bridge: attach.host.on, helper: undefined }] : [];
   });
   if (nics.length === 0) return undefined;
   const { readBridgeDoor } = await import('./bridge-door.ts');

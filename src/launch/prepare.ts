@@ -5,6 +5,7 @@ import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
 import { holdersOn } from '../nic/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
+import type { Choice } from '../networks/port-lease.ts';
 import type { PreparedNetwork } from '../networks/prepare-network.ts';
 import type { Places } from '../places.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
@@ -65,10 +66,10 @@ export async function readForLaunch(profile: Profile, context: LaunchContext): P
   const qemu = await readCapabilities(system, qemuOf(context));
   const networks = await prepareNetworks(profile, qemu, context);
   const plans = Object.fromEntries(Object.entries(networks).map(([name, network]) => [name, network.shown]));
-  const ports = await choosePorts(profile, plans, context);
+  const { ports, portFaults } = await choosePorts(profile, plans, context);
   const macs = Object.fromEntries(Object.entries(ports).map(([nic, { port }]) => [nic, port.mac]));
   const facts = await readHostFacts({
-    ...{ system, places, profile, qemu, ports },
+    ...{ system, places, profile, qemu, ports, portFaults },
     leases: { ...leases, macs: { ...leases.macs, ...macs } },
     networks: plans,
   });
@@ -96,8 +97,8 @@ async function choosePorts(
   profile: Profile,
   plans: Readonly<Record<string, NetworkPlan>>,
   context: LaunchContext,
-): Promise<NonNullable<HostFacts['ports']>> {
-  if (!Object.values(plans).some(({ attach }) => attach.by === 'port')) return {};
+): Promise<Choice> {
+  if (!Object.values(plans).some(({ attach }) => attach.by === 'port')) return { ports: {}, portFaults: {} };
   return await (await import('../networks/port-lease.ts')).choosePorts(profile, plans, context);
 }
 

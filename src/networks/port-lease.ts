@@ -8,6 +8,7 @@ import { QrunError } from '../errors.ts';
 import { userNameOf } from '../host/accounts.ts';
 import type { ChosenPort } from '../host/facts.ts';
 import { readHostLink } from '../host/host-link.ts';
+import type { VmName } from '../names.ts';
 import type { HostNetwork, HostPort, PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import { vmFiles } from '../plan/vm-files.ts';
@@ -18,25 +19,52 @@ import type { NetworkContext } from './context.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
 
-/** By NIC id, for each NIC on a network that hands out ports. @throws QrunError `in-use` when all are taken, `permission` */
+/** By NIC id, for each NIC on a network that hands out ports. */
+export interface Choice {
+  readonly ports: Readonly<Record<string, ChosenPort>>;
+  /** Why it gets none, where it may go by the bridge helper instead. */
+  readonly portFaults: Readonly<Record<string, QrunError>>;
+}
+
+/** @throws QrunError where nothing but a port will do: `in-use` when all are taken, `permission`, `host-failed` */
 export async function choosePorts(
   { name, nics }: Pick<Profile, 'name' | 'nics'>,
   networks: Readonly<Record<string, NetworkPlan>>,
   look: Look,
-): Promise<Record<string, ChosenPort>> {
+): Promise<Choice> {
   const chosen: Record<string, ChosenPort> = {};
+  const faults: Record<string, QrunError> = {};
   for (const nic of nics) {
     if (nic.kind !== 'network') continue;
     const attach = networks[nic.network]?.attach;
     if (attach?.by !== 'port' || look.system.uid === 0) continue;
     const { host } = attach;
-    requireMember(host, look);
-    const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm: name, nic: nic.id };
-    const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
-    const ports = host.ports.filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined);
-    chosen[nic.id] = await choosePatiently(host, ports, { holder, runs: existsSync(vmFiles(look.places, name).run) });
+    try {
+      chosen[nic.id] = await chooseFor({ vm: name, nic: nic.id }, { host, chosen, look });
+    } catch (error) {
+      if (!(error instanceof QrunError) || host.forward !== 'bridge') throw error;
+      faults[nic.id] = error;
+    }
   }
-  return chosen;
+  return { ports: chosen, portFaults: faults };
+}
+
+interface ChooseFrom {
+  readonly host: HostNetwork;
+  /** For the NICs before it. */
+  readonly chosen: Readonly<Record<string, ChosenPort>>;
+  readonly look: Look;
+}
+
+async function chooseFor(
+  { vm, nic }: { readonly vm: VmName; readonly nic: string },
+  { host, chosen, look }: ChooseFrom,
+): Promise<ChosenPort> {
+  requireMember(host, look);
+  const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm, nic };
+  const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
+  const ports = host.ports.filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined);
+  return await choosePatiently(host, ports, { holder, runs: existsSync(vmFiles(look.places, vm).run) });
 }
 
 interface Use {

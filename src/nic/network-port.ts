@@ -9,32 +9,40 @@ import { linkDoorOf, planVhost, requireTun, tellMtu, userOf } from './link-suppo
 import type { NicContext, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
 
-/** @throws QrunError `permission`, `missing-feature`, `invalid-profile`, `host-failed` */
+/** @throws QrunError `permission`, `in-use`, `missing-feature`, `invalid-profile`, `host-failed` */
 export function planOnPort(nic: NetworkNic, network: NetworkPlan, context: NicContext): NicPlan | undefined {
   const { attach } = network;
-  if (attach.by === 'helper') return byHelper(nic, network, context);
-  return attach.by === 'port' ? byPort(nic, attach.host, context) : undefined;
+  if (attach.by === 'helper') return byHelper(nic, notUp(network), { ...context, network });
+  if (attach.by !== 'port') return undefined;
+  const fault = context.facts.portFaults?.[nic.id];
+  return fault === undefined ? byPort(nic, attach.host, context) : byHelper(nic, fault, { ...context, network });
 }
 
-function byHelper(nic: NetworkNic, network: NetworkPlan, context: NicContext): NicPlan {
-  const at = `nics[${indexOfNic(nic, context)}]`;
-  const { facts } = context;
-  const door = facts.bridgeDoors?.[nic.id];
+const notUp = ({ network }: NetworkPlan): QrunError =>
+  new QrunError('permission', `network ${network} is not up`, { hint: `sudo qrun net up ${network}` });
+
+/** @param why it has no port. @throws QrunError of that code, when the helper does not help either */
+function byHelper(
+  nic: NetworkNic,
+  why: QrunError,
+  { network: { network }, ...context }: NicContext & { readonly network: NetworkPlan },
+): NicPlan {
+  const door = context.facts.bridgeDoors?.[nic.id];
   if (door === undefined) throw new Error(`nobody looked at the bridge of ${nic.id}`);
   try {
     const plan = planByHelper(nic, door, context);
     return {
       ...plan,
-      network: network.network,
-      notes: [...(plan.notes ?? []), `${nic.id}: ${network.network} is not up: it goes by the bridge helper`],
+      network,
+      notes: [...(plan.notes ?? []), `${nic.id}: ${why.message}: it goes by the bridge helper`],
     };
   } catch (error) {
     if (!(error instanceof QrunError)) throw error;
-    throw new QrunError(
-      'permission',
-      `${at}: network ${network.network} is not up, and the bridge helper does not help: ${error.message}`,
-      { hint: `sudo qrun net up ${network.network}`, causes: error.hint === undefined ? [] : [`or: ${error.hint}`] },
-    );
+    const at = `nics[${indexOfNic(nic, context)}]`;
+    throw new QrunError(why.code, `${at}: ${why.message}, and the bridge helper does not help: ${error.message}`, {
+      ...(why.hint !== undefined && { hint: why.hint }),
+      causes: error.hint === undefined ? [] : [`or: ${error.hint}`],
+    });
   }
 }
 
