@@ -21,7 +21,7 @@ const config = defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      tier('cli', 1, { maxWorkers: 2, testTimeout: minuteMs }),
+      tier('cli', 1, { maxWorkers: 2, testTimeout: 2 * minuteMs }),
       tier('netns', 2, { maxWorkers: 2, testTimeout: 2 * minuteMs }),
       tier('vm', 3, { maxWorkers: 2, testTimeout: 4 * minuteMs }),
     ],

@@ -53,7 +53,7 @@ export function leftOfNetworks(home: Home): string[] {
 }
 
 export const noNetworkLeft = (home: Home): Promise<boolean> =>
-  waitUntil(() => leftOfNetworks(home).length === 0, 10_000);
+  waitUntil(() => leftOfNetworks(home).length === 0, 30_000);
 
 /** What is gone already is no error. */
 export async function killAll(pids: readonly number[]): Promise<void> {
@@ -64,5 +64,5 @@ export async function killAll(pids: readonly number[]): Promise<void> {
       // gone already
     }
   }
-  await waitUntil(() => pids.every((pid) => !isAlive(pid)), 5000);
+  await waitUntil(() => pids.every((pid) => !isAlive(pid)), 30_000);
 }

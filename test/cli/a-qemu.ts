@@ -50,12 +50,12 @@ export function startQemu(input: ArgvInput, directory: string): StartedQemu {
     log: () => readFileSync(at('log'), 'utf8'),
     status: () => child.exitCode,
     settled: async () => {
-      await waitUntil(() => over() || summary().started, 20_000);
+      await waitUntil(() => over() || summary().started, 30_000);
       return summary();
     },
     qmp: () => connectQmp(sockets.qmp),
     ended: async () => {
-      await waitUntil(over, 10_000);
+      await waitUntil(over, 30_000);
     },
     dispose: () => disposeOf(child, over),
   };
@@ -63,7 +63,7 @@ export function startQemu(input: ArgvInput, directory: string): StartedQemu {
 
 async function disposeOf(child: ChildProcess, over: () => boolean): Promise<void> {
   if (!over()) child.kill('SIGKILL');
-  await waitUntil(over, 10_000);
+  await waitUntil(over, 30_000);
 }
 
 export function removeDirectory(directory: string): void {

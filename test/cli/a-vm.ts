@@ -53,12 +53,12 @@ export function leftOf(home: Home, vm: string): string[] {
 }
 
 export const nothingLeft = (home: Home, vm: string): Promise<boolean> =>
-  waitUntil(() => leftOf(home, vm).length === 0, 5000);
+  waitUntil(() => leftOf(home, vm).length === 0, 30_000);
 
 /** The words of a process's command line. */
 export const argvOf = (pid: number): string[] => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
 
-export async function eventually(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function eventually(condition: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);

@@ -364,7 +364,7 @@ describe('locks and directories', () => {
       const home = createHome();
       home.profile('web1', `${still}hooks: { beforeStart: [/bin/sh, -c, 'touch ${home.dir}/now; sleep 0.5'] }\n`);
       const starting = home.start(['web1', '-d']);
-      expect(await waitUntil(() => existsSync(`${home.dir}/now`), 20_000)).toBe(true);
+      expect(await waitUntil(() => existsSync(`${home.dir}/now`), 30_000)).toBe(true);
       starting.kill('SIGSTOP');
       const held = leftOf(home, 'web1');
       // each waits some seconds, for a start that goes on; together they wait for about 30
@@ -490,7 +490,7 @@ describe('processes', () => {
     const dead = await detach(home, 'web1');
     const { stdout } = await home.run(['sh', '-c', `cut -d ' ' -f 4 /proc/${dead.pid}/stat`]);
     for (const pid of [Number(stdout), dead.pid]) process.kill(pid, 'SIGKILL');
-    await waitUntil(() => !isAlive(dead.pid), 3000);
+    await waitUntil(() => !isAlive(dead.pid), 30_000);
     const env = { QRUN_STATE_DIR: home.mkdir('other') };
     expect((await home.qrun(['web1', '-d'], { env })).status).toBe(0);
     expect((await home.qrun(['gc'])).status).toBe(0);
@@ -556,11 +556,11 @@ describe('processes', () => {
     const home = createHome();
     home.profile('web1', `${still}hooks: { beforeStart: [/bin/sh, -c, 'touch ${home.dir}/now; sleep 0.3'] }\n`);
     const starting = home.start(['web1', '-d']);
-    await waitUntil(() => existsSync(`${home.dir}/now`), 20_000);
+    await waitUntil(() => existsSync(`${home.dir}/now`), 30_000);
     starting.kill('SIGKILL');
     await starting.end;
     await eventually(async () => (await home.qrun(['gc'])).status === 0);
-    expect(await waitUntil(() => leftOf(home, 'web1').length === 0, 5000)).toBe(true);
+    expect(await waitUntil(() => leftOf(home, 'web1').length === 0, 30_000)).toBe(true);
     await detach(home, 'web1');
     await home.qrun(['kill', 'web1']);
   });
@@ -575,7 +575,7 @@ describe('processes', () => {
       const home = createHome();
       home.profile('web1', `${still}hooks: { beforeStart: [/bin/sh, -c, 'touch ${home.dir}/now; sleep 0.5'] }\n`);
       const starting = home.start(['web1', '-d']);
-      await waitUntil(() => existsSync(`${home.dir}/now`), 20_000);
+      await waitUntil(() => existsSync(`${home.dir}/now`), 30_000);
       starting.kill(signal);
       expect({ signal, status: (await starting.end).status }).toEqual({ signal, status });
       expect(leftOf(home, 'web1')).toEqual([]);

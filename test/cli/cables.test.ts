@@ -202,7 +202,7 @@ describe.for(bothQemus)('a stream with the %s QEMU', (which) => {
       expect(connecting).toMatchObject({ status: 0, stderr: expect.not.stringContaining('net0') });
       expect(await network(home, 'web2')).toMatch(/type=stream,.*unix/);
       process.kill((await rowOf(home, 'web1')).pid, signal);
-      expect(await waitUntil(() => !existsSync(path), 10_000)).toBe(true);
+      expect(await waitUntil(() => !existsSync(path), 30_000)).toBe(true);
       await end(home, 'web1', 'web2');
     }
   });
@@ -289,7 +289,7 @@ describe('a path to listen on', () => {
     const home = createHome();
     const path = `${home.dir}/a.sock`;
     const other = home.startProgram(['socat', `UNIX-LISTEN:${path}`, '-']);
-    await waitUntil(() => existsSync(path), 5000);
+    await waitUntil(() => existsSync(path), 30_000);
     other.kill('SIGKILL');
     await other.end;
     expect(lstatSync(path).isSocket()).toBe(true);
@@ -346,7 +346,7 @@ test('of two VMs that are started on one path at one time one is refused', async
   home.profile('web1', `${nic(keys)}hooks: { beforeStart: [/bin/sh, -c, "touch ${home.dir}/there; ${wait}"] }\n`);
   // its look at the path is over when its hook runs
   const first = home.start(['run', 'web1', '-d']);
-  expect(await waitUntil(() => existsSync(`${home.dir}/there`), 20_000)).toBe(true);
+  expect(await waitUntil(() => existsSync(`${home.dir}/there`), 30_000)).toBe(true);
   expect((await start(home, 'web2', keys)).status).toBe(0);
   const { pid } = await rowOf(home, 'web2');
   home.write('go', '');
@@ -408,7 +408,7 @@ test('the script of show --shell refuses a socket that somebody has, and removes
   const script = home.write('web1.sh', stdout);
   expect((await home.run(['shellcheck', '-s', 'sh', '-e', 'SC2034', '-S', 'warning', script])).stdout).toBe('');
   const other = home.startProgram(['socat', '-u', `UNIX-RECV:${home.dir}/other.sock`, '-']);
-  await waitUntil(() => existsSync(`${home.dir}/other.sock`), 5000);
+  await waitUntil(() => existsSync(`${home.dir}/other.sock`), 30_000);
   const taken = home.write('taken.sh', stdout.replaceAll(`${home.dir}/c.sock`, `${home.dir}/other.sock`));
   expect(await home.run(['/bin/sh', taken])).toMatchObject({ status: 4, stderr: expect.stringContaining('is in use') });
   other.kill('SIGKILL');

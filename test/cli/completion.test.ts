@@ -141,7 +141,7 @@ test('fish completes commands, profiles and options', async (context) => {
   expect((await offered('qrun net forward ')).map((line) => line.split('\t')[0])).toEqual(['adhoc']);
 });
 
-test.for(['bash', 'zsh', 'fish'])('%s completes running VMs', { timeout: 60_000 }, async (shell, context) => {
+test.for(['bash', 'zsh', 'fish'])('%s completes running VMs', async (shell, context) => {
   needsShell(context, shell);
   needsQemu(context);
   const { home, script, env } = await homeWith(shell);

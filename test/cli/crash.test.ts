@@ -57,7 +57,7 @@ async function startAndRelease(env: Record<string, string>, home: Home): Promise
   if (row === undefined) throw new Error('web1 does not run');
   await killWaiterOf(home, row.pid);
   process.kill(row.pid, 'SIGKILL');
-  await waitUntil(() => !isAlive(row.pid), 3000);
+  await waitUntil(() => !isAlive(row.pid), 30_000);
   await home.qrun(['gc'], { env });
 }
 
@@ -81,7 +81,7 @@ async function recovers(home: Home, mac: string): Promise<void> {
   const [row] = await ps(home);
   expect(row?.nics[0]?.mac).toBe(mac);
   expect((await home.qrun(['stop', 'web1'])).status).toBe(0);
-  await waitUntil(() => left(home).length === 0, 3000);
+  await waitUntil(() => left(home).length === 0, 30_000);
   expect(left(home)).toEqual([]);
 }
 

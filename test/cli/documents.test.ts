@@ -151,7 +151,7 @@ describe('documents of VMs that run', () => {
     const { pid } = await detach(home, 'web1');
     const waiter = Number((await home.run(['sh', '-c', `cut -d ' ' -f 4 /proc/${pid}/stat`])).stdout);
     for (const one of [waiter, pid]) process.kill(one, 'SIGKILL');
-    await waitUntil(() => !isAlive(pid), 3000);
+    await waitUntil(() => !isAlive(pid), 30_000);
     const planned = await documentOf(home, 'gc', ['gc', '--dry-run']);
     expect(planned).toContainEqual(expect.objectContaining({ vm: 'web1', what: 'runtime', state: 'would-remove' }));
     const doctor = await documentOf(home, 'doctor', ['doctor']);

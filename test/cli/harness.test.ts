@@ -12,7 +12,7 @@ test('a home is its user’s, private and gone afterwards', async () => {
 });
 
 test('a process that is left behind fails the test and is killed', async () => {
-  const home = new Home({});
+  const home = new Home({ graceMs: 1000 });
   await home.run(['sh', '-c', 'exec </dev/null >/dev/null 2>&1; sleep 600 &']);
   await expect(home.dispose()).rejects.toThrow(/left behind: \d+ sleep 600/);
   expect(readProcessesNaming(home.dir)).toEqual([]);

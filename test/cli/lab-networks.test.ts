@@ -1,5 +1,6 @@
 /** The networks of a lab: up before its VMs, down after them, and given back by an `up` that fails. */
-import { describe, expect, test } from 'vitest';
+import { createServer } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
 import { createHome, needsQemu, type Home } from '../harness/harness.ts';
 import { hub, noNetworkLeft, onLab } from './a-network.ts';
@@ -99,17 +100,14 @@ describe('an up that fails', () => {
     needsQemu(context);
     const home = createLab('networks: [lab, ./same.yaml]\nvms: [web1]');
     // a port that is taken is found when it is to be taken
-    home.write('same.yaml', `${hub.replace('10.44', '10.45')}forwards: ["127.0.0.1:18181:10.45.0.9:80"]\n`);
-    const taker = home.startProgram(['socat', 'TCP-LISTEN:18181,bind=127.0.0.1', 'PIPE']);
-    try {
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      const { status, stderr } = await home.qrun(['up', 'lab.yaml']);
-      expect(stderr).toMatch(/18181/);
-      expect(status).toBe(4);
-    } finally {
-      taker.kill('SIGKILL');
-      await taker.end;
-    }
+    const taker = createServer();
+    await new Promise<void>((resolve) => taker.listen({ port: 0, host: '127.0.0.1' }, resolve));
+    onTestFinished(() => void taker.close());
+    const { port } = taker.address() as { port: number };
+    home.write('same.yaml', `${hub.replace('10.44', '10.45')}forwards: ["127.0.0.1:${port}:10.45.0.9:80"]\n`);
+    const { status, stderr } = await home.qrun(['up', 'lab.yaml']);
+    expect(stderr).toContain(String(port));
+    expect(status).toBe(4);
     expect(await noNetworkLeft(home)).toBe(true);
   });
 

@@ -29,7 +29,7 @@ const running = async (home: Home): Promise<string[]> => (await ps(home)).map(({
 
 async function expectNothingLeft(home: Home): Promise<void> {
   expect(await running(home)).toEqual([]);
-  await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 5000);
+  await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 30_000);
   expect(names.flatMap((name) => leftOf(home, name))).toEqual([]);
   expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
 }
@@ -124,7 +124,7 @@ describe('a lab', () => {
     const home = createLab('vms: [db, web1, web2]');
     // `down` comes when all run, and `up` has not looked at them again
     const up = home.start(['up', 'lab.yaml'], { env: { QRUN_FAILPOINT: 'lab-started:stop' } });
-    await waitUntil(() => / T /.test(readFileSync(`/proc/${up.pid}/stat`, 'utf8')), 10_000);
+    expect(await waitUntil(() => / T /.test(readFileSync(`/proc/${up.pid}/stat`, 'utf8')), 30_000)).toBe(true);
     expect(await running(home)).toHaveLength(3);
     expect((await home.qrun(['down', 'lab.yaml'])).status).toBe(0);
     up.kill('SIGCONT');

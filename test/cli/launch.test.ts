@@ -58,7 +58,8 @@ function leftOf(home: Home, vm: string): string[] {
   return [...files, ...sockets];
 }
 
-const nothingLeft = (home: Home, vm: string): Promise<boolean> => waitUntil(() => leftOf(home, vm).length === 0, 5000);
+const nothingLeft = (home: Home, vm: string): Promise<boolean> =>
+  waitUntil(() => leftOf(home, vm).length === 0, 30_000);
 
 describe.each(bothQemus)('with QEMU %s', (which) => {
   test('a detached VM runs, is seen, is stopped, and leaves nothing', async (context) => {
@@ -92,8 +93,8 @@ describe('the VM lock', () => {
     const home = createHome();
     home.profile('web1', idle);
     const foreground = home.start(['web1']);
-    await waitUntil(() => existsSync(path.join(home.runtime, 'web1', 'qmp')), 10_000);
-    await eventually(async () => (await ps(home))[0]?.pid !== undefined, 10_000);
+    await waitUntil(() => existsSync(path.join(home.runtime, 'web1', 'qmp')), 30_000);
+    await eventually(async () => (await ps(home))[0]?.pid !== undefined, 30_000);
     foreground.kill('SIGKILL');
     await foreground.end;
     const { pid } = await only(home);
@@ -111,7 +112,7 @@ describe('the VM lock', () => {
     home.profile('web1', idle);
     const first = await detach(home, 'web1');
     process.kill(first.pid, 'SIGKILL');
-    await waitUntil(() => !isAlive(first.pid), 2000);
+    await waitUntil(() => !isAlive(first.pid), 30_000);
     const second = await detach(home, 'web1');
     expect(second.pid).not.toBe(first.pid);
     expect(second.nics[0]?.mac).toBe(first.nics[0]?.mac);
@@ -174,7 +175,7 @@ describe('the waiter', () => {
       if (end === 'stop') expect((await home.qrun(['stop', 'web1', '--timeout', '0'])).status).toBe(0);
       else {
         process.kill(pid, 'SIGKILL');
-        await waitUntil(() => !isAlive(pid), 2000);
+        await waitUntil(() => !isAlive(pid), 30_000);
         expect(leftOf(home, 'web1')).not.toEqual([]);
         const planned = await home.qrun(['gc', '--dry-run', '--json']);
         expect((JSON.parse(planned.stdout) as unknown[]).length).toBeGreaterThan(0);
@@ -274,7 +275,7 @@ describe('what cannot be given back', () => {
     const { pid } = await detach(home, 'web1');
     await home.run(['chmod', '500', home.runtime]);
     process.kill(pid, 'SIGKILL');
-    await waitUntil(() => !isAlive(pid), 3000);
+    await waitUntil(() => !isAlive(pid), 30_000);
     const collected = await home.qrun(['gc', '--json']);
     expect(collected.status).toBe(5);
     expect(JSON.parse(collected.stdout)).toContainEqual(
@@ -354,7 +355,7 @@ describe('when nobody reads the output', () => {
     home.profile('web1', idle.replace('console: none\n', ''));
     const bin = [process.execPath, ...qrunWords(home)].map((word) => `'${word}'`).join(' ');
     const foreground = home.run(['sh', '-c', `${bin} web1 2>err | head -c 1; cat err`], { timeoutMs: 60_000 });
-    await eventually(async () => (await ps(home))[0]?.state === 'running', 10_000);
+    await eventually(async () => (await ps(home))[0]?.state === 'running', 30_000);
     await eventually(async () => (await home.qrun(['logs', 'web1', '--console'])).stdout.length > 200, 30_000);
     const logs = await home.run(['sh', '-c', `{ ${bin} logs web1; echo "status $?" >&2; } | head -c 1`]);
     expect(logs.stderr).not.toMatch(/Error|at .*js/);
@@ -426,7 +427,7 @@ describe('ABUSE 62, 63: signals of a foreground run without a console', () => {
     const home = createHome();
     home.profile('web1', `${idle}shutdown: { timeout: 0 }\n`);
     const foreground = home.start(['web1']);
-    await eventually(async () => (await ps(home))[0]?.pid !== undefined, 10_000);
+    await eventually(async () => (await ps(home))[0]?.pid !== undefined, 30_000);
     const { pid } = await only(home);
     foreground.kill(signal);
     expect((await foreground.end).status).toBe(status);
@@ -441,7 +442,7 @@ describe('ABUSE 62, 63: signals of a foreground run without a console', () => {
     await foreground.waitFor(/web1 runs, pid/);
     foreground.kill('SIGINT');
     await foreground.waitFor(/powering down/);
-    await eventually(async () => (await ps(home))[0]?.state === 'powering-down', 5000);
+    await eventually(async () => (await ps(home))[0]?.state === 'powering-down', 30_000);
     expect((await only(home)).state).toBe('powering-down');
     foreground.kill('SIGINT');
     expect((await foreground.end).status).toBe(0);
@@ -456,7 +457,7 @@ test('ABUSE 49: what an earlier boot left is tidied without a word of error', as
   const before = await detach(home, 'web1');
   process.kill(await parentOf(home, before.pid), 'SIGKILL');
   process.kill(before.pid, 'SIGKILL');
-  await waitUntil(() => !isAlive(before.pid), 2000);
+  await waitUntil(() => !isAlive(before.pid), 30_000);
   expect(leftOf(home, 'web1')).not.toEqual([]);
   const env = { QRUN_TEST_BOOT_ID: '00000000-0000-4000-8000-000000000000' };
   const { status, stderr } = await home.qrun(['web1', '-d'], { env });

@@ -99,7 +99,7 @@ describe('net forward', () => {
     },
   );
 
-  test('auto is a free port, and 0.0.0.0 is everywhere', { timeout: 60_000 }, async (context) => {
+  test('auto is a free port, and 0.0.0.0 is everywhere', async (context) => {
     needsQemu(context);
     const home = await aLab();
     const [auto] = await forwardsOf(home, 'auto:web2:22');
@@ -134,7 +134,7 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test('a VM has the address that was reserved for it', { timeout: 60_000 }, async (context) => {
+  test('a VM has the address that was reserved for it', async (context) => {
     needsQemu(context);
     const home = await aLab();
     const [forward] = await forwardsOf(home, 'auto:web2:80');
@@ -143,7 +143,7 @@ describe('net forward', () => {
     };
     expect(config.dhcp.reserved).toContain(forward?.guestAddress);
     const log = (): string => readFileSync(path.join(home.state, 'networks/lab/log'), 'utf8');
-    expect(await waitUntil(() => log().includes('configuration read again'), 5000)).toBe(true);
+    expect(await waitUntil(() => log().includes('configuration read again'), 30_000)).toBe(true);
     await detach(home, 'web1');
     await detach(home, 'web2');
     const info = JSON.parse((await home.qrun(['net', 'info', 'lab', '--json'])).stdout) as {
@@ -155,35 +155,31 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test(
-    'ABUSE 35: a port that is taken is 4, names who has it, and nothing is changed',
-    { timeout: 60_000 },
-    async (context) => {
-      needsQemu(context);
-      const home = await aLab();
-      const holder: Running = home.startProgram([
-        testFacts().node,
-        '-e',
-        "const s = require('node:net').createServer(); s.listen(0, '127.0.0.1', () => console.log('port', s.address().port))",
-      ]);
-      await holder.waitFor(/port (\d+)/);
-      const port = /port (\d+)/.exec(holder.stdout)?.[1] ?? '';
-      const free = await freePort();
-      const taken = await home.qrun(['net', 'forward', 'lab', `${free}:web2:22`, `${port}:web1:80`]);
-      expect(taken).toMatchObject({ status: 4, stdout: '' });
-      expect(taken.stderr).toMatch(new RegExp(`port ${port} on 127.0.0.1 is in use by .*\\(pid \\d+\\)`));
-      // all or nothing
-      expect(await forwardsOf(home)).toEqual([]);
-      expect(await boundByGateway(home)).toEqual([]);
-      await forwardsOf(home, `${free}:web2:22`);
-      const own = await home.qrun(['net', 'forward', 'lab', `${free}:web1:80`]);
-      expect(own).toMatchObject({ status: 4, stderr: expect.stringMatching(/leads to web2:22 already \(pid \d+\)/) });
-      expect(own.stderr).toContain(`hint: qrun net forward lab ${free} --remove`);
-      holder.kill('SIGKILL');
-      await holder.end;
-      await endLab(home);
-    },
-  );
+  test('ABUSE 35: a port that is taken is 4, names who has it, and nothing is changed', async (context) => {
+    needsQemu(context);
+    const home = await aLab();
+    const holder: Running = home.startProgram([
+      testFacts().node,
+      '-e',
+      "const s = require('node:net').createServer(); s.listen(0, '127.0.0.1', () => console.log('port', s.address().port))",
+    ]);
+    await holder.waitFor(/port (\d+)/);
+    const port = /port (\d+)/.exec(holder.stdout)?.[1] ?? '';
+    const free = await freePort();
+    const taken = await home.qrun(['net', 'forward', 'lab', `${free}:web2:22`, `${port}:web1:80`]);
+    expect(taken).toMatchObject({ status: 4, stdout: '' });
+    expect(taken.stderr).toMatch(new RegExp(`port ${port} on 127.0.0.1 is in use by .*\\(pid \\d+\\)`));
+    // all or nothing
+    expect(await forwardsOf(home)).toEqual([]);
+    expect(await boundByGateway(home)).toEqual([]);
+    await forwardsOf(home, `${free}:web2:22`);
+    const own = await home.qrun(['net', 'forward', 'lab', `${free}:web1:80`]);
+    expect(own).toMatchObject({ status: 4, stderr: expect.stringMatching(/leads to web2:22 already \(pid \d+\)/) });
+    expect(own.stderr).toContain(`hint: qrun net forward lab ${free} --remove`);
+    holder.kill('SIGKILL');
+    await holder.end;
+    await endLab(home);
+  });
 
   test('wrong rules change nothing', { timeout: 90_000 }, async (context) => {
     needsQemu(context);
@@ -220,25 +216,21 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test(
-    'killed in the middle: what is in force is known, and can be taken away',
-    { timeout: 60_000 },
-    async (context) => {
-      needsQemu(context);
-      const home = await aLab();
-      const port = await freePort();
-      const env = { QRUN_FAILPOINT: 'forward:lab:kill' };
-      const killed = await home.qrun(['net', 'forward', 'lab', `${port}:web1:80`], { env });
-      expect(killed.status).toBe(137);
-      expect((await forwardsOf(home)).map(({ hostPort }) => hostPort)).toEqual([port]);
-      expect(await forwardsOf(home, String(port), '--remove')).toEqual([]);
-      await forwardsOf(home, `${port}:web1:80`);
-      expect((await home.qrun(['net', 'forward', 'lab', String(port), '--remove'], { env })).status).toBe(137);
-      expect(await boundByGateway(home)).toEqual([]);
-      expect(await forwardsOf(home, String(port), '--remove')).toEqual([]);
-      await endLab(home);
-    },
-  );
+  test('killed in the middle: what is in force is known, and can be taken away', async (context) => {
+    needsQemu(context);
+    const home = await aLab();
+    const port = await freePort();
+    const env = { QRUN_FAILPOINT: 'forward:lab:kill' };
+    const killed = await home.qrun(['net', 'forward', 'lab', `${port}:web1:80`], { env });
+    expect(killed.status).toBe(137);
+    expect((await forwardsOf(home)).map(({ hostPort }) => hostPort)).toEqual([port]);
+    expect(await forwardsOf(home, String(port), '--remove')).toEqual([]);
+    await forwardsOf(home, `${port}:web1:80`);
+    expect((await home.qrun(['net', 'forward', 'lab', String(port), '--remove'], { env })).status).toBe(137);
+    expect(await boundByGateway(home)).toEqual([]);
+    expect(await forwardsOf(home, String(port), '--remove')).toEqual([]);
+    await endLab(home);
+  });
 
   test(
     'ABUSE 51: no space for the record of a forward: the gateway’s command does not get it either',
@@ -292,7 +284,7 @@ describe('net forward', () => {
   });
 });
 
-test('net leases: whose they are, also of a VM that is gone', { timeout: 60_000 }, async (context) => {
+test('net leases: whose they are, also of a VM that is gone', async (context) => {
   needsQemu(context);
   const home = await aLab();
   await detach(home, 'web1');

@@ -24,7 +24,7 @@ const programs = (home: Home): string[] =>
 const waiterOf = (pid: number): number => Number(statusOf(pid, 'PPid'));
 
 describe('a network', () => {
-  test('is up from the first VM to the last', { timeout: 60_000 }, async (context) => {
+  test('is up from the first VM to the last', async (context) => {
     needsQemu(context);
     const home = aHome();
     await detach(home, 'web1');
@@ -37,7 +37,7 @@ describe('a network', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('keeps each VM its address, whoever comes first', { timeout: 60_000 }, async (context) => {
+  test('keeps each VM its address, whoever comes first', async (context) => {
     needsQemu(context);
     const home = aHome();
     const memberIp = (vm: string): string =>
@@ -58,7 +58,7 @@ describe('a network', () => {
     await home.qrun(['kill', 'web1', 'web2']);
   });
 
-  test('QEMU holds it up by a descriptor, and the waiter does not', { timeout: 60_000 }, async (context) => {
+  test('QEMU holds it up by a descriptor, and the waiter does not', async (context) => {
     needsQemu(context);
     const home = aHome();
     const { pid } = await detach(home, 'web1');
@@ -91,7 +91,7 @@ describe('a network', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('a VM with four networks has more descriptors than dash can close', { timeout: 60_000 }, async (context) => {
+  test('a VM with four networks has more descriptors than dash can close', async (context) => {
     needsQemu(context);
     const home = createHome();
     const names = ['n1', 'n2', 'n3', 'n4'];
@@ -109,7 +109,7 @@ describe('a network', () => {
 });
 
 describe('kill -9 in any order', () => {
-  test('of the switch and of the gateway: both are back, and the VM stays', { timeout: 60_000 }, async (context) => {
+  test('of the switch and of the gateway: both are back, and the VM stays', async (context) => {
     needsQemu(context);
     const home = aHome();
     const { pid } = await detach(home, 'web1');
@@ -117,32 +117,32 @@ describe('kill -9 in any order', () => {
       const victim = networkProcesses(home).find((one) => one.program === program && !one.keeper);
       await killAll([victim?.pid ?? 0]);
       const isBack = () => networkProcesses(home).some((one) => one.program === program && !one.keeper);
-      expect(await waitUntil(isBack, 5000)).toBe(true);
+      expect(await waitUntil(isBack, 30_000)).toBe(true);
     }
     expect(isAlive(pid)).toBe(true);
     await home.qrun(['kill', 'web1']);
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('of QEMU: the network ends with the last VM', { timeout: 60_000 }, async (context) => {
+  test('of QEMU: the network ends with the last VM', async (context) => {
     needsQemu(context);
     const home = aHome();
     await killAll([(await detach(home, 'web1')).pid]);
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('of the waiter, then QEMU: the watcher ends it all the same', { timeout: 60_000 }, async (context) => {
+  test('of the waiter, then QEMU: the watcher ends it all the same', async (context) => {
     needsQemu(context);
     const home = aHome();
     const { pid } = await detach(home, 'web1');
     await killAll([waiterOf(pid)]);
     await killAll([pid]);
-    expect(await waitUntil(() => networkProcesses(home).length === 0, 10_000)).toBe(true);
+    expect(await waitUntil(() => networkProcesses(home).length === 0, 30_000)).toBe(true);
     expect((await home.qrun(['gc'])).status).toBe(0);
     expect(leftOfNetworks(home)).toEqual([]);
   });
 
-  test('of the watcher and the keepers, then QEMU: the waiter ends it', { timeout: 60_000 }, async (context) => {
+  test('of the watcher and the keepers, then QEMU: the waiter ends it', async (context) => {
     needsQemu(context);
     const home = aHome();
     const { pid } = await detach(home, 'web1');
@@ -152,7 +152,7 @@ describe('kill -9 in any order', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('of everything but QEMU: the next VM mends it', { timeout: 60_000 }, async (context) => {
+  test('of everything but QEMU: the next VM mends it', async (context) => {
     needsQemu(context);
     const home = aHome();
     await detach(home, 'web1');
@@ -165,7 +165,7 @@ describe('kill -9 in any order', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('of everything with QEMU and the waiter: gc, twice', { timeout: 60_000 }, async (context) => {
+  test('of everything with QEMU and the waiter: gc, twice', async (context) => {
     needsQemu(context);
     const home = aHome();
     const { pid } = await detach(home, 'web1');

@@ -21,7 +21,7 @@ async function stateOf(home: Home, name = 'lab'): Promise<string | undefined> {
 const pidsOf = (home: Home): number[] => networkProcesses(home).map(({ pid }) => pid);
 
 describe('a pinned network', () => {
-  test('stays when VMs come and go, until it is taken down', { timeout: 60_000 }, async (context) => {
+  test('stays when VMs come and go, until it is taken down', async (context) => {
     needsQemu(context);
     const home = aHome();
     expect(await stateOf(home)).toBe('defined');
@@ -41,20 +41,20 @@ describe('a pinned network', () => {
     expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
   });
 
-  test('may have been up for a VM before: it stays when that VM ends', { timeout: 60_000 }, async (context) => {
+  test('may have been up for a VM before: it stays when that VM ends', async (context) => {
     needsQemu(context);
     const home = aHome();
     await detach(home, 'web1');
     expect(await stateOf(home)).toBe('up');
     expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
     await home.qrun(['kill', 'web1']);
-    await waitUntil(() => networkProcesses(home).every(({ watcher }) => !watcher), 5000);
+    await waitUntil(() => networkProcesses(home).every(({ watcher }) => !watcher), 30_000);
     expect(await stateOf(home)).toBe('pinned');
     expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('two ups at once are one', { timeout: 60_000 }, async (context) => {
+  test('two ups at once are one', async (context) => {
     needsQemu(context);
     const home = aHome();
     const ups = await Promise.all([1, 2, 3].map(() => home.qrun(['net', 'up', 'lab'])));
@@ -64,7 +64,7 @@ describe('a pinned network', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('is broken when its programs are gone for good, and mended by net up', { timeout: 60_000 }, async (context) => {
+  test('is broken when its programs are gone for good, and mended by net up', async (context) => {
     needsQemu(context);
     const home = aHome();
     await home.qrun(['net', 'up', 'lab']);
@@ -77,7 +77,7 @@ describe('a pinned network', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('ABUSE 49: of an earlier boot it is not up, and comes up again', { timeout: 60_000 }, async (context) => {
+  test('ABUSE 49: of an earlier boot it is not up, and comes up again', async (context) => {
     needsQemu(context);
     const home = aHome();
     await home.qrun(['net', 'up', 'lab']);
@@ -93,7 +93,7 @@ describe('a pinned network', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('a definition that is not kept is run by its path', { timeout: 60_000 }, async (context) => {
+  test('a definition that is not kept is run by its path', async (context) => {
     needsQemu(context);
     const home = createHome();
     const file = home.write('other.yaml', hub);
@@ -108,7 +108,7 @@ describe('a pinned network', () => {
 });
 
 describe('net down with a VM on it', () => {
-  test('is refused, and with --force the VM is unplugged and lives', { timeout: 60_000 }, async (context) => {
+  test('is refused, and with --force the VM is unplugged and lives', async (context) => {
     needsQemu(context);
     const home = aHome();
     const { pid } = await detach(home, 'web1');
@@ -130,7 +130,7 @@ describe('net down with a VM on it', () => {
 });
 
 describe('what is in the way', () => {
-  test('a forward whose port is taken: exit 4, nothing is left', { timeout: 60_000 }, async (context) => {
+  test('a forward whose port is taken: exit 4, nothing is left', async (context) => {
     needsQemu(context);
     const one = aHome(`${hub}forwards: ["auto:web1:80"]\n`);
     await one.qrun(['net', 'up', 'lab']);
@@ -149,14 +149,14 @@ describe('what is in the way', () => {
     await one.qrun(['net', 'down', 'lab']);
   });
 
-  test('a network that nobody defined: exit 2', { timeout: 60_000 }, async (context) => {
+  test('a network that nobody defined: exit 2', async (context) => {
     needsQemu(context);
     const home = createHome();
     home.profile('web1', onLab);
     expect(await home.qrun(['web1', '-d'])).toMatchObject({ status: 2, stderr: expect.stringContaining('lab') });
   });
 
-  test('ABUSE 42: a link in the place of its lock', { timeout: 60_000 }, async (context) => {
+  test('ABUSE 42: a link in the place of its lock', async (context) => {
     needsQemu(context);
     const home = aHome();
     await home.qrun(['ls']);

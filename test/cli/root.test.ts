@@ -249,7 +249,7 @@ describe('the ends of a run', () => {
       process.kill(waiter, 'SIGKILL');
       if (end === 'gc') {
         process.kill(pid, 'SIGKILL');
-        await waitUntil(() => !isAlive(pid), 3000);
+        await waitUntil(() => !isAlive(pid), 30_000);
       }
       const ended = await home.qrun([end, 'web1']);
       expect({ end, ...ended }).toMatchObject({ end, status: 0 });

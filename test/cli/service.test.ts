@@ -7,6 +7,7 @@ import { mendService, readService, service } from '../../src/resources/service.t
 import { waitSharedLockFile } from '../../src/system/flock.ts';
 import { findMarked } from '../../src/system/marked.ts';
 import { createSystem } from '../../src/system/real.ts';
+import { waitUntil } from '../harness/harness.ts';
 
 let place: string;
 let step: ServiceStep;
@@ -49,8 +50,7 @@ const pids = (): number[] => readFileSync(path.join(place, 'pids'), 'utf8').trim
 const all = () => findMarked('QRUN_SERVICE', step.mark);
 
 async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000 && !holds(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(holds()).toBe(true);
+  expect(await waitUntil(holds, 30_000)).toBe(true);
 }
 
 describe('a service', () => {

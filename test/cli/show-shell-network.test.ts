@@ -109,7 +109,7 @@ describe('a network that a script takes up', () => {
     const home = aHome();
     const started = await startScript(home, 'web1');
     for (const { pid } of networkProcesses(home)) process.kill(pid, 'SIGKILL');
-    await waitUntil(() => networkProcesses(home).length === 0, 5000);
+    await waitUntil(() => networkProcesses(home).length === 0, 30_000);
     const { status, stderr } = await home.qrun(['run', 'web2', '-d']);
     expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('started again') });
     expect(await infoOf(home)).toMatchObject({ state: 'up', missing: [] });
@@ -190,7 +190,7 @@ describe('kill -9', () => {
     await script.end;
     expect(await vmsOn(home)).toEqual(['web1']);
     process.kill(pid, 'SIGKILL');
-    expect(await waitUntil(() => networkProcesses(home).length === 0, 10_000)).toBe(true);
+    expect(await waitUntil(() => networkProcesses(home).length === 0, 30_000)).toBe(true);
     expect((await home.qrun(['gc'])).status).toBe(0);
     expect(leftOfNetworks(home)).toEqual([]);
   });
@@ -206,7 +206,7 @@ describe('kill -9', () => {
       await script.end;
       for (const { pid: one, watcher } of networkProcesses(home)) if (watcher) process.kill(one, 'SIGKILL');
       process.kill(pid, 'SIGKILL');
-      await waitUntil(() => !isAlive(pid), 5000);
+      await waitUntil(() => !isAlive(pid), 30_000);
       expect(networkProcesses(home).length).toBeGreaterThan(0);
       if (next === 'script') await quit(await startScript(home, 'web1', file));
       if (next === 'run') {

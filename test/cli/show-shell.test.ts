@@ -40,7 +40,7 @@ const withoutPorts = (argv: readonly string[]): string[] =>
 
 async function quit({ pid }: PsRow): Promise<void> {
   process.kill(pid, 'SIGTERM');
-  await waitUntil(() => !isAlive(pid), 5000);
+  await waitUntil(() => !isAlive(pid), 30_000);
 }
 
 describe('the script and a run', () => {
@@ -201,7 +201,7 @@ describe('the trap', () => {
         await script.end;
         expect((await rowOf(home, 'web1')).pid).toBe(row.pid);
         if (end !== 'stop') process.kill(row.pid, 'SIGKILL');
-        if (end !== 'stop') await waitUntil(() => !isAlive(row.pid), 5000);
+        if (end !== 'stop') await waitUntil(() => !isAlive(row.pid), 30_000);
         if (end === 'stop') expect(await home.qrun(['stop', 'web1', '--timeout', '0'])).toMatchObject({ status: 0 });
         if (end === 'gc') expect(await home.qrun(['gc', 'web1'])).toMatchObject({ status: 0 });
         if (end === 'run') await detach(home, 'web1');

@@ -12,7 +12,7 @@ function needsVde(context: TestContext): void {
 /** In the foreground it ends with its standard input, which the harness holds open. */
 async function startSwitch(home: Home, directory: string, ...words: readonly string[]): Promise<Running> {
   const running = home.startProgram(['vde_switch', '-s', directory, '-m', '0600', ...words]);
-  expect(await waitUntil(() => existsSync(`${directory}/ctl`), 5000)).toBe(true);
+  expect(await waitUntil(() => existsSync(`${directory}/ctl`), 30_000)).toBe(true);
   return running;
 }
 
@@ -35,10 +35,10 @@ test('a VM joins, and leaves nothing in the switch’s directory: stopped, or ki
   );
   expect(readdirSync(directory)).toEqual([expect.stringMatching(/^005\./), 'ctl']);
   expect((await home.qrun(['stop', 'web1'])).status).toBe(0);
-  expect(await waitUntil(() => readdirSync(directory).join() === 'ctl', 3000)).toBe(true);
+  expect(await waitUntil(() => readdirSync(directory).join() === 'ctl', 30_000)).toBe(true);
   const again = await detach(home, 'web1');
   process.kill(again.pid, 'SIGKILL');
-  expect(await waitUntil(() => readdirSync(directory).join() === 'ctl', 3000)).toBe(true);
+  expect(await waitUntil(() => readdirSync(directory).join() === 'ctl', 30_000)).toBe(true);
   expect(await nothingLeft(home, 'web1')).toBe(true);
   await stopSwitch(running);
 });

@@ -21,6 +21,8 @@ export interface HomeOptions {
   readonly namespace?: Namespace;
   /** True: processes that are left at the end are killed without failing the test. */
   readonly mayLeave?: boolean;
+  /** How long what ends by itself has for it at the end. */
+  readonly graceMs?: number;
   /** False: the caller calls `dispose` itself (for `beforeAll`). Default: at the end of the running test. */
   readonly disposeAtEnd?: boolean;
 }
@@ -34,7 +36,8 @@ export interface CallOptions {
   readonly cwd?: string;
 }
 
-const graceMs = 3000;
+/** A busy machine takes its time with processes that are ending; one that nobody ends is left after any time. */
+const usualGraceMs = 15_000;
 
 export class Home {
   /** Short, because a unix socket's path has at most 107 bytes. */
@@ -141,7 +144,7 @@ export class Home {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    const mayLeave = this.#options.mayLeave === true;
+    const { mayLeave = false, graceMs = usualGraceMs } = this.#options;
     await waitUntil(() => readProcessesNaming(this.dir).length === 0, mayLeave ? 0 : graceMs);
     const left = readProcessesNaming(this.dir);
     killAll(left);
@@ -178,7 +181,7 @@ export function createHome(options: HomeOptions = {}): Home {
 
 /** The pid of the program behind script(1), for signals. */
 export async function pidBehindPty(running: Running): Promise<number> {
-  await waitUntil(() => readChildren(running.pid).length > 0, graceMs);
+  await waitUntil(() => readChildren(running.pid).length > 0, usualGraceMs);
   const [pid] = readChildren(running.pid);
   if (pid === undefined) throw new Error(`nothing runs behind the terminal\n${running.stdout}`);
   return pid;

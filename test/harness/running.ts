@@ -33,7 +33,7 @@ export class Running {
   constructor(argv: readonly string[], options: StartOptions) {
     this.argv = argv;
     const [file = '', ...args] = argv;
-    const timeoutMs = options.timeoutMs ?? 60_000;
+    const timeoutMs = options.timeoutMs ?? 100_000;
     this.child = spawn(file, args, { env: options.env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;

@@ -131,8 +131,8 @@ test('kill -9 of QEMU leaves no tap, and of qrun’s waiter none either when the
   home.profile('web1', `${still}nics: [bridge:br0]\n`);
   const { pid } = await detach(home, 'web1');
   process.kill(pid, 'SIGKILL');
-  expect(await waitUntil(() => host.taps().length === 0, 5000)).toBe(true);
-  expect(await waitUntil(() => leftOf(home, 'web1').length === 0, 5000)).toBe(true);
+  expect(await waitUntil(() => host.taps().length === 0, 30_000)).toBe(true);
+  expect(await waitUntil(() => leftOf(home, 'web1').length === 0, 30_000)).toBe(true);
   const again = await detach(home, 'web1');
   process.kill(Number(statusOf(again.pid, 'PPid')), 'SIGKILL');
   expect(host.taps()).toEqual(await hostInterfaces(home, 'web1'));
@@ -214,7 +214,7 @@ test('the script of show --shell runs by itself', async (context) => {
   home.profile('web1', `${still}nics: [bridge:br0]\n`);
   const { stdout } = await home.qrun(['show', 'web1', '--shell']);
   const script = home.startProgram(['sh', '-c', stdout]);
-  expect(await waitUntil(() => host.taps().length === 1, 10_000)).toBe(true);
+  expect(await waitUntil(() => host.taps().length === 1, 30_000)).toBe(true);
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   await script.end;
   expect(host.links()).toEqual(before);

@@ -102,7 +102,7 @@ describe('a life', () => {
     expect(passtOf(home)).toHaveLength(2);
     expect(argvOf(pid)).toContain('on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny');
     expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
-    expect(await waitUntil(() => passtOf(home).length === 0, 3000)).toBe(true);
+    expect(await waitUntil(() => passtOf(home).length === 0, 30_000)).toBe(true);
     expect(await nothingLeft(home, 'web1')).toBe(true);
   });
 
@@ -129,7 +129,7 @@ describe('a life', () => {
     expect((await home.run(['shellcheck', '-s', 'sh', '-e', 'SC2034', '-S', 'warning', script])).stdout).toBe('');
     const running = home.startProgram(['/bin/sh', script], { timeoutMs: 60_000 });
     await running.waitFor(/^port \d+ of 127\.0\.0\.1 is port 22\/tcp of the guest$/m);
-    expect(await waitUntil(() => listening(host).length === 2, 10_000)).toBe(true);
+    expect(await waitUntil(() => listening(host).length === 2, 30_000)).toBe(true);
     const passt = await onlyPasstOf(home);
     running.kill('SIGTERM');
     expect((await running.end).status).toBe(128 + 15);
@@ -157,7 +157,7 @@ test('where AppArmor confines it, its files lie below /tmp, and nothing of them 
   expect(socket).toMatch(new RegExp(`^/tmp/qrun-${uid}/passt-[0-9a-f]+/passt0$`));
   expect(existsSync(socket)).toBe(true);
   expect((await home.qrun(['stop', 'web1'])).status).toBe(0);
-  expect(await waitUntil(() => !existsSync(path.dirname(socket)), 3000)).toBe(true);
+  expect(await waitUntil(() => !existsSync(path.dirname(socket)), 30_000)).toBe(true);
   // what is above it is that user's own place; empty it is this test's
   if (readdirSync(`/tmp/qrun-${uid}`).length === 0) rmdirSync(`/tmp/qrun-${uid}`);
 });
@@ -175,7 +175,7 @@ describe('somebody is killed', () => {
   test('QEMU: passt ends by itself, and the release tidies', async (context) => {
     const { home, pid, passt } = await runningVm(context);
     process.kill(pid, 'SIGKILL');
-    expect(await waitUntil(() => !isAlive(passt), 3000)).toBe(true);
+    expect(await waitUntil(() => !isAlive(passt), 30_000)).toBe(true);
     expect(await nothingLeft(home, 'web1')).toBe(true);
   });
 
@@ -184,7 +184,7 @@ describe('somebody is killed', () => {
     process.kill(parentOf(pid), 'SIGKILL');
     expect(isAlive(pid) && isAlive(passt)).toBe(true);
     process.kill(pid, 'SIGKILL');
-    expect(await waitUntil(() => !isAlive(passt), 3000)).toBe(true);
+    expect(await waitUntil(() => !isAlive(passt), 30_000)).toBe(true);
     expect((await home.qrun(['gc'])).status).toBe(0);
     expect(leftOf(home, 'web1')).toEqual([]);
   });
@@ -192,7 +192,7 @@ describe('somebody is killed', () => {
   test('passt: the VM lives, ps and nics say that the NIC does not, and the next start works', async (context) => {
     const { home, pid, passt } = await runningVm(context);
     process.kill(passt, 'SIGKILL');
-    expect(await waitUntil(() => readEvents(home).includes('NETDEV_STREAM_DISCONNECTED'), 5000)).toBe(true);
+    expect(await waitUntil(() => readEvents(home).includes('NETDEV_STREAM_DISCONNECTED'), 30_000)).toBe(true);
     expect(isAlive(pid)).toBe(true);
     expect((await home.qrun(['ps'])).stdout).toContain('net0:passt (lost)');
     expect(JSON.parse((await home.qrun(['nics', 'web1', '--json'])).stdout)).toMatchObject([{ link: 'lost' }]);
@@ -206,7 +206,7 @@ describe('somebody is killed', () => {
   test('all at once', async (context) => {
     const { home, pid, passt } = await runningVm(context);
     for (const one of [parentOf(pid), passt, pid]) process.kill(one, 'SIGKILL');
-    expect(await waitUntil(() => !isAlive(pid), 3000)).toBe(true);
+    expect(await waitUntil(() => !isAlive(pid), 30_000)).toBe(true);
     await detach(home, 'web1');
     expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
     expect(await nothingLeft(home, 'web1')).toBe(true);
@@ -220,7 +220,7 @@ describe('somebody is killed', () => {
     const script = home.write('web1.sh', (await home.qrun(['show', 'web1', '--shell'])).stdout);
     const running = home.startProgram(['/bin/sh', script], { timeoutMs: 60_000 });
     await running.waitFor(/^port \d+ of/m);
-    expect(await waitUntil(() => existsSync(path.join(home.runtime, 'web1/qmp')), 10_000)).toBe(true);
+    expect(await waitUntil(() => existsSync(path.join(home.runtime, 'web1/qmp')), 30_000)).toBe(true);
     const passt = await onlyPasstOf(home);
     const { pid } = await rowOf(home, 'web1').catch(() => ({ pid: 0 }));
     for (const { pid: one } of readProcessesNaming(script)) process.kill(one, 'SIGKILL');
@@ -276,7 +276,7 @@ describe('ABUSE 64: qrun at each step of it', () => {
     const { pid } = await detach(home, 'web1');
     process.kill(parentOf(pid), 'SIGKILL');
     process.kill(pid, 'SIGKILL');
-    expect(await waitUntil(() => !isAlive(pid), 3000)).toBe(true);
+    expect(await waitUntil(() => !isAlive(pid), 30_000)).toBe(true);
     await home.qrun(['gc'], { env });
   }
 
@@ -343,7 +343,7 @@ describe('what is wrong is said before QEMU starts', () => {
     const host = await createRoutedHost();
     const home = createHome({ namespace: host });
     const other = home.startProgram(['socat', '-u', 'UDP-RECV:18053,bind=127.0.0.1', '/dev/null']);
-    expect(await waitUntil(() => listening(host).includes('udp 127.0.0.1:18053'), 5000)).toBe(true);
+    expect(await waitUntil(() => listening(host).includes('udp 127.0.0.1:18053'), 30_000)).toBe(true);
     expect(await refused(home, ['18053:53/udp'])).toEqual({
       status: 4,
       stderr: expect.stringMatching(/udp port 18053 on 127\.0\.0\.1 is in use by socat \(pid \d+\)/),

@@ -56,16 +56,16 @@ export async function addressesOf(home: Home): Promise<Record<string, string[]>>
 
 /** From the host, wherever the home is: what answers on a TCP port by HTTP. Empty when nobody does. */
 export async function fetchFromHost(home: Home, port: number, path = '/'): Promise<string> {
-  const argv = ['curl', '-s', '-m', '5', `http://127.0.0.1:${port}${path}`];
+  const argv = ['curl', '-s', '-m', '30', `http://127.0.0.1:${port}${path}`];
   return (await home.run(argv)).stdout;
 }
 
-/** Sends one datagram to a port of the host's loopback. @returns what came back within 3 s */
+/** Sends one datagram to a port of the host's loopback. @returns what came back */
 export async function echoFromHost(home: Home, port: number, words: string): Promise<string> {
   const program = `const s = require('node:dgram').createSocket('udp4');
     s.on('message', (m) => { console.log(String(m)); s.close(); });
     s.send(${JSON.stringify(words)}, ${port}, '127.0.0.1');
-    setTimeout(() => process.exit(1), 3000).unref();`;
+    setTimeout(() => process.exit(1), 30_000).unref();`;
   return (await home.run([testFacts().node, '-e', program])).stdout.trim();
 }
 
@@ -90,8 +90,10 @@ export async function killProgram(home: Home, network: string, program: string):
 export const openAll = async (home: Home, names: readonly string[]): Promise<GuestShell[]> =>
   await Promise.all(names.map((name) => GuestShell.open(home, name)));
 
-export const ping = (address: string): string => `ping -c 1 -W 2 ${address} >/dev/null && echo ${address} answers`;
-export const get = (url: string): string => `timeout 8 wget -q -O - http://${url}`;
+/** One packet; the answer has time to come, as all guests may be on one busy processor. `patienceS`: less, where none is to come. */
+export const ping = (address: string, patienceS = 30): string =>
+  `ping -c 1 -W ${patienceS} ${address} >/dev/null && echo ${address} answers`;
+export const get = (url: string): string => `timeout 50 wget -q -O - http://${url}`;
 
 /** A guest's global IPv6 address, once it is sure that nobody else has it (RFC 4862): before that it is not used. */
 export async function ownAddress6(shell: GuestShell): Promise<string> {

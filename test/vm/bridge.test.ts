@@ -37,11 +37,11 @@ nics: [bridge:br0]
 
     // one another, and with frames of just the bridge's MTU, which the guests were told
     expect(await web1.run('cat /sys/class/net/eth0/mtu')).toBe('1400');
-    expect(await web1.run('ping -c 2 -W 10 -s 1372 10.88.0.2 >/dev/null && echo there')).toBe('there');
-    expect(await web2.run('timeout 20 wget -qO- http://10.88.0.1/')).toContain('qrun-guest web1');
+    expect(await web1.run('ping -c 2 -W 30 -s 1372 10.88.0.2 >/dev/null && echo there')).toBe('there');
+    expect(await web2.run('timeout 50 wget -qO- http://10.88.0.1/')).toContain('qrun-guest web1');
     // the host, and the host them
-    expect(await web1.run(`ping -c 2 -W 10 ${hostAddress} >/dev/null && echo there`)).toBe('there');
-    expect(await web2.run(`timeout 20 wget -qO- http://${hostAddress}:8080/`)).toBe('the host');
+    expect(await web1.run(`ping -c 2 -W 30 ${hostAddress} >/dev/null && echo there`)).toBe('there');
+    expect(await web2.run(`timeout 50 wget -qO- http://${hostAddress}:8080/`)).toBe('the host');
     for (const [index, name] of names.entries()) {
       const page = `fetch('http://10.88.0.${index + 1}/').then((answer) => answer.text()).then(console.log)`;
       expect((await home.run([testFacts().node, '-e', page])).stdout).toContain(`qrun-guest ${name}`);
@@ -56,8 +56,8 @@ nics: [bridge:br0]
 
     http.kill('SIGKILL');
     for (const pid of pids) process.kill(pid, 'SIGKILL');
-    expect(await waitUntil(() => host.taps().length === 0, 10_000)).toBe(true);
+    expect(await waitUntil(() => host.taps().length === 0, 30_000)).toBe(true);
     expect(host.links()).toEqual(before);
-    expect(await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 10_000)).toBe(true);
+    expect(await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 30_000)).toBe(true);
   },
 );

@@ -104,7 +104,9 @@ async function consoleOf(home: Home, name: string): Promise<string> {
 }
 
 async function waitFor(home: Home, name: string, text: string): Promise<void> {
-  const { status, stderr } = await home.qrun(['wait', name, '--for', `text:${text}`, '--timeout', '240']);
+  const { status, stderr } = await home.qrun(['wait', name, '--for', `text:${text}`, '--timeout', '200'], {
+    timeoutMs: 220_000,
+  });
   expect({ status, stderr, console: status === 0 ? '' : await consoleOf(home, name) }).toMatchObject({ status: 0 });
 }
 
@@ -134,7 +136,7 @@ test.for(bothQemus)(
     expect(sockets.map((file) => lstatSync(file).isSocket())).toEqual([true, true, true]);
     process.kill((await rowOf(home, 'vm0')).pid, 'SIGKILL');
     expect((await home.qrun(['kill', 'vm0', 'vm1'])).status).toBe(0);
-    expect(await waitUntil(() => !sockets.some((file) => existsSync(file)), 5000)).toBe(true);
+    expect(await waitUntil(() => !sockets.some((file) => existsSync(file)), 30_000)).toBe(true);
   },
 );
 

@@ -20,7 +20,7 @@ import { createUplink, hostAddress, outsideAddress } from './uplink.ts';
 async function startSwitch(home: Home): Promise<{ directory: string; running: Running }> {
   const directory = `${home.dir}/switch`;
   const running = home.startProgram(['vde_switch', '-s', directory, '-m', '0600'], { timeoutMs: 600_000 });
-  expect(await waitUntil(() => existsSync(`${directory}/ctl`), 5000)).toBe(true);
+  expect(await waitUntil(() => existsSync(`${directory}/ctl`), 30_000)).toBe(true);
   return { directory, running };
 }
 
@@ -46,7 +46,7 @@ test.for(bothQemus)('two guests on a VDE switch reach one another, with the %s Q
   // a switch that ends is not joined again
   running.kill('SIGKILL');
   await running.end;
-  expect(await web1.run(`${ping('10.88.0.2')} || echo lost`)).toBe('lost');
+  expect(await web1.run(`${ping('10.88.0.2', 2)} || echo lost`)).toBe('lost');
   for (const shell of [web1, web2]) shell.close();
   await kill(home, 'web1', 'web2');
 });
@@ -95,7 +95,7 @@ test('a NIC of each kind on one guest: all are there, and lead where they should
   );
   expect(ports).toHaveLength(2);
   for (const port of ports) {
-    const answer = await home.run(['curl', '-s', '-m', '8', `http://127.0.0.1:${port}/`]);
+    const answer = await home.run(['curl', '-s', '-m', '30', `http://127.0.0.1:${port}/`]);
     expect(answer.stdout).toContain('qrun-guest web1');
   }
   for (const shell of [web1, web2]) shell.close();
@@ -118,12 +118,12 @@ test('two user networks on one guest are two networks', async (context) => {
   for (const gateway of ['10.0.2.2', '10.0.3.2'])
     expect(
       await shell.run(
-        `arping -c 1 -w 3 -I ${gateway === '10.0.2.2' ? 'eth0' : 'eth1'} ${gateway} >/dev/null && echo ${gateway}`,
+        `arping -c 1 -w 30 -I ${gateway === '10.0.2.2' ? 'eth0' : 'eth1'} ${gateway} >/dev/null && echo ${gateway}`,
       ),
     ).toBe(gateway);
   // each has IPv6 of its own as well, by the gateways' advertisements
   const prefixes = "ip -6 addr | sed -n 's/.*inet6 \\(fec0[^/]*\\)\\/.*/\\1/p' | sed 's/:5[0-9a-f]*:[0-9a-f]*:fe.*//'";
-  const both = `for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(${prefixes} | wc -l)" -ge 2 ] && break; sleep 1; done; ${prefixes}`;
+  const both = `for i in $(seq 50); do [ "$(${prefixes} | wc -l)" -ge 2 ] && break; sleep 1; done; ${prefixes}`;
   expect((await shell.run(both)).split('\n').toSorted()).toEqual(['fec0:', 'fec0::1']);
   shell.close();
   await kill(home, 'web1');

@@ -12,7 +12,7 @@ import {
   type Home,
 } from '../harness/harness.ts';
 import { nothingLeft, rowOf } from '../cli/a-vm.ts';
-import { echoFromHost, fetchFromHost, get, guestProfile, kill, openAll, start } from './a-lan.ts';
+import { echoFromHost, fetchFromHost, get, guestProfile, kill, openAll, ownAddress6, start } from './a-lan.ts';
 import { GuestShell } from './guest-shell.ts';
 import { createUplink, hostAddress, outsideAddress, type Uplink } from './uplink.ts';
 
@@ -34,7 +34,7 @@ async function portTo(home: Home, vm: string, guest: { port: number; address?: s
 }
 
 const curl = async (home: Home, url: string): Promise<string> =>
-  (await home.run(['curl', '-s', '-m', '8', url])).stdout;
+  (await home.run(['curl', '-s', '-m', '30', url])).stdout;
 
 test.for(bothQemus)('out and in, by TCP and UDP, with the %s QEMU', async (which, context) => {
   needsPasst(context);
@@ -55,7 +55,7 @@ test.for(bothQemus)('out and in, by TCP and UDP, with the %s QEMU', async (which
   expect(uplink.outside.stdout).toContain(`http from ${hostAddress}`);
   expect(await shell.run(get('www.example.test:8000'))).toBe(`${outsideAddress} sees ${hostAddress}`);
   expect(uplink.outside.stdout).toContain('dns www.example.test');
-  expect(await shell.run(`ping -c 1 -W 3 ${outsideAddress} >/dev/null && echo it answers`)).toBe('it answers');
+  expect(await shell.run(`ping -c 1 -W 30 ${outsideAddress} >/dev/null && echo it answers`)).toBe('it answers');
   // what listens on the host's loopback alone is not for the guest
   expect(await shell.run(`${get('127.0.0.1:8000')} 2>&1`)).toMatch(/refused/);
   expect(uplink.local.stdout).not.toContain('http');
@@ -68,6 +68,7 @@ test.for(bothQemus)('out and in, by TCP and UDP, with the %s QEMU', async (which
     0,
   );
   // IPv6: passt sends to the address that it has seen the guest use
+  expect(await ownAddress6(shell)).toMatch(/^fd92::/);
   await shell.run('ping -6 -c 1 -W 1 fd92::2 >/dev/null');
   const ipv6 = await portTo(home, 'web1', { port: 80, address: '::1' });
   expect(await curl(home, `http://[::1]:${ipv6}/`)).toContain('qrun-guest web1');

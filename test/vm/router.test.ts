@@ -40,20 +40,20 @@ test.for(bothQemus)(
     const [router, behind] = (await Promise.all(
       ['router', 'behind-router'].map((name) => GuestShell.open(home, name)),
     )) as [GuestShell, GuestShell];
-    const fetch = `timeout 10 wget -q -O - http://10.0.2.2:${port}/it 2>&1`;
+    const fetch = `timeout 50 wget -q -O - http://10.0.2.2:${port}/it 2>&1`;
 
     // the router has a way out; the guest behind has none by itself
     expect(await router.run(fetch)).toBe('from the world: /it');
     expect(readFileSync(`${home.state}/vms/router/console.log`, 'utf8')).toContain('qrun-guest: router rc=0');
     expect(await behind.run(fetch)).toMatch(/unreachable/);
-    expect(await behind.run('ping -c 1 -W 2 10.44.0.1 >/dev/null && echo the router answers')).toBe(
+    expect(await behind.run('ping -c 1 -W 30 10.44.0.1 >/dev/null && echo the router answers')).toBe(
       'the router answers',
     );
 
     expect(await behind.run('ip route add default via 10.44.0.1')).toBe('');
     expect(await behind.run(fetch)).toBe('from the world: /it');
     // on its way it is passed on, and not fetched by somebody in between
-    expect(await behind.run('traceroute -n -m 1 -q 1 -w 3 10.0.2.2 2>&1')).toMatch(/^ 1 +10\.44\.0\.1 /m);
+    expect(await behind.run('traceroute -n -m 1 -q 1 -w 30 10.0.2.2 2>&1')).toMatch(/^ 1 +10\.44\.0\.1 /m);
     await kill(home, 'router');
     expect(await behind.run(`timeout 3 wget -q -O - http://10.0.2.2:${port}/ || echo gone`)).toMatch(/gone$/);
     for (const shell of [router, behind]) shell.close();

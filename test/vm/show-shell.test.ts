@@ -70,7 +70,7 @@ test('guests of a script and of qrun meet on the network that the script took up
 
 function fetchText(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, timeout: 10_000 }, (answer) => {
+    const asked = request({ host: '127.0.0.1', port, timeout: 30_000 }, (answer) => {
       let text = '';
       answer
         .setEncoding('utf8')

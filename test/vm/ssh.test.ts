@@ -36,7 +36,7 @@ test(
     await boot();
     const env = { SSH_AUTH_SOCK: path.join(home.dir, 'agent') };
     const agent = home.startProgram(['ssh-agent', '-D', '-a', env.SSH_AUTH_SOCK]);
-    expect(await waitUntil(() => existsSync(env.SSH_AUTH_SOCK), 5000)).toBe(true);
+    expect(await waitUntil(() => existsSync(env.SSH_AUTH_SOCK), 30_000)).toBe(true);
     expect((await home.run(['ssh-add', '-q', identity], { env })).status).toBe(0);
     const ssh = async (args: readonly string[], input?: string) =>
       await home.qrun(['ssh', 'web1', '--user', 'root', ...args], { env, timeoutMs: 60_000, ...(input && { input }) });

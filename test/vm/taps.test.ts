@@ -19,14 +19,14 @@ nics: [${nic}]
 `;
 
 const pings = async (shell: GuestShell, address: string, more = ''): Promise<boolean> =>
-  (await shell.run(`ping -c 2 -W 10 ${more} ${address} >/dev/null && echo there || echo away`)) === 'there';
+  (await shell.run(`ping -c 2 -W 30 ${more} ${address} >/dev/null && echo there || echo away`)) === 'there';
 
 const hostPings = (host: LinkHost, address: string): boolean =>
-  host.namespace.run(['ping', '-c', '2', '-W', '10', address]).status === 0;
+  host.namespace.run(['ping', '-c', '2', '-W', '30', address]).status === 0;
 
 async function killAll(home: Home, names: readonly string[]): Promise<void> {
   expect((await home.qrun(['kill', ...names])).status).toBe(0);
-  expect(await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 10_000)).toBe(true);
+  expect(await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 30_000)).toBe(true);
 }
 
 test('two guests on taps of one bridge, one of them with two queues, reach one another and the host', async (context) => {
@@ -44,7 +44,7 @@ test('two guests on taps of one bridge, one of them with two queues, reach one a
   expect(await pings(web1, '10.77.0.12', '-s 1472')).toBe(true);
   expect(await pings(web2, '10.77.0.1')).toBe(true);
   expect(hostPings(host, '10.77.0.11')).toBe(true);
-  expect(await web2.run('timeout 20 wget -qO- http://10.77.0.11/')).toContain('qrun-guest web1');
+  expect(await web2.run('timeout 50 wget -qO- http://10.77.0.11/')).toContain('qrun-guest web1');
   web1.close();
   web2.close();
   await killAll(home, ['web1', 'web2']);

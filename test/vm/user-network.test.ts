@@ -165,7 +165,7 @@ test('established TCP survives a kill -9 of the switch and of the gateway, forwa
   for (const program of ['switch', 'gateway', 'switch']) {
     await killProgram(home, 'lab', program);
     await grows();
-    await eventually(async () => (await fetchFromHost(home, port80)).startsWith('qrun-guest web1\n'));
+    await eventually(async () => (await fetchFromHost(home, port80)).startsWith('qrun-guest web1\n'), 60_000);
     expect(await fetchFromHost(home, added80)).toMatch(/^qrun-guest web2\n/);
     expect(await web1.run(ping('vm3'))).toBe('vm3 answers');
     expect(await addressesOf(home)).toEqual(addresses);
@@ -184,7 +184,7 @@ test('established TCP survives a kill -9 of the switch and of the gateway, forwa
 
   vm3.close();
   await kill(home, 'vm3');
-  expect(await web1.run(ping(addresses['vm3']?.[0] ?? ''))).toBe('');
+  expect(await web1.run(ping(addresses['vm3']?.[0] ?? '', 2))).toBe('');
   await start(home, 'vm3');
   (await GuestShell.open(home, 'vm3')).close();
   expect(await web1.run(ping('vm3'))).toBe('vm3 answers');
@@ -258,14 +258,14 @@ test('two networks are two segments; a VM may be on both, or have a NIC of anoth
   expect(await left.run(ping(ofBoth?.[0] ?? ''))).toContain('answers');
   // the same subnet beyond no router: not a frame comes over
   await left.run('ip addr add 10.68.2.99/24 dev eth0');
-  expect(await left.run(ping(ofRight?.[0] ?? ''))).toBe('');
+  expect(await left.run(ping(ofRight?.[0] ?? '', 2))).toBe('');
   expect(await right.run("ip -4 -o addr show eth1 | awk '{ print $4 }'")).toBe('10.0.2.15/24');
   const { stdout } = await home.qrun(['ps', '--json']);
   const rows = JSON.parse(stdout) as { vm: string; nics: { forwards?: { hostPort: number }[] }[] }[];
   const port = rows.find(({ vm }) => vm === 'right')?.nics[1]?.forwards?.[0]?.hostPort ?? 0;
   expect(await fetchFromHost(home, port)).toMatch(/^qrun-guest right\n/);
 
-  const wait = await home.qrun(['wait', 'pxe', '--for', 'text:pxe: hello from 10\\.68\\.1\\.\\d+', '--timeout', '60']);
+  const wait = await home.qrun(['wait', 'pxe', '--for', 'text:pxe: hello from 10\\.68\\.1\\.\\d+', '--timeout', '90']);
   expect({ ...wait, console: (await home.qrun(['logs', 'pxe'])).stdout }).toMatchObject({ status: 0 });
   expect((await infoOf(home, 'red')).members.find(({ vm }) => vm === 'pxe')).toMatchObject({ leased: true });
 

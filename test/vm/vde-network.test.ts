@@ -66,7 +66,7 @@ test.for(bothQemus)(
 
     for (const program of ['switch', 'gateway']) {
       await killProgram(home, 'lan', program);
-      await eventually(async () => (await fetchFromHost(home, port)).startsWith('qrun-guest web1\n'));
+      await eventually(async () => (await fetchFromHost(home, port)).startsWith('qrun-guest web1\n'), 60_000);
       expect(await fetchFromHost(home, added)).toMatch(/^qrun-guest web3\n/);
       expect(await web1.run(get('web2/'))).toMatch(/^qrun-guest web2\n/);
     }
@@ -100,7 +100,7 @@ test('a vde_switch that is killed leaves its guests lost; net up makes one that 
   await start(home, 'web2');
   const [web2] = (await openAll(home, ['web2'])) as [GuestShell];
   expect(await web2.run(ping('10.69.0.1'))).toContain('answers');
-  expect(await before.run(ping('10.69.0.1'))).toBe('');
+  expect(await before.run(ping('10.69.0.1', 2))).toBe('');
   before.close();
   await kill(home, 'web1');
   await start(home, 'web1');

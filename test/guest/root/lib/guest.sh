@@ -49,6 +49,8 @@ route_for_others() {
 
 # the page that the HTTP server answers with: the name, then one line a link
 write_page() {
+  # several leases come at once: who writes last has seen what all have
+  until mkdir /run/page.lock 2>/dev/null; do usleep 10000; done
   {
     echo "qrun-guest $(guest_name)"
     for page_link in /sys/class/net/*; do
@@ -57,6 +59,7 @@ write_page() {
     done
   } >/run/page.$$
   mv /run/page.$$ /www/index.html
+  rmdir /run/page.lock
 }
 
 # end_with FLAGS COMMAND: what is written reaches the disks first
