@@ -18,6 +18,15 @@ test('a process that is left behind fails the test and is killed', async () => {
   expect(readProcessesNaming(home.dir)).toEqual([]);
 });
 
+test('what keeps another process going is killed with it, and nothing is started any more', async () => {
+  const home = new Home({ graceMs: 0 });
+  const keeper = 'exec </dev/null >/dev/null 2>&1; (while :; do sleep 600; done) &';
+  await home.run(['sh', '-c', keeper]);
+  await expect(home.dispose()).rejects.toThrow(/left behind/);
+  expect(readProcessesNaming(home.dir)).toEqual([]);
+  expect(() => home.start(['ls'])).toThrow('the test has ended');
+});
+
 test('the program gets its input, and a signal shows in its status', async () => {
   const home = createHome();
   const { stdout } = await home.run(['cat'], { input: 'typed' });

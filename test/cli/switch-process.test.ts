@@ -73,7 +73,7 @@ async function guests<Name extends string>(...names: readonly Name[]): Promise<R
 /** Says something to all until all have heard it: a connection is there on one side sooner than on the other. */
 async function reach(from: FakeGuest, mac: string, others: readonly FakeGuest[]): Promise<void> {
   const hello = `hello of ${mac}`;
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 30_000;
   while (!others.every(({ got }) => got.some(saying(hello)))) {
     if (Date.now() > end) throw new Error(`nobody hears ${mac}`);
     from.say(text(mac, everyMac, hello));

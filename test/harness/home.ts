@@ -147,14 +147,20 @@ export class Home {
     const { mayLeave = false, graceMs = usualGraceMs } = this.#options;
     await waitUntil(() => readProcessesNaming(this.dir).length === 0, mayLeave ? 0 : graceMs);
     const left = readProcessesNaming(this.dir);
-    killAll(left);
-    await waitUntil(() => readProcessesNaming(this.dir).length === 0, graceMs);
+    // again and again: what keeps others going may start one more before it is killed itself
+    await waitUntil(() => {
+      const living = readProcessesNaming(this.dir);
+      killAll(living);
+      return living.length === 0;
+    }, usualGraceMs);
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
     if (left.length > 0 && !mayLeave)
       throw new Error(`left behind: ${left.map(({ pid, command }) => `${pid} ${command}`).join('\n')}`);
   }
 
   #start(argv: readonly string[], options: CallOptions, interactive: boolean): Running {
+    // a test that timed out goes on until something fails
+    if (this.#disposed) throw new Error('the test has ended, and its home is gone');
     const inside = [...prefixFor(options.as ?? this.as), ...argv];
     const cwd = options.cwd ?? this.dir;
     return new Running(this.#options.namespace?.wrap(inside, cwd) ?? inside, {

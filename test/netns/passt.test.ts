@@ -227,6 +227,9 @@ describe('somebody is killed', () => {
     if (pid > 0) process.kill(pid, 'SIGKILL');
     for (const { pid: one } of readProcessesNaming(home.runtime)) if (one !== passt) process.kill(one, 'SIGKILL');
     await running.end;
+    expect(await waitUntil(() => readProcessesNaming(home.runtime).every((one) => one.pid === passt), 30_000)).toBe(
+      true,
+    );
     expect((await home.qrun(['gc'])).status).toBe(0);
     expect(isAlive(passt)).toBe(false);
     expect(leftOf(home, 'web1')).toEqual([]);

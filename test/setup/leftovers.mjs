@@ -27,13 +27,23 @@ const linesOf = (file, args) =>
   (spawnSync(file, args, { env: rootsEnv(), encoding: 'utf8' }).stdout ?? '').split('\n').filter(Boolean);
 
 /** Sentences about what is there now and was not before, and about living processes that carry the run's mark or name a directory of its. */
-export function findLeftovers(before, { run, directory }) {
+function findLeftovers(before, { run, directory }) {
   const now = readMachine(run);
   const things = Object.entries(now).flatMap(([kind, list]) =>
     list.filter((name) => !before[kind].includes(name)).map((name) => `${kind} ${name}`),
   );
   const processes = readProcesses(namesOf({ run, directory }));
   return [...things, ...processes.map(({ pid, command }) => `process ${pid} ${command}`)];
+}
+
+/** The same, of what lasts: what is ending by itself has some seconds for it, esbuild's own process and namespaces as well. */
+export async function findLastingLeftovers(before, names, graceMs = 15_000) {
+  const deadline = performance.now() + graceMs;
+  for (;;) {
+    const left = findLeftovers(before, names);
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 /** Kills and removes what is certainly the run's own. */

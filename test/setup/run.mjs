@@ -8,7 +8,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { findLeftovers, readMachine, removeLeftovers } from './leftovers.mjs';
+import { findLastingLeftovers, readMachine, removeLeftovers } from './leftovers.mjs';
 import { repository, rootsEnv } from './places.mjs';
 import { prepareClone, prepareMachine, writeFacts } from './prepare.mjs';
 
@@ -46,7 +46,7 @@ async function main() {
     { extra, env },
   );
   for (const tier of gated) countAsSkipped(tally, { tier, why: whyNot(tier, facts, missing), env });
-  const left = findLeftovers(before, { run, directory: temporary });
+  const left = await findLastingLeftovers(before, { run, directory: temporary });
   removeLeftovers({ run, directory: temporary });
   rmSync(temporary, { recursive: true, force: true });
   return finish(tally, left);

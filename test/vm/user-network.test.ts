@@ -157,7 +157,7 @@ test('established TCP survives a kill -9 of the switch and of the gateway, forwa
   const grows = async (): Promise<void> => {
     const count = 'wc -l </run/got';
     const before = Number(await web1.run(count));
-    await eventually(async () => Number(await web1.run(count)) > before + 3, 30_000);
+    await eventually(async () => Number(await web1.run(count)) > before + 3, 60_000);
     expect(await web1.run("awk '$1 != NR' /run/got; ps | grep -c '[n]c -l -p 5000'")).toBe('1');
   };
   await grows();

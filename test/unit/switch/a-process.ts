@@ -28,7 +28,7 @@ export async function buildSwitch(directory: string): Promise<string> {
 
 /** Asks until it is so. @throws after fifteen seconds */
 export async function until<T>(look: () => T | undefined | false, what: string): Promise<T> {
-  const end = Date.now() + 15_000;
+  const end = Date.now() + 30_000;
   for (;;) {
     const found = look();
     if (found !== undefined && found !== false) return found;
