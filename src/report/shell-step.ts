@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { pciLockFile } from '../pci-address.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { Description, SocketPathStep, Step, VfioStep } from '../plan/step.ts';
+import type { Description, DirectoryStep, NftStep, SocketPathStep, Step, VfioStep } from '../plan/step.ts';
 import { renderAction } from './action.ts';
 import { lineOf, owned } from './shell-action.ts';
 import { passtLines, releasePasst } from './shell-passt.ts';
@@ -60,16 +60,7 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
     case 'hook':
       return hookLines(acquire, plan);
     case 'directory':
-      // under the lock, whatever lies there is a dead run's, unless a VM of that name has another state directory
-      return [
-        privateDirectory(step.path),
-        `! grep -Fqs -- ${shellWord(` ${step.path}/`)} /proc/net/unix || {`,
-        `  taken=${number - 1}`,
-        `  fail 4 ${shellWord(`${step.path} has the sockets of a VM that runs`)}`,
-        '}',
-        `rm -rf -- ${shellWord(step.path)}`,
-        ...acquire.map(lineOf),
-      ];
+      return directoryLines(step, { number, acquire });
     case 'open-file':
     case 'file':
       return [privateDirectory(step.path), ...acquire.map(lineOf)];
@@ -85,12 +76,34 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
     case 'tap-check':
     case 'tap-node':
       return acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`);
+    case 'nft':
+      return ruleLines(step, { number, acquire });
     case 'service':
       return acquire.map(lineOf);
     case 'vfio':
       return cardLines(step, acquire);
   }
 }
+
+type Acquired = Pick<StepContext, 'number' | 'acquire'>;
+
+/** Under the lock, whatever lies there is a dead run's, unless a VM of that name has another state directory. */
+const directoryLines = ({ path: directory }: DirectoryStep, { number, acquire }: Acquired): readonly string[] => [
+  privateDirectory(directory),
+  `! grep -Fqs -- ${shellWord(` ${directory}/`)} /proc/net/unix || {`,
+  `  taken=${number - 1}`,
+  `  fail 4 ${shellWord(`${directory} has the sockets of a VM that runs`)}`,
+  '}',
+  `rm -rf -- ${shellWord(directory)}`,
+  ...acquire.map(lineOf),
+];
+
+/** They are made whole or not at all: where that failed, a table of that name is another's, and is not to be removed. */
+const ruleLines = ({ owner }: NftStep, { number, acquire }: Acquired): readonly string[] =>
+  acquire.map(
+    (action) =>
+      `${lineOf(action)} || { taken=${number - 1}; fail 3 ${shellWord(`the rules of ${owner} could not be made`)}; }`,
+  );
 
 /** Any user may lock what all may read: QEMU inherits it. */
 function cardLines({ address, fd }: VfioStep, acquire: Description['acquire']): readonly string[] {

@@ -59,14 +59,14 @@ function remove(step: LinkStep, system: System): void {
 }
 
 /** Interfaces are of one network namespace, and a name says nothing in another. */
-const ownNetwork = (): string => networkOf('self') ?? '';
+export const ownNetwork = (): string => networkOf('self') ?? '';
 
 function networkOf(pid: string): string | undefined {
   return inodeOf(`/proc/${pid}/ns/net`);
 }
 
 /** What was made in a namespace that is gone is gone with it. */
-function elsewhere(step: LinkStep, network: string): void {
+export function elsewhere(step: Pick<LinkStep, 'name'>, network: string): void {
   if (!lives(network)) return;
   throw new QrunError('left-behind', `${step.name} was made in another network namespace (net:[${network}])`, {
     hint: 'run qrun gc in that namespace (ip netns exec, nsenter)',
@@ -128,7 +128,7 @@ function holderOf(mac: string | undefined, { name }: LinkStep): string {
   return found === undefined ? '' : `: ${found} (sudo ip link delete dev ${found}, if nothing needs it)`;
 }
 
-function lastWords(stderr: string): string {
+export function lastWords(stderr: string): string {
   const lines = stderr
     .trim()
     .split('\n')

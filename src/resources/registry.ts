@@ -9,6 +9,7 @@ import { hostNetwork } from './host-network.ts';
 import { hook } from './hook.ts';
 import { link } from './link.ts';
 import { member } from './member.ts';
+import { nft } from './nft.ts';
 import { openFile } from './open-file.ts';
 import { passt } from './passt.ts';
 import { portLease } from './port-lease.ts';
@@ -39,6 +40,7 @@ const resources = {
   service,
   passt,
   link,
+  nft,
   'tap-check': tapCheck,
   'tap-node': tapNode,
   'port-node': portNode,

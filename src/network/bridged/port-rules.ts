@@ -1,0 +1,136 @@
+/**
+ * What comes from the ports of guests, before it is bridged to anybody: family bridge. A port is known by its name, for not every kernel can tell which
+ * bridge a frame is on (`meta ibrname`). Pure.
+ */
+import {
+  accept,
+  addFilledChain,
+  drop,
+  field,
+  goto,
+  is,
+  isNot,
+  jump,
+  meta,
+  prefixOf,
+  raw,
+  type NftCommand,
+  type NftExpression,
+  type NftTable,
+} from '../../plan/nft-commands.ts';
+import { parseAddress, renderAddress } from '../../subnet.ts';
+import type { BridgedMode } from './mode.ts';
+
+export interface GuestPort {
+  readonly device: string;
+  /** It sends from this MAC alone. */
+  readonly mac?: string;
+  /** And from these addresses alone, IPv6 link-local ones aside. Undefined: from any. */
+  readonly ips?: readonly string[];
+}
+
+interface Guarded {
+  readonly mode: BridgedMode;
+  readonly bridgeMac?: string;
+  readonly ports?: readonly GuestPort[];
+}
+
+type Rules = readonly (readonly NftExpression[])[];
+
+export function portCommands(
+  table: NftTable,
+  { mode, bridgeMac, ports = [] }: Guarded,
+  priority: number,
+): NftCommand[] {
+  const locked = ports.filter(({ mac }) => mac !== undefined);
+  if (ports.length === 0 || (mode === 'open' && locked.length === 0)) return [];
+  const gateway = bridgeMac === undefined ? undefined : linkLocalOf(bridgeMac);
+  const hook = { type: 'filter', hook: 'prerouting', priority } as const;
+  const [iif, known] = [meta('iifname'), ports.map(({ device }) => device)];
+  return [
+    ...addFilledChain(table, { name: 'from_port' }, rogueRules),
+    ...locked.flatMap((port, at) => addFilledChain(table, { name: `port_${at}` }, lockRules(port, gateway))),
+    ...addFilledChain(table, { name: 'guest_ports', hook }, [
+      ...(mode === 'open' ? [] : [[is(iif, known), jump('from_port')]]),
+      ...locked.map(({ device }, at) => [is(iif, device), goto(`port_${at}`)]),
+    ]),
+  ];
+}
+
+/** Answers of DHCP and DHCPv6 servers, router advertisements, redirects: they are the host's to give. */
+const rogueRules: Rules = [
+  [is(field('udp', 'dport'), [68, 546]), drop],
+  [is(field('icmpv6', 'type'), ['nd-router-advert', 'nd-redirect']), drop],
+];
+
+const etherType = field('ether', 'type');
+const unspecified = '::';
+const linkLocal = prefixOf('fe80::/10');
+
+function lockRules({ mac = '', ips }: GuestPort, gateway: string | undefined): Rules {
+  const own: Rules = [
+    [isNot(field('ether', 'saddr'), mac), drop],
+    [is(etherType, 'arp'), isNot(field('arp', 'saddr ether'), mac), drop],
+    // one guest asks for one guest's addresses
+    [is(field('udp', 'dport'), 67), isNot(raw(chaddr.offset, chaddr.len), macValue(mac)), drop],
+  ];
+  if (ips === undefined) return own;
+  const of = (colon: boolean) => ips.filter((ip) => ip.includes(':') === colon);
+  return [...own, ...lockRules4(of(false)), ...lockRules6(of(true), gateway), [drop]];
+}
+
+/** Of a message of DHCP behind the header of UDP: bits. */
+const chaddr = { offset: (8 + 28) * 8, len: 48 } as const;
+const macValue = (mac: string): number => Number.parseInt(mac.replaceAll(':', ''), 16);
+
+function lockRules4(ips: readonly string[]): Rules {
+  return [
+    // somebody who asks whether an address is free (RFC 5227)
+    [is(etherType, 'arp'), is(field('arp', 'operation'), 'request'), is(field('arp', 'saddr ip'), '0.0.0.0'), accept],
+    ...(ips.length === 0 ? [] : [[is(etherType, 'arp'), is(field('arp', 'saddr ip'), [...ips]), accept]]),
+    [
+      is(field('ip', 'saddr'), '0.0.0.0'),
+      is(field('ip', 'daddr'), '255.255.255.255'),
+      is(field('udp', 'dport'), 67),
+      accept,
+    ],
+    ...(ips.length === 0 ? [] : [[is(field('ip', 'saddr'), [...ips]), accept]]),
+  ];
+}
+
+/** Which link-local address a guest makes for itself nobody knows; the gateway's it is not. */
+function lockRules6(ips: readonly string[], gateway: string | undefined): Rules {
+  const type = field('icmpv6', 'type');
+  const advert = is(type, 'nd-neighbor-advert');
+  const sender = field('ip6', 'saddr');
+  return [
+    ...(gateway === undefined
+      ? []
+      : [
+          [is(sender, gateway), drop],
+          [advert, ...targetIs(gateway), drop],
+        ]),
+    ...[...ips].map((ip) => [advert, ...targetIs(ip), is(sender, [...ips, linkLocal]), accept]),
+    [advert, is(raw(64, 16), 0xfe80), is(sender, [...ips, linkLocal]), accept],
+    [advert, drop],
+    [
+      is(sender, unspecified),
+      is(type, ['nd-neighbor-solicit', 'nd-router-solicit', 'mld-listener-report', 'mld2-listener-report']),
+      accept,
+    ],
+    [is(sender, [...ips, linkLocal]), accept],
+  ];
+}
+
+/** Whom a neighbour advertisement speaks of: the 16 bytes behind the first 8, four by four. */
+function targetIs(ip: string): NftExpression[] {
+  const value = parseAddress(ip)?.value ?? 0n;
+  return [96n, 64n, 32n, 0n].map((shift, at) => is(raw(64 + 32 * at, 32), Number((value >> shift) & 0xffff_ffffn)));
+}
+
+/** The one that the kernel makes from a MAC (EUI-64). */
+export function linkLocalOf(mac: string): string {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map((octet) => Number.parseInt(octet, 16));
+  const eui = [a ^ 2, b, c, 0xff, 0xfe, d, e, f].reduce((value, octet) => (value << 8n) + BigInt(octet), 0n);
+  return renderAddress({ family: 6, value: (0xfe80n << 112n) + eui });
+}

@@ -1,0 +1,160 @@
+/**
+ * Tables of rules. One `nft -j` makes all of them, or none: the kernel takes a transaction whole. They are made with `create`, which fails where a table
+ * of that name is; then it is looked at, and replaced only if the comment in it says the same owner. Nobody else's tables are touched, and ours are
+ * removed by name only when they are ours.
+ */
+import { QrunError } from '../errors.ts';
+import { createTable, deleteTable, nftText, ownerChain, type NftCommand, type NftTable } from '../plan/nft-commands.ts';
+import type { NftStep } from '../plan/step.ts';
+import type { RunResult, System } from '../system/system.ts';
+import { elsewhere, lastWords, ownNetwork } from './link.ts';
+import { runPrivileged } from './privilege.ts';
+import type { Resource } from './resource.ts';
+
+const tool = ['nft', '-j', '-f', '-'] as const;
+
+type Runner = Pick<System, 'uid' | 'which' | 'runNow'>;
+type Tables = Pick<NftStep, 'tables' | 'owner' | 'commands'>;
+
+export const nft: Resource<NftStep> = {
+  describe: (step) => ({
+    acquire: [{ argv: tool, stdin: nftText(made(step)) }],
+    release: [{ argv: tool, stdin: nftText(step.tables.flatMap(deleteTable)) }],
+  }),
+
+  acquire: async (step, { system, record }) => {
+    record({ network: ownNetwork() });
+    const result = run(system, made(step));
+    if (/File exists/.test(result.stderr) && result.status !== 0) replaceTables(undefined, step, system);
+    else if (result.status !== 0) throw failed(step, result);
+    return { network: ownNetwork() };
+  },
+
+  release: async (step, record, { system, sameBoot }) => {
+    // without a record they were never made: it is written before; and no rules outlive the boot
+    if (record === undefined || !sameBoot) return;
+    if (record['network'] !== ownNetwork()) {
+      for (const { name } of step.tables) elsewhere({ name: `the table ${name}` }, String(record['network']));
+      return;
+    }
+    if (system.which('nft') === undefined) throw noTool('left-behind');
+    // somebody else's of that name stays: ours is gone then
+    const own = step.tables.filter((table) => ['own', 'emptied'].includes(stateOf(table, step, system)));
+    if (own.length === 0) return;
+    const { status, stderr } = run(system, own.flatMap(deleteTable));
+    if (status === 0) return;
+    throw new QrunError('left-behind', `the rules of ${namesOf(own)} could not be removed: ${lastWords(stderr)}`, {
+      hint: own.map(({ family, name }) => `sudo nft delete table ${family} ${name}`).join('; '),
+    });
+  },
+};
+
+const made = ({ tables, commands }: Tables): NftCommand[] => [...tables.map(createTable), ...commands];
+
+/**
+ * Rules in place of rules, in one transaction: connections and whatever else runs on see the old ones or the new ones. Tables that only `before` has go.
+ * @throws QrunError `in-use`: a table of that name is somebody else's
+ */
+export function replaceTables(before: Tables | undefined, after: Tables, system: Runner): void {
+  const gone = (before?.tables ?? []).filter((table) => !after.tables.some((other) => isSame(table, other)));
+  for (const table of [...after.tables, ...gone]) {
+    if (stateOf(table, after, system) === 'foreign') throw taken(table);
+  }
+  const result = run(system, [...[...gone, ...after.tables].flatMap(deleteTable), ...made(after)]);
+  if (result.status !== 0) throw failed(after, result);
+}
+
+const isSame = (a: NftTable, b: NftTable): boolean => a.family === b.family && a.name === b.name;
+
+export interface MissingTable extends NftTable {
+  /** `emptied`: it is there, and not all that was in it. */
+  readonly why: 'gone' | 'emptied' | 'foreign';
+}
+
+/** What somebody else's `nft flush ruleset`, or hand, has taken of them. Undefined: only root can tell. */
+export function missingTables(step: Tables, system: Runner): MissingTable[] | undefined {
+  if (system.uid !== 0 || system.which('nft') === undefined) return undefined;
+  return step.tables.flatMap((table) => {
+    const state = stateOf(table, step, system);
+    return state === 'own' ? [] : [{ ...table, why: state }];
+  });
+}
+
+type TableState = 'own' | 'gone' | 'emptied' | 'foreign';
+
+/** @throws QrunError `host-failed`, `permission` */
+function stateOf(table: NftTable, { owner, commands }: Tables, system: Runner): TableState {
+  const result = runPrivileged(system, ['nft', '-j', '-t', 'list', 'table', table.family, table.name]);
+  if (result.status !== 0) {
+    if (/No such file or directory/.test(result.stderr)) return 'gone';
+    throw failed({ tables: [table] }, result);
+  }
+  const found = itemsOf(result.stdout);
+  if (!found.some(({ chain }) => isRecord(chain) && chain['name'] === ownerChain)) return 'foreign';
+  const marker = found.find(({ rule }) => isRecord(rule) && rule['chain'] === ownerChain)?.['rule'];
+  if (isRecord(marker) && marker['comment'] !== owner) return 'foreign';
+  const count = (items: readonly unknown[], what: string): number =>
+    items.filter((item) => {
+      const one = isRecord(item) ? item[what] : undefined;
+      return isRecord(one) && one['family'] === table.family && one['table'] === table.name;
+    }).length;
+  const wanted = commands.map((command) => command['add']);
+  const whole = ['chain', 'rule', 'set'].every((what) => count(found, what) >= count(wanted, what));
+  return whole ? 'own' : 'emptied';
+}
+
+function itemsOf(text: string): Record<string, unknown>[] {
+  try {
+    const whole: unknown = JSON.parse(text);
+    return isRecord(whole) && Array.isArray(whole['nftables']) ? whole['nftables'].filter(isRecord) : [];
+  } catch {
+    return [];
+  }
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function run(system: Runner, commands: readonly NftCommand[]): RunResult {
+  if (system.which('nft') === undefined) throw noTool('missing-tool');
+  return runPrivileged(system, tool, { stdin: nftText(commands) });
+}
+
+const noTool = (code: 'missing-tool' | 'left-behind'): QrunError =>
+  new QrunError(code, 'nft was not found, and rules are made and removed with it', {
+    hint: 'sudo apt-get install nftables',
+  });
+
+const namesOf = (tables: readonly NftTable[]): string =>
+  tables.map(({ family, name }) => `${family} ${name}`).join(', ');
+
+const taken = ({ family, name }: NftTable): QrunError =>
+  new QrunError('in-use', `there is a table ${family} ${name} already, and it is not this network's`, {
+    hint: `sudo nft list table ${family} ${name}`,
+  });
+
+function failed({ tables }: Pick<NftStep, 'tables'>, { status, stderr }: RunResult): QrunError {
+  const said = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '');
+  const causes = said.slice(0, 4);
+  if (/Operation not permitted/.test(stderr)) {
+    return new QrunError(
+      'permission',
+      `the rules of ${namesOf(tables)} could not be made: root's right CAP_NET_ADMIN is missing`,
+      {
+        causes,
+        hint: 'docker run --cap-add NET_ADMIN --device /dev/net/tun …',
+      },
+    );
+  }
+  const words =
+    said.length === 0 ? `nft ended with status ${status}` : (said[0] ?? '').replace(/^internal:0:0-0: Error: /, '');
+  return new QrunError('host-failed', `the rules of ${namesOf(tables)} could not be made: ${words}`, {
+    causes,
+    hint: /not supported|No such file/.test(stderr)
+      ? 'sudo modprobe -a nf_tables nft_chain_nat nft_masq nft_fib_inet'
+      : 'sudo nft list tables',
+  });
+}
