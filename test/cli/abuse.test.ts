@@ -103,12 +103,12 @@ describe('names and paths', () => {
     mkdirSync(at('directory'));
     for (const name of ['shadow', 'zero', 'dangling', 'fifo', 'directory']) {
       for (const argument of [name, at(name)]) {
-        const result = await home.qrun(['show', argument], { timeoutMs: 10_000 });
+        const result = await home.qrun(['show', argument], { timeoutMs: 50_000 });
         expectRefusal(result, 2, name);
         expect(result.stderr).not.toContain('root:');
       }
     }
-    expect((await home.qrun(['ls'], { timeoutMs: 10_000 })).status).toBe(0);
+    expect((await home.qrun(['ls'], { timeoutMs: 50_000 })).status).toBe(0);
   });
 });
 

@@ -111,7 +111,7 @@ zpty -w -n shell $'\x15qrun net do\tad\t; qrun net up lab\t\t'
 zpty -r -m shell out '*lab2*'
 print -r -- "$out"
 zpty -d shell`;
-  const { stdout } = await home.run(['zsh', '-f', '-c', body], { env: { ...env, TERM: 'xterm' }, timeoutMs: 40_000 });
+  const { stdout } = await home.run(['zsh', '-f', '-c', body], { env: { ...env, TERM: 'xterm' }, timeoutMs: 90_000 });
   // the line editor moves the cursor about between the words
   expect(stdout).toMatch(/qrun completion.*fish.*head.*web1 .*web2/s);
   expect(stdout).toMatch(/qrun net down.*adhoc.*qrun net up lab.*lab2/s);

@@ -76,7 +76,7 @@ class Editor {
   }
 
   async #find(matches: (message: Message) => boolean): Promise<Message> {
-    for (let tries = 0; tries < 1000; tries += 1) {
+    for (let tries = 0; tries < 3000; tries += 1) {
       const found = this.#seen.find(matches);
       if (found !== undefined) return found;
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -157,9 +157,9 @@ describe('garbage in the state of a network', () => {
       home.mkdir('s/networks/lab');
       const file = path.join(home.state, 'networks/lab', name);
       await home.run([make, file]);
-      const { status, stderr } = await home.qrun(['web1', '-d'], { timeoutMs: 20_000 });
+      const { status, stderr } = await home.qrun(['web1', '-d'], { timeoutMs: 50_000 });
       expect({ make, status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining(file) });
-      expect((await home.qrun(['gc'], { timeoutMs: 20_000 })).status).toBeLessThan(70);
+      expect((await home.qrun(['gc'], { timeoutMs: 50_000 })).status).toBeLessThan(70);
       expect(networkProcesses(home)).toEqual([]);
       expect(leftOfNetworks(home).filter((one) => one !== name)).toEqual([]);
     }

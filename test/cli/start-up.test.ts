@@ -156,7 +156,7 @@ test('a fifo, a directory or no place at all does not keep it from running', asy
   const file = await madeCache(home);
   rmSync(file);
   await home.run(['mkfifo', file]);
-  expect((await home.qrun(['ls'], { timeoutMs: 20_000 })).status).toBe(0);
+  expect((await home.qrun(['ls'], { timeoutMs: 50_000 })).status).toBe(0);
   rmSync(file);
   mkdirSync(file, { mode: 0o755 });
   expect((await home.qrun(['ls'])).status).toBe(0);
