@@ -1,0 +1,62 @@
+/** What the host has on a network card, for its way to the macvtaps there. No program is started for it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { lastingWayNameOf } from '../host-way-name.ts';
+import { parseSubnet, renderAddress } from '../subnet.ts';
+
+export interface HostAccessFact {
+  /** The host's own there, IPv4 and IPv6, without those of the link alone: `10.0.5.1/24`. */
+  readonly addresses: readonly string[];
+  /** Networks of IPv6 that it reaches there without a gateway, whatever its addresses say. */
+  readonly networks: readonly string[];
+  /** Its reverse path filter is strict. */
+  readonly strict: boolean;
+  /** What setup made for good. */
+  readonly lasting?: { readonly name: string; readonly addresses: readonly string[] };
+}
+
+export function readHostAccess(parent: string): HostAccessFact {
+  const lasting = lastingWayNameOf(parent);
+  return {
+    addresses: addressesOf(parent),
+    networks: onLinkOf(parent, readText('/proc/net/ipv6_route')),
+    strict: Math.max(rpFilter('all'), rpFilter(parent)) === 1,
+    ...(standsOn(lasting, parent) && { lasting: { name: lasting, addresses: addressesOf(lasting) } }),
+  };
+}
+
+/** With their lengths, those of the link alone left out. */
+export const addressesOf = (link: string): string[] =>
+  (networkInterfaces()[link] ?? []).flatMap(({ cidr, address }) =>
+    cidr === null || /^fe[89ab]/i.test(address) ? [] : [cidr],
+  );
+
+/** Only root makes interfaces: what has that name and stands on that card is what setup, the host's start or a run made. */
+export const standsOn = (name: string, parent: string): boolean => existsSync(`/sys/class/net/${name}/lower_${parent}`);
+
+const [isUp, byGateway] = [1, 2];
+
+/** Of /proc/net/ipv6_route: destination, length, source, its length, next hop, metric, count, uses, flags, interface. All in hex. */
+export function onLinkOf(link: string, table: string): string[] {
+  const found = table.split('\n').flatMap((line) => {
+    const [destination = '', length = '', , , , , , , flags = '', name] = line.trim().split(/\s+/);
+    const bits = Number.parseInt(flags, 16);
+    if (name !== link || (bits & isUp) === 0 || (bits & byGateway) !== 0) return [];
+    const prefix = Number.parseInt(length, 16);
+    const address = renderAddress({ family: 6, value: BigInt(`0x${destination}`) });
+    if (!(prefix > 0 && prefix < 128) || /^f[ef]/.test(address)) return [];
+    return parseSubnet(`${address}/${prefix}`)?.cidr ?? [];
+  });
+  return [...new Set(found)];
+}
+
+const rpFilter = (name: string): number =>
+  Number.parseInt(readText(`/proc/sys/net/ipv4/conf/${name}/rp_filter`), 10) || 0;
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
