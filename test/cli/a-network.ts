@@ -55,6 +55,12 @@ export function leftOfNetworks(home: Home): string[] {
 export const noNetworkLeft = (home: Home): Promise<boolean> =>
   waitUntil(() => leftOfNetworks(home).length === 0, 30_000);
 
+/** What of it does not end by itself: a watcher may still be on its way out when whoever ended the network is done. */
+export async function lastingOfNetworks(home: Home): Promise<string[]> {
+  await noNetworkLeft(home);
+  return leftOfNetworks(home);
+}
+
 /** What is gone already is no error. */
 export async function killAll(pids: readonly number[]): Promise<void> {
   for (const pid of pids) {

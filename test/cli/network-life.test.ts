@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
-import { hub, killAll, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { hub, killAll, lastingOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { sideBySide } from './side-by-side.ts';
 import { detach, rowOf, statusOf, still } from './a-vm.ts';
 
@@ -139,7 +139,7 @@ describe('kill -9 in any order', () => {
     await killAll([pid]);
     expect(await waitUntil(() => networkProcesses(home).length === 0, 30_000)).toBe(true);
     expect((await home.qrun(['gc'])).status).toBe(0);
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
   });
 
   test('of the watcher and the keepers, then QEMU: the waiter ends it', async (context) => {
@@ -172,7 +172,7 @@ describe('kill -9 in any order', () => {
     await killAll([waiterOf(pid), ...networkProcesses(home).map((one) => one.pid), pid]);
     expect((await home.qrun(['gc'])).status).toBe(0);
     expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
     await detach(home, 'web1');
     await home.qrun(['kill', 'web1']);
   });

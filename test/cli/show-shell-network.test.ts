@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home, type Running } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
-import { hub, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { hub, lastingOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, eventually, leftOf, ps } from './a-vm.ts';
 
 function aHome(more = ''): Home {
@@ -81,7 +81,7 @@ describe('a network that a script takes up', () => {
       stderr: expect.stringContaining('web1'),
     });
     await quit(started);
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
     expect(leftOf(home, 'web1')).toEqual([]);
   });
 
@@ -101,7 +101,7 @@ describe('a network that a script takes up', () => {
     expect(await vmsOn(home)).toEqual(['web3']);
     expect(networkProcesses(home).map(({ pid }) => pid)).toEqual(programs);
     await quit(third);
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
   });
 
   test("is mended by a qrun's VM that joins it", async (context) => {
@@ -115,7 +115,7 @@ describe('a network that a script takes up', () => {
     expect(await infoOf(home)).toMatchObject({ state: 'up', missing: [] });
     await home.qrun(['kill', 'web2']);
     await quit(started);
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
   });
 });
 
@@ -144,9 +144,9 @@ describe('a network that qrun has up', () => {
     await quit(await startScript(home, 'web1', file));
     expect(await infoOf(home)).toMatchObject({ state: 'pinned', missing: [], members: [] });
     expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
     await quit(await startScript(home, 'web1', file));
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
   });
 });
 
@@ -192,7 +192,7 @@ describe('kill -9', () => {
     process.kill(pid, 'SIGKILL');
     expect(await waitUntil(() => networkProcesses(home).length === 0, 30_000)).toBe(true);
     expect((await home.qrun(['gc'])).status).toBe(0);
-    expect(leftOfNetworks(home)).toEqual([]);
+    expect(await lastingOfNetworks(home)).toEqual([]);
   });
 
   test.each(['script', 'run', 'gc'] as const)(

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { createHome, needsGuest, needsQemu } from '../harness/harness.ts';
-import { leftOfNetworks } from '../cli/a-network.ts';
+import { lastingOfNetworks } from '../cli/a-network.ts';
 import { fetchFromHost, get, guestProfile, kill, start } from './a-lan.ts';
 import { GuestShell } from './guest-shell.ts';
 
@@ -65,7 +65,7 @@ test('guests of a script and of qrun meet on the network that the script took up
   await kill(home, 'web2');
   expect((await home.qrun(['stop', 'web1', '--timeout', '30'])).status).toBe(0);
   expect((await running.end).status).toBe(0);
-  expect(leftOfNetworks(home)).toEqual([]);
+  expect(await lastingOfNetworks(home)).toEqual([]);
 });
 
 function fetchText(port: number): Promise<string> {
