@@ -69,6 +69,14 @@ export function readTapNode(name: string, index: number): string | undefined {
   return readText(path.join(classDirectory, name, `tap${index}`, 'dev')) || undefined;
 }
 
+/** `major:minor`, as glibc packs them. https://man7.org/linux/man-pages/man3/makedev.3.html */
+export function numbersOf(rdev: number): string {
+  const number = BigInt(rdev);
+  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n);
+  const minor = (number & 0xffn) | ((number >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+}
+
 /** After `unshare --net` /sys is still the old network's until it is mounted again, and what it says is of other interfaces. */
 export function sysfsIsOwn(): boolean {
   const own = readText('/proc/net/dev')

@@ -64,6 +64,12 @@ function readVfs(directory: string): string[] {
   return Array.from(found, (address) => address ?? '');
 }
 
+/** Addresses of all network cards, in their order. */
+export const listNetCards = (sysfs = '/sys'): string[] =>
+  listed(path.join(sysfs, 'bus/pci/devices'))
+    .filter((address) => isPciAddress(address) && readPciDevice(address, sysfs)?.class.startsWith('02') === true)
+    .toSorted();
+
 /** Addresses of all in the group. */
 export const readIommuGroup = (group: number, sysfs = '/sys'): string[] =>
   listed(path.join(sysfs, 'kernel/iommu_groups', String(group), 'devices'))

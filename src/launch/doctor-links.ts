@@ -1,5 +1,5 @@
-/** What `qrun doctor` says of taps, macvtaps and PCI cards (`kind: tap`, `macvtap`, `hostdev`): devices, rights, filters. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+/** What `qrun doctor` says of taps and macvtaps (`kind: tap`, `macvtap`): devices, rights, filters. */
+import { existsSync, readFileSync } from 'node:fs';
 import { readGroups, readIdentity, readRunAs } from '../host/accounts.ts';
 import type { BlockedBy } from '../host/blocked-by.ts';
 import { readTun, type TunFact } from '../host/bridge-door.ts';
@@ -194,34 +194,12 @@ function readFilters(names: readonly string[]): FilterFact {
   return { all: read('all'), links: Object.fromEntries(cards.map((name) => [name, read(name)])) };
 }
 
-export const examineCards = (): Check[] => [checkOfIommu(listed('/sys/kernel/iommu_groups').length)];
-
-/** @param groups of the kernel's */
-export function checkOfIommu(groups: number): Check {
-  const base = { id: 'iommu', what: 'IOMMU (kind: hostdev)' };
-  if (groups > 0) return { ...base, state: 'ok', evidence: `${groups} groups`, mend: null };
-  return {
-    ...base,
-    state: 'warn',
-    evidence: '/sys/kernel/iommu_groups is empty: no device of this host can be given to a guest',
-    mend: 'VT-d or AMD-Vi on in the firmware; intel_iommu=on on the kernel command line',
-  };
-}
-
 function orNone<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
     if (error instanceof QrunError) return undefined;
     throw error;
-  }
-}
-
-function listed(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }
 

@@ -3,12 +3,13 @@ import { QrunError } from '../errors.ts';
 import type { NicPlan } from '../nic/nic-kind.ts';
 import { nicKindOf } from '../nic/registry.ts';
 import { nicDescriptors } from '../plan/descriptors.ts';
-import type { Nic, NicKindName, Profile } from '../profile/profile.ts';
+import type { Nic, Profile } from '../profile/profile.ts';
 import type { Check } from './doctor.ts';
+import type { CheckedNic } from './doctor-ports.ts';
 import { readForLaunch, type LaunchContext, type Prepared } from './prepare.ts';
 
 /** Which kinds of NICs a check concerns. All others concern every VM. */
-const kindsOfCheck: Readonly<Record<string, readonly NicKindName[]>> = {
+const kindsOfCheck: Readonly<Record<string, readonly CheckedNic['kind'][]>> = {
   ping: ['user', 'passt', 'network'],
   loopback: ['user', 'mcast', 'stream', 'dgram', 'l2tpv3', 'network'],
   cables: ['mcast', 'stream', 'dgram', 'l2tpv3'],
@@ -16,33 +17,41 @@ const kindsOfCheck: Readonly<Record<string, readonly NicKindName[]>> = {
   vde: ['vde', 'network'],
   bridge: ['bridge'],
   'bridge-conf': ['bridge'],
-  'forward-policy': ['bridge', 'tap'],
-  'bridge-netfilter': ['bridge', 'tap'],
-  firewalld: ['bridge', 'tap'],
-  tun: ['bridge', 'tap'],
-  vhost: ['tap', 'macvtap'],
+  'forward-policy': ['bridge', 'tap', 'port-tap'],
+  'bridge-netfilter': ['bridge', 'tap', 'port-tap'],
+  firewalld: ['bridge', 'tap', 'port-tap'],
+  tun: ['bridge', 'tap', 'port-tap'],
+  vhost: ['tap', 'macvtap', 'port-tap', 'port-macvtap'],
   'link-rights': ['tap', 'macvtap'],
   taps: ['tap'],
+  ports: ['port-tap', 'port-macvtap'],
   'rp-filter': ['macvtap'],
   iommu: ['hostdev'],
-  setup: ['bridge', 'tap', 'macvtap', 'hostdev'],
-  unmanaged: ['tap', 'macvtap'],
+  vfio: ['hostdev'],
+  cards: ['hostdev'],
+  setup: ['bridge', 'tap', 'macvtap', 'hostdev', 'port-tap', 'port-macvtap'],
+  unmanaged: ['tap', 'macvtap', 'port-tap', 'port-macvtap'],
   config: ['tap', 'macvtap', 'hostdev'],
   'user-namespaces': [],
 };
 
+/** Of a profile; those on networks of root's are what they come to here. */
+interface CheckedNics {
+  readonly nics: readonly CheckedNic[];
+}
+
 /** @param profile undefined: all of the host is asked about */
-export function concerns(id: string, profile: Pick<Profile, 'nics'> | undefined): boolean {
+export function concerns(id: string, profile: CheckedNics | undefined): boolean {
   const kinds = kindsOfCheck[id];
   if (profile === undefined || kinds === undefined) return true;
   return profile.nics.some(({ kind }) => kinds.includes(kind));
 }
 
 /** Bridges of the host's that its NICs are on. */
-export const bridgesOfProfile = ({ nics }: Pick<Profile, 'nics'>): string[] => [
+export const bridgesOfProfile = ({ nics }: CheckedNics): string[] => [
   ...new Set(
-    nics.flatMap((nic) =>
-      (nic.kind === 'bridge' || nic.kind === 'tap') && nic.bridge !== undefined ? [nic.bridge] : [],
+    nics.flatMap(({ kind, bridge }) =>
+      ['bridge', 'tap', 'port-tap'].includes(kind) && bridge !== undefined ? [bridge] : [],
     ),
   ),
 ];

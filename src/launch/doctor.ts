@@ -14,9 +14,11 @@ import { readCapabilities } from '../qemu/probe.ts';
 import { collect } from './collect.ts';
 import { examineBridges } from './doctor-bridge.ts';
 import { examineFirewall } from './doctor-firewall.ts';
-import { examineCards, examineLinks } from './doctor-links.ts';
+import { examineCards } from './doctor-cards.ts';
+import { examineLinks } from './doctor-links.ts';
 import { examineCables } from './doctor-nics.ts';
 import { examinePrograms } from './doctor-passt.ts';
+import { examinePorts, nicsOnHost, type CheckedNic } from './doctor-ports.ts';
 import {
   bridgesOfProfile,
   checkOfRun,
@@ -52,7 +54,8 @@ export async function examine(context: LaunchContext, name?: string): Promise<Ch
   if (profile instanceof QrunError) refuseFileFaults(profile);
   const known = profile instanceof QrunError ? undefined : profile;
   const settings = await orFailure(() => readSettings(context.places, context.system));
-  const checks = (await examineHost(context, known, settings)).filter(({ id }) => concerns(id, known));
+  const checked = known && { profile: known, nics: await nicsOnHost(known, context) };
+  const checks = (await examineHost(context, checked, settings)).filter(({ id }) => concerns(id, checked));
   if (name === undefined || profile === undefined) return checks;
   if (profile instanceof QrunError) return [...checks, checkOfRun(name, profile)];
   // what needs it cannot be looked at
@@ -63,24 +66,24 @@ export async function examine(context: LaunchContext, name?: string): Promise<Ch
 /** Programs are started for what concerns the profile alone. */
 async function examineHost(
   context: LaunchContext,
-  profile: Profile | undefined,
+  checked: { readonly profile: Profile; readonly nics: readonly CheckedNic[] } | undefined,
   settings: Settings | QrunError,
 ): Promise<Check[]> {
   const { system, places } = context;
+  const profile = checked?.profile;
   const qemu = await orFailure(() => readCapabilities(system, qemuOf(context)));
   const there = qemu instanceof QrunError ? undefined : qemu;
-  const asked = (id: string): boolean => concerns(id, profile);
+  const asked = (id: string): boolean => concerns(id, checked);
   const sudo = settings instanceof QrunError ? 'never' : settings.sudo;
   return [
     ...(await examineQemu(context, qemu)),
     ...examineCables(there),
     ...(asked('passt') || asked('vde') ? examinePrograms(system, there) : []),
     ...(asked('bridge') ? await examineBridges(system, there) : []),
-    ...(asked('forward-policy')
-      ? await examineFirewall(system, profile === undefined ? undefined : bridgesOfProfile(profile))
-      : []),
+    ...(asked('forward-policy') ? await examineFirewall(system, checked && bridgesOfProfile(checked)) : []),
     ...(asked('tun') || asked('vhost') ? examineLinks(system, sudo, profile) : []),
-    ...(asked('iommu') ? examineCards() : []),
+    ...(asked('ports') ? await examinePorts(context, profile && networksOf(profile)) : []),
+    ...(asked('iommu') ? examineCards(profile) : []),
     ...(asked('setup') ? examineSetup(system, places) : []),
     checkOfSettings(settings, places.config),
     ...examineSession(system),
@@ -88,6 +91,10 @@ async function examineHost(
     check('leftovers', 'left behind by dead runs', await leftovers(context)),
   ];
 }
+
+const networksOf = ({ nics }: Profile): string[] => [
+  ...new Set(nics.flatMap((nic) => (nic.kind === 'network' ? [nic.network] : []))),
+];
 
 async function examineQemu(context: LaunchContext, qemu: QemuCapabilities | QrunError): Promise<Check[]> {
   return [

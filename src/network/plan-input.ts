@@ -36,6 +36,8 @@ export interface PortFacts {
   readonly rights: boolean;
   /** There is a host-wide registry of MACs. */
   readonly registry: boolean;
+  /** It runs here. */
+  readonly udev: boolean;
   readonly ipv6: boolean;
 }
 

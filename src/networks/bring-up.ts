@@ -15,7 +15,7 @@ import { acquireAll } from '../journal/walk.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
-import type { MemberStep, Step } from '../plan/step.ts';
+import type { LinkStep, MemberStep, Step } from '../plan/step.ts';
 import { memberOf } from '../resources/member.ts';
 import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
@@ -31,6 +31,7 @@ import { withNetworkLock } from './lock.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './nic-state.ts';
 import { poolOf, type PreparedNetwork } from './prepare-network.ts';
+import type { BrokenPorts } from './port-health.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
 
 const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
@@ -142,11 +143,16 @@ async function remakeLinks(
   { plan, network, runId }: NetworkRecord,
   { system, warn }: Pick<NetworkContext, 'system' | 'warn'>,
 ): Promise<void> {
-  const gone = missingLinks(plan);
-  const registry = plan.steps.filter((step) => step.kind === 'host-network' && !existsSync(step.path));
-  if (gone.length + registry.length === 0) return;
+  const broken = plan.attach.by === 'port' ? (await import('./port-health.ts')).brokenPorts(plan.attach.host) : noPorts;
+  const gone = [...missingLinks(plan), ...linksNamed(plan, broken.links)];
+  const registry = plan.steps.filter(
+    (step) => step.kind === 'host-network' && (broken.rights.length > 0 || !existsSync(step.path)),
+  );
   const names = new Set(gone.map(({ name }) => name));
-  const nodes = plan.steps.filter((step) => step.kind === 'port-node' && names.has(step.link));
+  const nodes = plan.steps.filter(
+    (step) => step.kind === 'port-node' && (names.has(step.link) || broken.rights.includes(step.link)),
+  );
+  if (gone.length + registry.length + nodes.length === 0) return;
   const journal = Journal.resume(files.journal);
   try {
     const context = { system, runId, descriptors: new Map<number, number>(), warn };
@@ -155,7 +161,13 @@ async function remakeLinks(
     journal.close();
   }
   if (gone.length > 0) warn(`network ${network}: ${[...names].join(' and ')} had gone, and was made again`);
+  if (broken.rights.length > 0) warn(`network ${network}: who may take ${broken.rights.join(' and ')} was set again`);
 }
+
+const noPorts: BrokenPorts = { links: [], rights: [] };
+
+const linksNamed = ({ steps }: NetworkPlan, names: readonly string[]): LinkStep[] =>
+  steps.filter((step) => step.kind === 'link').filter(({ name }) => names.includes(name));
 
 /** A runtime directory goes away when its user logs out, and what runs goes on. The journal learns of the new ones: they are to be given back. */
 function remakeDirectories(files: NetworkFiles, { plan }: NetworkRecord, uid: number): void {

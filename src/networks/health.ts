@@ -3,6 +3,7 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkRecord } from './record.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { LinkStep, ServiceStep } from '../plan/step.ts';
+import { faultyPorts } from './port-health.ts';
 import { findMissing, readService } from '../resources/service.ts';
 
 export interface NetworkHealth {
@@ -21,6 +22,8 @@ export const missingLinks = (plan: NetworkPlan): LinkStep[] =>
 export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>): NetworkHealth {
   const processes: Record<string, readonly number[]> = {};
   const missing: string[] = missingLinks(plan).map(({ name }) => name);
+  if (plan.attach.by === 'port')
+    missing.push(...faultyPorts(plan.attach.host).filter((name) => !missing.includes(name)));
   for (const step of servicesOf(plan)) {
     const state = readService(step);
     Object.assign(processes, state.running);

@@ -1,6 +1,8 @@
 /** What a network knows of a NIC that is on it. Read only. */
 import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
 import type { NetworkName } from '../network/network.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
+import { readPortUse } from '../resources/port-lease.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { SwitchLeases } from '../switch/config.ts';
 import { QrunError } from '../errors.ts';
@@ -36,16 +38,19 @@ export function readNicOnNetwork(
   // what cannot be read tells nothing
   if (fault !== undefined) return { ips: [], lost: false };
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
-  if (member === undefined && hostInterface !== undefined) return { ips: [], lost: isCut(hostInterface, mac) };
+  if (member === undefined && hostInterface !== undefined) return { ips: [], lost: isCut(hostInterface, record?.plan) };
   const lost = record === undefined || member === undefined || isLost(member, { record, health });
   return { ips: lost ? [] : addressesOf(files.leases, mac), lost };
 }
 
-/** Its interface was taken away; one that has come since in its place has nobody at its other end, or another's address. */
-function isCut(name: string, mac: string): boolean {
+/** Its interface was taken away; one that has come since in its place has nobody at its other end, or is of a later run of the network. */
+function isCut(name: string, plan: NetworkPlan | undefined): boolean {
   const link = readHostLink(name);
   if (link === undefined) return sysfsIsOwn();
-  return link.tap?.attached === false || (link.kind === 'macvtap' && link.mac !== mac);
+  const host = plan?.attach.by === 'port' ? plan.attach.host : undefined;
+  const port = host?.ports.find(({ device }) => device === name);
+  const use = port === undefined ? undefined : readPortUse(port.lock);
+  return link.tap?.attached === false || (use?.run !== undefined && use.run !== host?.runId);
 }
 
 interface LostWith {

@@ -38,6 +38,7 @@ export async function readPortFacts(
     ...(link !== undefined && { link }),
     rights: rights === 'own',
     registry: hasHostRegistry(places),
+    udev: existsSync('/run/udev/control'),
     ipv6: existsSync('/proc/sys/net/ipv6'),
   };
 }

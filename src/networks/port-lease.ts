@@ -2,7 +2,7 @@
  * Which port of a network of root's a VM's NIC gets: the one that it had last, else one that nobody ever had, else the one that is unused for longest.
  * Nothing is taken here: the step does that, and when somebody was faster, it is chosen anew.
  */
-import { closeSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 import { userNameOf } from '../host/accounts.ts';
@@ -15,7 +15,9 @@ import { vmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
 import { readPortUse, tryPort, type PortUse } from '../resources/port-lease.ts';
 import { delay } from '../system/delay.ts';
+import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
+import { isFree } from './port-health.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
 
@@ -105,12 +107,6 @@ function choose(uses: readonly Use[], { holder, runs }: For): ChosenPort | undef
   return { port, holder, ...(use !== undefined && { before: nameOf(use, holder.uid) }) };
 }
 
-function isFree(lock: string): boolean {
-  const fd = tryPort(lock);
-  if (fd !== undefined) closeSync(fd);
-  return fd !== undefined;
-}
-
 /** Of one's own VMs the name; of others', whose they are. */
 const nameOf = ({ uid, vm }: PortUse, own: number): string =>
   uid === own ? vm : `a VM of ${userNameOf(uid) ?? `uid ${uid}`}`;
@@ -130,18 +126,35 @@ function allTaken({ name, ports }: HostNetwork, uses: readonly Use[], own: numbe
   );
 }
 
-function requireMember({ name, user, group, definition }: HostNetwork, { system }: Look): void {
-  if (user === system.uid) return;
-  if (group !== undefined && [system.gid, ...(process.getgroups?.() ?? [])].includes(group)) return;
-  const who = definition.owner === undefined ? `the group ${definition.group ?? group ?? ''}` : definition.owner;
-  const me = userNameOf(system.uid);
-  throw new QrunError('permission', `network ${name}: its ports are for ${who}`, {
+function requireMember(host: HostNetwork, { system }: Look): void {
+  const fault = faultOfMember(host, system);
+  if (fault !== undefined) throw fault;
+}
+
+/** Why this user may take no port of it. */
+export function faultOfMember(
+  { name, user, group, definition }: HostNetwork,
+  { uid, gid }: Pick<System, 'uid' | 'gid'>,
+): QrunError | undefined {
+  if (user === uid) return undefined;
+  if (group !== undefined && [gid, ...(process.getgroups?.() ?? [])].includes(group)) return undefined;
+  const me = userNameOf(uid);
+  return new QrunError('permission', `network ${name}: its ports are for ${takersOf({ group, definition })}`, {
     hint:
       definition.group === undefined
-        ? `owner: ${me ?? system.uid} in ${definition.file}, and sudo qrun net up ${name}`
-        : `sudo usermod -aG ${definition.group} ${me ?? system.uid}, and log in again`,
+        ? `owner: ${me ?? uid} in ${definition.file}, and sudo qrun net up ${name}`
+        : `sudo usermod -aG ${definition.group} ${me ?? uid}, and log in again`,
   });
 }
+
+/** In words. */
+export const takersOf = ({
+  group,
+  definition,
+}: {
+  readonly group?: number | undefined;
+  readonly definition: Pick<HostNetwork['definition'], 'owner' | 'group'>;
+}): string => definition.owner ?? `the group ${definition.group ?? group ?? ''}`;
 
 export interface PortMember {
   /** Of another user's: `alice/web1`. */

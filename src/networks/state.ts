@@ -1,9 +1,9 @@
 /** What a network is right now. Read only; no lock is taken. */
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
-import { readHostLink } from '../host/host-link.ts';
 import { readHostNetwork, recordOfHost } from './host-networks.ts';
 import { readHealth, type NetworkHealth } from './health.ts';
+import { faultyPorts } from './port-health.ts';
 import type { NetworkContext } from './context.ts';
 import { QrunError } from '../errors.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
@@ -41,7 +41,7 @@ export function readNetworkStatus(
 function statusOfHost(name: NetworkName, look: Pick<NetworkContext, 'places' | 'system'>): NetworkStatus {
   const host = readHostNetwork(name, look);
   if (host === undefined) return { state: 'defined' };
-  const missing = host.ports.map(({ device }) => device).filter((device) => readHostLink(device) === undefined);
+  const missing = faultyPorts(host);
   const record = recordOfHost(host, look);
   return { state: missing.length > 0 ? 'broken' : 'pinned', record, health: { missing, processes: {} } };
 }

@@ -48,7 +48,7 @@ export function requireCardUnused(at: string, device: PciDevice, facts: Facts): 
 export function requireGroup(
   at: string,
   device: PciDevice,
-  { door, own }: { readonly door: PciDoor; readonly own: readonly string[] },
+  { door, own }: { readonly door: Pick<PciDoor, 'groups' | 'devices'>; readonly own: readonly string[] },
 ): number {
   const { address, group } = device;
   if (group === undefined) {

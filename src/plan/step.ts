@@ -242,6 +242,8 @@ export interface PortNodeStep extends StepCommon {
   readonly link: string;
   readonly index: number;
   readonly path: string;
+  /** udev runs here: it is waited for. */
+  readonly settle?: true;
   readonly user?: number;
   readonly group?: number;
 }

@@ -24,7 +24,7 @@ export const portLease: Resource<PortLeaseStep> = {
     descriptors.set(step.fd, fd);
     // root takes the locks before he takes the network down: what is still told now, stays
     if (!isStillUp(step)) throw taken(step);
-    const text = Buffer.from(JSON.stringify({ v: 1, ...step.holder, at: new Date().toISOString() }));
+    const text = Buffer.from(JSON.stringify({ v: 1, ...step.holder, run: step.run, at: new Date().toISOString() }));
     ftruncateSync(fd);
     writeSync(fd, text, 0, text.length, 0);
     return {};
@@ -60,6 +60,8 @@ export function tryPort(file: string): number | undefined {
 export interface PortUse extends PortHolder {
   /** ISO 8601: since when. */
   readonly at: string;
+  /** The run of the network that the port was of then. */
+  readonly run?: string;
 }
 
 /** Who has the port, or had it last. Written by whoever may take it, so it is believed for choosing and for words, and for nothing else. */
@@ -67,9 +69,9 @@ export function readPortUse(file: string): PortUse | undefined {
   try {
     const text = readOwned(file, { maxBytes: 4096, code: 'unsafe-state' })?.text ?? '';
     const value = JSON.parse(text) as Partial<Record<keyof PortUse, unknown>>;
-    const { uid, state, vm, nic, at } = value;
+    const { uid, state, vm, nic, at, run } = value;
     if (typeof uid !== 'number' || typeof vm !== 'string' || !isVmName(vm)) return undefined;
-    return { uid, vm, state: String(state), nic: String(nic), at: String(at) };
+    return { uid, vm, state: String(state), nic: String(nic), at: String(at), ...(typeof run === 'string' && { run }) };
   } catch {
     return undefined;
   }

@@ -1,18 +1,20 @@
 /** The device of a macvtap that root made for others. What is given away is the very device that was looked at, and never what only lies at its path. */
 import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs';
 import { errnoOf, QrunError } from '../errors.ts';
-import { readTapNode } from '../host/host-link.ts';
+import { numbersOf, readTapNode } from '../host/host-link.ts';
 import type { PortNodeStep } from '../plan/step.ts';
 import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
 import type { Resource } from './resource.ts';
-import { numbersOf } from './tap-node.ts';
 
 const awaitMs = 2000;
+/** Until udev has nothing left to do. https://man7.org/linux/man-pages/man8/udevadm.8.html */
+const settle = ['udevadm', 'settle', '--timeout=10'] as const;
 
 export const portNode: Resource<PortNodeStep> = {
   describe: (step) => ({
     acquire: [
+      ...(step.settle === true ? [{ argv: settle }] : []),
       { op: 'check-node', path: step.path, link: step.link, index: step.index },
       { argv: ['chown', `${step.user ?? 0}:${step.group ?? 0}`, step.path] },
       { argv: ['chmod', modeOf(step).toString(8).padStart(4, '0'), step.path] },
@@ -20,7 +22,9 @@ export const portNode: Resource<PortNodeStep> = {
     release: [],
   }),
 
-  acquire: async (step) => {
+  acquire: async (step, { system }) => {
+    // its rules take a new device from everybody but root, and it comes to them some time after the kernel has made it
+    if (step.settle === true && system.which(settle[0]) !== undefined) await system.run(settle[0], settle.slice(1));
     const end = performance.now() + awaitMs;
     for (;;) {
       const device = readTapNode(step.link, step.index);

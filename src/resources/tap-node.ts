@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, fchmodSync, fchownSync, fstatSync, lstatSync, openSync } from 'node:fs';
 import { errnoOf, QrunError } from '../errors.ts';
-import { readTapNode } from '../host/host-link.ts';
+import { numbersOf, readTapNode } from '../host/host-link.ts';
 import type { Action, TapNodeStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
 import { delay } from '../system/delay.ts';
@@ -85,14 +85,6 @@ function nodeAt(file: string): string | undefined {
   const found = lstatSync(file, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
   return found.isCharacterDevice() ? numbersOf(found.rdev) : 'none';
-}
-
-/** As glibc packs them. https://man7.org/linux/man-pages/man3/makedev.3.html */
-export function numbersOf(rdev: number): string {
-  const number = BigInt(rdev);
-  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n);
-  const minor = (number & 0xffn) | ((number >> 12n) & 0xffffff00n);
-  return `${major}:${minor}`;
 }
 
 function makeNode(step: TapNodeStep, device: string, system: System): string {

@@ -175,6 +175,7 @@ function stepsOf(port: HostPort, { host, facts }: { host: HostNetwork; facts: Po
       link: name,
       index,
       path: node,
+      ...(facts.udev && { settle: true }),
       ...(uid !== undefined && { user: uid }),
       ...(group !== undefined && { group }),
     },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { HostLink } from '../../../src/host/host-link.ts';
+import { checkOfIommu } from '../../../src/launch/doctor-cards.ts';
 import {
-  checkOfIommu,
   checkOfReversePath,
   checkOfRights,
   checkOfTaps,
