@@ -22,6 +22,8 @@ import type { AcquireContext, Resource } from './resource.ts';
 const startTimeoutMs = 10_000;
 /** Between asking it to end and ending it. */
 const graceMs = 1000;
+/** After SIGKILL: it ends as soon as a busy machine lets it. */
+const lastMs = 15_000;
 
 export const passt: Resource<PasstStep> = {
   describe: (step) => ({
@@ -130,9 +132,12 @@ function isOwn(pid: number, { socket, owner }: PasstStep, { uid }: System): bool
 }
 
 async function end(identity: ProcessIdentity): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  for (const [signal, patienceMs] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', lastMs],
+  ] as const) {
     killProcess(identity.pid, signal);
-    for (const until = performance.now() + graceMs; performance.now() < until; await delay(5))
+    for (const until = performance.now() + patienceMs; performance.now() < until; await delay(5))
       if (!isAlive(identity)) return;
   }
   throw new QrunError('left-behind', `passt (pid ${identity.pid}) does not end`, { hint: `ps -fp ${identity.pid}` });

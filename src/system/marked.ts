@@ -24,6 +24,9 @@ export function findMarked(name: string, value: string): Marked[] {
   });
 }
 
+/** For what has got SIGKILL: on a busy machine even that takes a while, and nothing is left behind by it. */
+const lastMs = 15_000;
+
 /**
  * Ends them: those that would start others first, with SIGKILL; then the others with SIGTERM, and with SIGKILL what is still there after `graceMs`.
  * @returns what could not be ended
@@ -35,7 +38,7 @@ export async function endMarked(
   for (const one of find().filter(options.isKeeper)) killProcess(one.pid);
   for (const one of find()) killProcess(one.pid, 'SIGTERM');
   const kill = performance.now() + options.graceMs;
-  const giveUp = kill + 2000;
+  const giveUp = kill + lastMs;
   for (;;) {
     const left = find();
     if (left.length === 0 || performance.now() > giveUp) return left;
