@@ -69,6 +69,7 @@ export interface DoctorArguments {
 export interface SetupArguments {
   readonly bridge?: string;
   readonly uplink?: string;
+  readonly hostAccess?: string;
   /** With its length: 10.0.5.1/24 */
   readonly address?: string;
   readonly group?: string;

@@ -13,7 +13,8 @@ export const hostCommands: readonly AnyCommand[] = [
     arguments: {
       bridge: value('BRIDGE', 'make this bridge, now and for good, and let users on it'),
       uplink: value('IF', 'this network card becomes a port of the bridge; its addresses and routes move there'),
-      address: value('CIDR', "the host's address on the bridge, such as 10.0.5.1/24"),
+      hostAccess: value('IF', 'on this network card the host can reach guests of kind macvtap, now and for good'),
+      address: value('CIDR', "the host's address on the bridge, or for --host-access, such as 10.0.5.1/24"),
       group: value('GROUP', 'only members of this group may use the bridge; it is made if it is missing'),
       dryRun: flag('only tell: every command, and every file with what it holds'),
       undo: flag('take back what setup made, and only that'),
@@ -25,6 +26,7 @@ export const hostCommands: readonly AnyCommand[] = [
         means: 'with sudo: from then on qrun web1 with nics: [bridge:br0]',
       },
       { line: 'setup --bridge br0 --uplink eth1 --dry-run', means: 'what it would take to have guests on the LAN' },
+      { line: 'setup --host-access eth1', means: 'with sudo: the host reaches guests with nics: [macvtap:eth1]' },
       { line: 'setup --undo', means: 'with sudo: the host is as it was' },
     ],
     load: () => import('./setup.ts'),

@@ -32,7 +32,8 @@ const setupBase = { id: 'setup', what: 'what sudo qrun setup made' } as const;
 function stateOf(item: SetupItem, system: System): ItemState {
   if ((item.kind === 'file' || item.kind === 'line') && isHidden(item.path)) return 'unknown';
   if (item.kind === 'capability' && system.which('getcap') === undefined) return 'unknown';
-  if (['bridge', 'up', 'address', 'uplink'].includes(item.kind) && system.which('ip') === undefined) return 'unknown';
+  if (['bridge', 'up', 'address', 'uplink', 'way'].includes(item.kind) && system.which('ip') === undefined)
+    return 'unknown';
   try {
     return kindOf(item).isDone(item, { system }) ? 'done' : 'undone';
   } catch (error) {
@@ -80,6 +81,12 @@ export function setupAgain(items: readonly SetupItem[], undone: readonly SetupIt
   // of several bridges the one that something is wrong with
   const bridge = [...undone, ...items].map(bridgeOf).find((name) => name !== undefined);
   const group = items.findLast(({ kind }) => kind === 'group');
+  // each is of a command of its own
+  const way = [...undone, ...(bridge === undefined ? items : [])].find((item) => item.kind === 'way');
+  if (way?.kind === 'way') {
+    const { parent: hostAccess, own } = way;
+    return sudoLine({ hostAccess, ...(own !== undefined && { address: own }), yes: false, undo: false });
+  }
   const uplink = items.find((item) => item.kind === 'uplink' && item.bridge === bridge);
   const address = items.find((item) => item.kind === 'address' && item.link === bridge);
   return sudoLine({

@@ -2,9 +2,11 @@
 import { QrunError } from '../errors.ts';
 import { predictBridgeConf, type BridgeVerdict } from '../host/bridge-conf.ts';
 import { faultOfIfName } from '../names.ts';
+import { parseAddressOfWay } from '../profile/address-of-way.ts';
 import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap } from '../subnet.ts';
 import { confRule } from './bridge-items.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
+import { faultOfCard } from './host-access-items.ts';
 import { addLine } from './line-edit.ts';
 
 /** In the order in which a person would mend them. */
@@ -16,29 +18,38 @@ export function faultsOfOptions(options: SetupOptions, facts: SetupFacts): QrunE
       ? []
       : [faultOfBridge(options.bridge, facts), faultOfHelper(facts), faultOfConf(options.bridge, options, facts)]),
     faultOfUplink(options, facts),
+    faultOfCard(options, facts),
     faultOfAddress(options, facts),
   ].filter((fault) => fault !== undefined);
 }
 
 /** Faults that show without a look at the host: names get into files of others, where only plain ones mean themselves. */
-export function faultsOfWords({ bridge, uplink, address, group }: SetupOptions): QrunError[] {
+export function faultsOfWords({ bridge, uplink, address, group, hostAccess }: SetupOptions): QrunError[] {
   const usage = (message: string, hint?: string): QrunError =>
     new QrunError('usage', message, hint === undefined ? {} : { hint });
   const faults: QrunError[] = [];
   for (const [flag, name] of [
     ['--bridge', bridge],
     ['--uplink', uplink],
+    ['--host-access', hostAccess],
   ] as const) {
     const fault = name === undefined ? undefined : faultOfLinkName(name);
     if (fault !== undefined) faults.push(usage(`${flag} ${JSON.stringify(name)}: ${fault}`));
   }
   if (bridge === undefined && uplink !== undefined)
     faults.push(usage('--uplink is for a bridge', `qrun setup --bridge br0 --uplink ${uplink}`));
-  if (bridge === undefined && address !== undefined)
-    faults.push(usage("--address is the host's on a bridge", `qrun setup --bridge br0 --address ${address}`));
+  if (bridge !== undefined && hostAccess !== undefined)
+    faults.push(
+      usage(
+        '--host-access is for a card without a bridge: --address would be of both',
+        `qrun setup --host-access ${hostAccess}`,
+      ),
+    );
+  if (bridge === undefined && hostAccess === undefined && address !== undefined)
+    faults.push(usage("--address is the host's on a bridge or a card", `qrun setup --bridge br0 --address ${address}`));
   if (bridge !== undefined && bridge === uplink) faults.push(usage(`${bridge} cannot be a port of itself`));
   if (address !== undefined)
-    faults.push(...faultsOfCidr(address).map((fault) => usage(`--address ${address}: ${fault}`)));
+    faults.push(...faultsOfCidr(address, hostAccess).map((fault) => usage(`--address ${address}: ${fault}`)));
   if (group !== undefined && !/^[a-z_][a-z0-9_-]{0,30}$/.test(group))
     faults.push(
       usage(`--group ${JSON.stringify(group)}: a group is 1 to 31 of a-z, 0-9, "_", "-", and begins with a letter`),
@@ -55,7 +66,11 @@ function faultOfLinkName(name: string): string | undefined {
   return name.startsWith('qr-') ? 'names with qr- are for what qrun makes at run time' : undefined;
 }
 
-function faultsOfCidr(text: string): string[] {
+function faultsOfCidr(text: string, hostAccess: string | undefined): string[] {
+  if (hostAccess !== undefined) {
+    const ofWay = parseAddressOfWay(text);
+    return 'fault' in ofWay ? [ofWay.fault] : [];
+  }
   const parsed = parseInterfaceAddress(text);
   if (parsed === undefined) return ['an address of the host with its length, such as 10.0.5.1/24'];
   const { address, subnet } = parsed;
@@ -67,7 +82,10 @@ function faultsOfCidr(text: string): string[] {
   return [];
 }
 
-function faultOfTools({ bridge, group }: SetupOptions, { missingTools, helper }: SetupFacts): QrunError | undefined {
+function faultOfTools(
+  { bridge, group, hostAccess }: SetupOptions,
+  { missingTools, helper }: SetupFacts,
+): QrunError | undefined {
   const packages: Readonly<Record<string, string>> = {
     setcap: 'libcap2-bin',
     getcap: 'libcap2-bin',
@@ -75,6 +93,7 @@ function faultOfTools({ bridge, group }: SetupOptions, { missingTools, helper }:
     sysctl: 'procps',
   };
   const needed = [
+    ...(hostAccess === undefined ? [] : ['ip']),
     ...(bridge === undefined ? [] : ['ip', ...(helper.rights === 'setuid' ? [] : ['setcap', 'getcap'])]),
     ...(group === undefined ? [] : ['groupadd', 'usermod', 'gpasswd']),
     ...['useradd', 'sysctl'],

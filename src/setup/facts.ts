@@ -14,6 +14,8 @@ export interface SetupOptions {
   /** With its length. */
   readonly address?: string;
   readonly group?: string;
+  /** The card on which the host is to have a way to macvtaps. */
+  readonly hostAccess?: string;
   /** Even the host's only way out becomes a port. */
   readonly yes: boolean;
 }
@@ -34,6 +36,21 @@ export interface UplinkFact extends UplinkLook {
   readonly onlyWayOut: boolean;
 }
 
+/** A card on which the host is to have a way to macvtaps. */
+export interface CardFact {
+  /** Undefined: there is no such link. */
+  readonly link?: LinkLook;
+  readonly wifi: boolean;
+  readonly loopback: boolean;
+  /** Of IPv6, reached there without a gateway. */
+  readonly networks: readonly string[];
+  readonly strict: boolean;
+  /** What has the name of the way. */
+  readonly existing?: LinkLook;
+  /** That systemd-networkd configures it by. */
+  readonly networkFile?: string;
+}
+
 export type ModuleState = 'loaded' | 'available' | 'absent';
 
 export interface SetupFacts {
@@ -41,6 +58,7 @@ export interface SetupFacts {
   readonly conf: ConfFact;
   readonly bridge?: LinkLook;
   readonly uplink?: UplinkFact;
+  readonly card?: CardFact;
   readonly routes: readonly RouteFact[];
   readonly manager: HostManager;
   /** Who else might take an interface for its own. */

@@ -18,6 +18,8 @@ export interface GeneralInput {
   readonly bridges: readonly string[];
   /** Which network card is a port of which bridge. */
   readonly uplinks: readonly { readonly link: string; readonly bridge: string }[];
+  /** The host's ways to macvtaps. */
+  readonly ways: readonly { readonly name: string; readonly managed: boolean }[];
 }
 
 export function generalItems(input: GeneralInput): SetupItem[] {
@@ -91,8 +93,9 @@ function udevItems({ watchers }: SetupFacts): SetupItem[] {
   ];
 }
 
-function unmanagedItems({ facts: { watchers }, bridges, uplinks }: GeneralInput): SetupItem[] {
-  const names = [ownNames, ...bridges];
+function unmanagedItems({ facts: { watchers }, bridges, uplinks, ways }: GeneralInput): SetupItem[] {
+  const names = [ownNames, ...bridges, ...ways.flatMap(({ name, managed }) => (managed ? [] : [name]))];
+  const made = ways.flatMap(({ name, managed }) => (managed ? [name] : []));
   // an address of the LAN's is asked for on the bridge then, and on its port no more
   const lan = uplinks.map(({ bridge }) => bridge);
   const items: SetupItem[] = [];
@@ -123,7 +126,7 @@ function unmanagedItems({ facts: { watchers }, bridges, uplinks }: GeneralInput)
       kind: 'line',
       what: 'dhcpcd leaves them alone',
       path: watchers.dhcpcd,
-      line: `denyinterfaces ${[...names.filter((name) => !lan.includes(name)), ...uplinks.map(({ link }) => link)].join(' ')}`,
+      line: `denyinterfaces ${[...names.filter((name) => !lan.includes(name)), ...made, ...uplinks.map(({ link }) => link)].join(' ')}`,
       mode: 0o644,
     });
   return items;

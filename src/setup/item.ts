@@ -63,6 +63,21 @@ export interface UplinkItem extends ItemCommon {
   readonly bridge: string;
 }
 
+/** The host's way to the macvtaps of a card. */
+export interface WayItem extends ItemCommon {
+  readonly kind: 'way';
+  readonly name: string;
+  readonly parent: string;
+  readonly mac: string;
+  /** Without their lengths. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly { readonly to: string; readonly src: string }[];
+  /** The address that it was asked for with. */
+  readonly own?: string;
+  /** A network manager of the host's makes it. */
+  readonly managed: boolean;
+}
+
 export interface CapabilityItem extends ItemCommon {
   readonly kind: 'capability';
   readonly file: string;
@@ -109,6 +124,7 @@ export type SetupItem =
   | UpItem
   | AddressItem
   | UplinkItem
+  | WayItem
   | CapabilityItem
   | GroupItem
   | AccountItem
@@ -139,6 +155,7 @@ export function idOf(item: SetupItem): string {
     case 'sysctl':
       return `sysctl:${item.key}`;
     case 'bridge':
+    case 'way':
     case 'group':
     case 'account':
     case 'module':

@@ -4,6 +4,7 @@ import { bridgeItems, completeBridge, keptBySetup, uplinksOf } from './bridge-it
 import { faultsOfOptions } from './check.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { generalItems } from './general-items.ts';
+import { completeWay, wayItems, waysOf } from './host-access-items.ts';
 import type { SetupItem } from './item.ts';
 
 export interface SetupPlan {
@@ -19,8 +20,12 @@ export function planSetup(options: SetupOptions, facts: SetupFacts): SetupPlan {
   const group = options.group ?? recordedGroup(facts);
   const bridge = completeBridge(options, facts);
   const bridges = keptBySetup(facts, bridge);
-  const general = generalItems({ facts, group, bridges, uplinks: uplinksOf(facts, bridge) });
-  if (bridge === undefined) return { items: general, notes: groupNotes(group) };
+  const way = wayItems(options, facts);
+  const ways = waysOf(facts, completeWay(options, facts));
+  const general = generalItems({ facts, group, bridges, uplinks: uplinksOf(facts, bridge), ways });
+  if (bridge === undefined) {
+    return { items: [...general, ...way.items], notes: [...way.notes, ...groupNotes(group)] };
+  }
   const { items, notes } = bridgeItems(bridge, facts, group);
   return { items: [...general, ...items], notes: [...notes, ...groupNotes(group)] };
 }
@@ -34,12 +39,13 @@ const groupNotes = (group: string | undefined): string[] =>
 
 /** For those who call it without rights. */
 export function sudoLine(options: SetupOptions & { readonly undo: boolean }): string {
-  const { bridge, uplink, address, group, yes, undo } = options;
+  const { bridge, uplink, hostAccess, address, group, yes, undo } = options;
   const value = (flag: string, given: string | undefined): string[] => (given === undefined ? [] : [flag, given]);
   return [
     'sudo qrun setup',
     ...value('--bridge', bridge),
     ...value('--uplink', uplink),
+    ...value('--host-access', hostAccess),
     ...value('--address', address),
     ...value('--group', group),
     ...(yes ? ['--yes'] : []),

@@ -3,12 +3,15 @@ import { lstatSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readIdentity } from '../host/accounts.ts';
 import { readBridgeHelper } from '../host/bridge-helper.ts';
+import { readHostAccess } from '../host/host-access.ts';
+import { readHostLink } from '../host/host-link.ts';
 import { readRoutes } from '../host/routes.ts';
+import { lastingWayNameOf } from '../host-way-name.ts';
 import type { Places } from '../places.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import type { System } from '../system/system.ts';
-import type { ConfFact, HostManager, ModuleState, SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
+import type { CardFact, ConfFact, HostManager, ModuleState, SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
 import { lookAtLink } from './items/look.ts';
 import { isLoaded } from './items/module.ts';
 import { readSysctl } from './items/sysctl.ts';
@@ -39,6 +42,7 @@ export async function readSetupFacts({ system, places, options, record }: FactsI
     conf: readConf(helper.conf),
     ...(bridge !== undefined && { bridge }),
     ...(options.uplink !== undefined && { uplink: readUplink(options.uplink, host) }),
+    ...(options.hostAccess !== undefined && { card: readCard(options.hostAccess, host) }),
     routes: readRoutes(),
     manager: managerOf({ networkManager, networkd }, host),
     watchers: {
@@ -89,6 +93,31 @@ function readUplink(name: string, host: SetupHost): UplinkFact {
     wifi: isThere(`/sys/class/net/${name}/wireless`) || isThere(`/sys/class/net/${name}/phy80211`),
     onlyWayOut: defaults.length > 0 && defaults.every((one) => one === name),
   };
+}
+
+function readCard(name: string, host: SetupHost): CardFact {
+  const link = lookAtLink(name, host);
+  const existing = lookAtLink(lastingWayNameOf(name), host);
+  const { networks, strict } = readHostAccess(name);
+  const sysfs = readHostLink(name);
+  const networkFile = networkFileOf(textOf(`/run/systemd/netif/links/${sysfs?.index ?? 0}`));
+  return {
+    ...(link !== undefined && { link }),
+    ...(existing !== undefined && { existing }),
+    wifi: sysfs?.kind === 'wifi',
+    loopback: sysfs?.kind === 'loopback',
+    networks,
+    strict,
+    ...(networkFile !== undefined && { networkFile }),
+  };
+}
+
+/** Of what systemd-networkd says of a link. Undefined: it leaves the link alone. */
+export function networkFileOf(state: string): string | undefined {
+  const file = /^NETWORK_FILE=(.*)$/m.exec(state)?.[1];
+  return file !== undefined && /^[A-Za-z0-9_.@-]+\.network$/.test(path.basename(file))
+    ? path.basename(file)
+    : undefined;
 }
 
 /** The interfaces of default routes. */

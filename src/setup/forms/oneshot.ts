@@ -56,10 +56,10 @@ const uplinkCommands = (link: string | undefined, bridge: string): Command[] =>
       ];
 
 /** Programs by their path. What has a blank is quoted; `$`, `%` and quotes cannot be in names and addresses that were checked. */
-function execLine([tool = '', ...args]: readonly string[], paths: Readonly<Record<string, string>>): string {
+export function execLine([tool = '', ...args]: readonly string[], paths: Readonly<Record<string, string>>): string {
   return [paths[tool] ?? tool, ...args].map((word) => (/[\s;]/.test(word) ? `"${word}"` : word)).join(' ');
 }
 
 /** As systemd-escape does it: `-` stands for a slash there. */
-const deviceOf = (name: string): string =>
+export const deviceOf = (name: string): string =>
   name.replaceAll(/[^A-Za-z0-9:_.]/g, (one) => `\\x${one.charCodeAt(0).toString(16)}`);

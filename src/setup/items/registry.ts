@@ -15,6 +15,7 @@ import { sysctl } from './sysctl.ts';
 import { unit } from './unit.ts';
 import { up } from './up.ts';
 import { uplink } from './uplink.ts';
+import { way } from './way.ts';
 
 const kinds: { readonly [K in SetupKindName]: SetupKind<Extract<SetupItem, { kind: K }>> } = {
   account,
@@ -31,6 +32,7 @@ const kinds: { readonly [K in SetupKindName]: SetupKind<Extract<SetupItem, { kin
   unit,
   up,
   uplink,
+  way,
 };
 
 /** @throws TypeError never for an item of the union; a record is checked before */
