@@ -17,6 +17,7 @@ import {
   word,
   type FieldContext,
 } from '../profile/fields.ts';
+import { hostAccessField } from '../profile/host-access-field.ts';
 import { forwardPattern } from '../profile/forward.ts';
 import { truncated } from '../profile/words.ts';
 import { addressField, interfaceAddressField } from './address-fields.ts';
@@ -66,7 +67,7 @@ export function networkSchema(context: FieldContext) {
     ports: z.exactOptional(wholeNumber('So many prepared ports for ordinary users.', 1, 256)),
     owner: z.exactOptional(accountField('The user who may take a port.', 'user')),
     group: z.exactOptional(accountField('The group whose members may take a port.', 'group')),
-    hostAccess: z._default(flag('macvtap: true lets the host reach its guests.'), false),
+    hostAccess: z._default(hostAccessField('its guests (forward: macvtap)'), false),
     isolatedPorts: z._default(flag('true: guests do not reach one another.'), false),
     antiSpoof: z._default(flag('true: a guest sends from its own addresses alone.'), false),
     links: list('Other hosts that this network is joined with.', linkField(), 16),

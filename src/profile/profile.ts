@@ -1,6 +1,7 @@
 /**
  * A profile as the rest of the house knows it: checked, defaults filled in, paths absolute, units in the names.
  */
+import type { HostAccess } from '../host-access.ts';
 import type { IfName, Mac, VmName } from '../names.ts';
 
 export interface Profile {
@@ -131,7 +132,7 @@ export interface MacvtapNic extends NicCommon {
   readonly kind: 'macvtap';
   readonly parent: IfName;
   readonly mode: 'bridge' | 'private' | 'vepa' | 'passthru';
-  readonly hostAccess: boolean;
+  readonly hostAccess: HostAccess;
 }
 export interface HostdevNic extends NicCommon {
   readonly kind: 'hostdev';

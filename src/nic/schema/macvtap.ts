@@ -1,6 +1,7 @@
 /** `kind: macvtap`: an address of the guest's own on a network card of the host's. */
 import * as z from 'zod/mini';
-import { flag, interfaceName, oneOf } from '../../profile/fields.ts';
+import { interfaceName, oneOf } from '../../profile/fields.ts';
+import { hostAccessField } from '../../profile/host-access-field.ts';
 import { nicMap, type NicRule } from './common.ts';
 
 export function macvtapSchema() {
@@ -13,16 +14,13 @@ export function macvtapSchema() {
         oneOf('How the guests on one card see each other.', ['bridge', 'private', 'vepa', 'passthru']),
         'bridge',
       ),
-      hostAccess: z._default(
-        flag('true: the host itself can reach the guest, through an interface made for that.'),
-        false,
-      ),
+      hostAccess: z._default(hostAccessField('the guest'), false),
     },
   );
 }
 
 /** The host's own interface is one more on the card, and those of the other modes do not see each other. */
 export const macvtapRule: NicRule = ({ hostAccess, mode = 'bridge' }) =>
-  hostAccess === true && mode !== 'bridge'
+  hostAccess !== undefined && hostAccess !== false && mode !== 'bridge'
     ? [{ key: 'hostAccess', message: 'the host reaches its guests in mode: bridge alone' }]
     : [];
