@@ -2,7 +2,7 @@
 import { copyFileSync, chmodSync, existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { createNamespace, needsFile, needsRoot, type Namespace } from '../harness/harness.ts';
+import { createNamespace, needsFile, needsRoot, waitUntil, type Namespace } from '../harness/harness.ts';
 
 /** Where Debian's QEMU looks for it. */
 export const helperFile = '/usr/lib/qemu/qemu-bridge-helper';
@@ -58,6 +58,12 @@ export class BridgeHost {
     return rows.map((row: { ifname: string; flags: string[]; mtu: number; master?: string }) =>
       [row.ifname, row.mtu, row.master ?? '-', row.flags.includes('UP') ? 'up' : 'down'].join(' '),
     );
+  }
+
+  /** The links when they are as they were: the kernel takes a tap away a moment after the lock of the QEMU that had it. */
+  async linksAgain(before: readonly string[]): Promise<string[]> {
+    await waitUntil(() => this.links().join() === before.join(), 30_000);
+    return this.links();
   }
 
   /** Names of the taps that there are. */
