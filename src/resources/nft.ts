@@ -117,8 +117,11 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 function run(system: Runner, commands: readonly NftCommand[]): RunResult {
   if (system.which('nft') === undefined) throw noTool('missing-tool');
-  return runPrivileged(system, tool, { stdin: nftText(commands) });
+  return runPrivileged(system, piped(tool), { stdin: nftText(commands) });
 }
+
+/** nft opens /dev/stdin by its name, which cannot be done with the socket that Node gives a child for it, and can with a pipe. */
+const piped = (argv: readonly string[]): string[] => ['sh', '-c', 'cat | "$@"', 'qrun', ...argv];
 
 const noTool = (code: 'missing-tool' | 'left-behind'): QrunError =>
   new QrunError(code, 'nft was not found, and rules are made and removed with it', {

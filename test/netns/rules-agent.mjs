@@ -1,0 +1,69 @@
+/**
+ * Somebody on a network: answers on its port, by TCP and UDP, with its name and with whom it sees asking; and asks others when it is told to, a line of
+ * JSON each: `{ "id": 1, "asks": [{ "how": "tcp", "to": "10.0.0.1", "port": 7000, "giveUpMs": 500 }, …] }` → `answers 1 ["g1 sees 10.0.0.2", "no: silence", …]`.
+ */
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { connect, createServer, isIPv6 } from 'node:net';
+import { createInterface } from 'node:readline';
+
+const [name = '', port = '7000'] = process.argv.slice(2);
+const seen = (address) => `${name} sees ${address.replace('::ffff:', '')}`;
+
+const tcp = createServer((socket) => {
+  socket.on('error', () => {});
+  socket.end(seen(socket.remoteAddress ?? ''));
+});
+const udp = createSocket({ type: 'udp6', ipv6Only: false });
+udp.on('message', (_message, from) => udp.send(seen(from.address), from.port, from.address, () => {}));
+udp.on('error', () => {});
+tcp.listen(Number(port), '::', () => udp.bind(Number(port), '::', () => console.log('ready')));
+
+const retryMs = 100;
+
+const ways = {
+  tcp: ({ to, port: at, from, giveUpMs }) =>
+    new Promise((resolve) => {
+      const socket = connect({ host: to, port: at, timeout: giveUpMs, ...(from !== undefined && { localAddress: from }) });
+      let text = '';
+      socket.setEncoding('utf8');
+      socket.on('data', (more) => (text += more));
+      socket.on('end', () => resolve(text));
+      socket.on('error', ({ code }) => resolve(`no: ${code}`));
+      socket.on('timeout', () => {
+        socket.destroy();
+        resolve('no: silence');
+      });
+    }),
+
+  udp: ({ to, port: at, from, giveUpMs }) =>
+    new Promise((resolve) => {
+      const socket = createSocket(isIPv6(to) ? 'udp6' : 'udp4');
+      const again = setInterval(() => socket.send('?', at, to, () => {}), retryMs);
+      const end = (text) => {
+        clearInterval(again);
+        clearTimeout(late);
+        socket.close();
+        resolve(text);
+      };
+      const late = setTimeout(() => end('no: silence'), giveUpMs);
+      socket.once('message', (text) => end(String(text)));
+      socket.on('error', () => {});
+      // not connected: a host answers from the address that is nearest
+      socket.bind(0, from, () => socket.send('?', at, to, () => {}));
+    }),
+
+  icmp: ({ to, from, giveUpMs }) =>
+    new Promise((resolve) => {
+      const seconds = String(Math.max(1, Math.round(giveUpMs / 1000)));
+      const source = from === undefined ? [] : ['-I', from];
+      const ping = spawn('ping', ['-n', '-q', '-c', '1', '-i', '0.2', '-w', seconds, ...source, to], { stdio: 'ignore' });
+      ping.on('close', (status) => resolve(status === 0 ? 'pong' : 'no: silence'));
+    }),
+};
+
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const { id, asks } = JSON.parse(line);
+  const answers = await Promise.all(asks.map((ask) => ways[ask.how](ask)));
+  console.log(`answers ${id} ${JSON.stringify(answers)}`);
+}).on('close', () => process.exit());
