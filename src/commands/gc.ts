@@ -1,4 +1,5 @@
 import { collect } from '../launch/collect.ts';
+import { collectLinks } from '../launch/lost-links.ts';
 import { collectNetworks } from '../networks/collect.ts';
 import { parseVmName } from '../names.ts';
 import type { GcArguments } from './arguments.ts';
@@ -8,6 +9,7 @@ import { launchContext } from './launch-context.ts';
 interface Found {
   readonly vm?: string;
   readonly network?: string;
+  readonly link?: string;
   readonly what: string;
   readonly state: 'removed' | 'would-remove' | 'left';
   readonly why?: string;
@@ -19,12 +21,17 @@ export const run: Run<GcArguments> = async ({ vm, dryRun }, context) => {
   const launch = launchContext(context);
   // VMs first: a dead one may be all that holds a network up
   const found: Found[] = [...(await collect(launch, only, dryRun)), ...(await collectNetworks(launch, only, dryRun))];
+  // what is nobody's any more, when all that is somebody's is given back
+  if (only === undefined) found.push(...(await collectLinks(launch, dryRun)));
   if (report.json) report.document(found);
   else {
     report.table(
       found,
       [
-        { title: 'OF', value: (one) => one.vm ?? `network ${one.network}` },
+        {
+          title: 'OF',
+          value: (one) => one.vm ?? (one.link === undefined ? `network ${one.network}` : `link ${one.link}`),
+        },
         { title: 'WHAT', value: (one) => one.what },
         { title: 'STATE', value: (one) => one.state },
         { title: 'WHY', value: (one) => one.why },

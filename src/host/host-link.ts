@@ -14,6 +14,8 @@ export interface HostLink {
   readonly up: boolean;
   /** Empty: none. */
   readonly alias: string;
+  /** Undefined: the one that all are in. */
+  readonly group?: number;
   /** The bridge, bond, … that it is a port of. */
   readonly master?: string;
   /** What stands on it: VLANs, macvlans, a bridge. */
@@ -46,6 +48,7 @@ export function readHostLink(name: string): HostLink | undefined {
   const flags = Number.parseInt(text('flags'), 16);
   const master = linkTarget(path.join(directory, 'master'));
   const tap = readTapFlags(text);
+  const group = Number.parseInt(text('netdev_group'), 10);
   return {
     name,
     kind: kindOf(directory, flags, Number.parseInt(text('tun_flags'), 16)),
@@ -54,6 +57,7 @@ export function readHostLink(name: string): HostLink | undefined {
     mtu: Number.parseInt(text('mtu'), 10) || 1500,
     up: (flags & upFlag) !== 0,
     alias: text('ifalias'),
+    ...(group > 0 && { group }),
     ...(master !== undefined && { master }),
     uppers: listed(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
     ...(tap !== undefined && { tap }),

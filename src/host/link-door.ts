@@ -1,7 +1,5 @@
 /** What taps and macvtaps depend on: the interfaces that a profile names, the devices that QEMU opens, and who may make what is missing. */
 import { existsSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
-import { linkNameOf } from '../link-name.ts';
 import type { Places } from '../places.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import type { Sudo } from '../privileged.ts';
@@ -11,11 +9,12 @@ import { blockedBy, type BlockedBy } from './blocked-by.ts';
 import { readTun, type TunFact } from './bridge-door.ts';
 import type { Identity, RunAs } from './facts.ts';
 import { accessOf } from './file-access.ts';
+import { readHostAccess, type HostAccessFact } from './host-access.ts';
 import { listHostLinks, readHostLink, sysfsIsOwn, type HostLink } from './host-link.ts';
 import { readSettings } from './settings.ts';
 
 export interface LinkDoor {
-  /** By name: those that are there of the ones that the profile names, and of those that qrun would make. */
+  /** By name: those that are there of the ones that the profile names. */
   readonly links: Readonly<Record<string, HostLink>>;
   /** Names of all, for a message. */
   readonly others: readonly string[];
@@ -27,10 +26,10 @@ export interface LinkDoor {
   /** The groups of QEMU's user. */
   readonly groups: readonly number[];
   readonly ipv6: boolean;
-  /** By parent: the host's own IPv4 addresses on it, `10.0.5.1/24`. */
-  readonly addresses: Readonly<Record<string, readonly string[]>>;
-  /** Parents whose reverse path filter is strict. */
-  readonly strict: readonly string[];
+  /** What the names follow from that qrun chooses; undefined: it chooses none. */
+  readonly seed?: string;
+  /** By parent: what the host has there. */
+  readonly ways: Readonly<Record<string, HostAccessFact>>;
 }
 
 export interface VhostFact {
@@ -44,6 +43,7 @@ export interface LinkDoorOptions {
   readonly profile: Pick<Profile, 'name' | 'nics'>;
   readonly user: Identity;
   readonly runAs: RunAs | undefined;
+  readonly seed?: string;
   /** A NIC is on a port that root made. */
   readonly onPorts?: boolean;
 }
@@ -57,25 +57,22 @@ export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor |
   const known = sysfsIsOwn();
   const parents = nics.flatMap((nic) => (nic.kind === 'macvtap' ? [nic.parent] : []));
   return {
-    links: known ? readNamed(nics.flatMap((nic) => namesOf(nic, { state: places.state, vm: profile.name }))) : {},
+    links: known ? readNamed(nics.flatMap(namesOf)) : {},
     others: known ? listHostLinks().toSorted() : [],
     ...(await readRights(system, places)),
+    ...(options.seed !== undefined && { seed: options.seed }),
     tun: readTun(runAs, user),
     vhost: readVhost(runAs, user),
     groups: runAs === undefined ? [user.gid, ...(process.getgroups?.() ?? [])] : readGroups(runAs),
     ipv6: existsSync('/proc/sys/net/ipv6'),
-    addresses: addressesOf(parents),
-    strict: parents.filter((parent) => Math.max(rpFilter('all'), rpFilter(parent)) === 1),
+    ways: known ? Object.fromEntries(parents.map((parent) => [parent, readHostAccess(parent)])) : {},
   };
 }
 
-function namesOf(nic: Nic, vm: { readonly state: string; readonly vm: string }): string[] {
-  if (nic.kind === 'macvtap') return [nic.parent, linkNameOf({ ...vm, nic: nic.id, role: 'macvtap' })];
+function namesOf(nic: Nic): string[] {
+  if (nic.kind === 'macvtap') return [nic.parent];
   if (nic.kind !== 'tap') return [];
-  return [
-    nic.device ?? linkNameOf({ ...vm, nic: nic.id, role: 'tap' }),
-    ...(nic.bridge === undefined ? [] : [nic.bridge]),
-  ];
+  return [nic.device, nic.bridge].filter((name) => name !== undefined);
 }
 
 function readNamed(names: readonly string[]): Record<string, HostLink> {
@@ -105,20 +102,6 @@ function readVhost(runAs: RunAs | undefined, user: Identity): VhostFact {
   if (accessOf(runAs).mayWrite(vhostDevice)) return { state: 'ok' };
   return { state: 'blocked', blocked: blockedBy(vhostDevice, 6, runAs ?? user) };
 }
-
-function addressesOf(parents: readonly string[]): Record<string, string[]> {
-  if (parents.length === 0) return {};
-  const all = networkInterfaces();
-  return Object.fromEntries(
-    parents.map((parent) => [
-      parent,
-      (all[parent] ?? []).flatMap(({ family, cidr }) => (family === 'IPv4' && cidr !== null ? [cidr] : [])),
-    ]),
-  );
-}
-
-const rpFilter = (name: string): number =>
-  Number.parseInt(readText(`/proc/sys/net/ipv4/conf/${name}/rp_filter`), 10) || 0;
 
 function readText(file: string): string {
   try {

@@ -25,6 +25,8 @@ export interface FactsOptions {
   readonly networks?: HostFacts['networks'];
   readonly ports?: HostFacts['ports'];
   readonly portFaults?: HostFacts['portFaults'];
+  /** What the names follow from of the interfaces that the run makes. */
+  readonly linkSeed?: string | undefined;
   readonly readImageHeader?: ReadImageHeader;
 }
 
@@ -88,13 +90,14 @@ async function readBridgeDoors(
 }
 
 async function readDoorOfLinks(
-  { system, places, profile, ports }: FactsOptions,
+  { system, places, profile, ports, linkSeed }: FactsOptions,
   runAs: RunAs | undefined,
 ): Promise<HostFacts['linkDoor']> {
   const onPorts = ports !== undefined && Object.keys(ports).length > 0;
   if (!onPorts && !profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
   const { readLinkDoor } = await import('./link-door.ts');
-  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts });
+  const seed = linkSeed === undefined ? {} : { seed: linkSeed };
+  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts, ...seed });
 }
 
 async function readDoorOfPci({ system, places, profile }: FactsOptions): Promise<HostFacts['pciDoor']> {

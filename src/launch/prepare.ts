@@ -15,6 +15,7 @@ import type { Profile } from '../profile/profile.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { readCapabilities } from '../qemu/probe.ts';
+import { reserveLinkNames } from '../resources/link-names.ts';
 import { reserveNics } from '../resources/mac-lease.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
@@ -70,6 +71,7 @@ export async function readForLaunch(profile: Profile, context: LaunchContext): P
   const macs = Object.fromEntries(Object.entries(ports).map(([nic, { port }]) => [nic, port.mac]));
   const facts = await readHostFacts({
     ...{ system, places, profile, qemu, ports, portFaults },
+    linkSeed: reserveLinkNames({ system, file: files.linkNames, nics: profile.nics }),
     leases: { ...leases, macs: { ...leases.macs, ...macs } },
     networks: plans,
   });

@@ -12,6 +12,7 @@ import { acquireAll, releaseAll, type Leftover } from '../journal/walk.ts';
 import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import { startsPaused } from '../qemu/args-clash.ts';
+import { NamesTaken } from '../resources/link-names.ts';
 import { PortTaken } from '../resources/port-lease.ts';
 import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
@@ -43,7 +44,7 @@ export interface Started {
 const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
 /** Somebody may take the port that an `auto` forward was given before QEMU binds it. */
 const autoPortAttempts = 4;
-/** Many VMs that start at once choose the same port of a network of root's; at each attempt one of them gets it. */
+/** Many VMs that start at once choose the same port of a network of root's; at each attempt one of them gets it. So with names of interfaces. */
 const networkPortAttempts = 32;
 
 /** @throws QrunError `in-use` when it runs already, `qemu-failed` with QEMU's own words, or what a step threw */
@@ -53,7 +54,7 @@ export async function startVm(prepared: Prepared, context: LaunchContext): Promi
     try {
       return await startOnce(plan, context);
     } catch (error) {
-      const again = error instanceof PortTaken;
+      const again = error instanceof PortTaken || error instanceof NamesTaken;
       if (!again && !(error instanceof AutoPortTaken)) throw error;
       if (attempt >= (again ? networkPortAttempts : autoPortAttempts)) throw error;
       if (again) plan = await prepareProfile(prepared.profile, context);

@@ -1,6 +1,8 @@
 /** What taps and macvtaps have in common: vhost, the MTU, the rights to make them. Pure. */
 import { QrunError } from '../errors.ts';
 import type { LinkDoor } from '../host/link-door.ts';
+import { linkNameOf, type LinkName } from '../link-name.ts';
+import type { IfName } from '../names.ts';
 import type { Nic } from '../profile/profile.ts';
 import type { NicContext, NicPlan } from './nic-kind.ts';
 
@@ -10,6 +12,15 @@ export function linkDoorOf(at: string, { facts: { linkDoor } }: NicContext): Lin
   throw new QrunError('host-failed', `${at}: /sys here is that of another network: no interface can be looked at`, {
     hint: 'mount -t sysfs sysfs /sys (unshare --net --mount)',
   });
+}
+
+/** The name that was reserved for the next run. */
+export const reservedName = (door: LinkDoor, nic: string, role: LinkName['role']): IfName =>
+  linkNameOf(reserved(door, nic, role));
+
+export function reserved({ seed }: LinkDoor, nic: string, role: LinkName['role']): LinkName {
+  if (seed === undefined) throw new Error(`no name was reserved for ${nic}`);
+  return { seed, nic, role };
 }
 
 /** Whom QEMU runs as. */

@@ -5,11 +5,12 @@
 import { QrunError } from '../errors.ts';
 import type { HostLink } from '../host/host-link.ts';
 import type { LinkDoor } from '../host/link-door.ts';
-import { linkAliasOf, linkIndexOf, linkNameOf, type LinkOf } from '../link-name.ts';
-import { halvesOf, hostAccessCommands, macvtapCommands } from '../plan/link-commands.ts';
+import { linkAliasOf, linkIndexOf, linkNameOf, type LinkOwner } from '../link-name.ts';
+import { planHostAccess } from '../plan/host-access.ts';
+import { macvtapCommands } from '../plan/link-commands.ts';
 import type { LinkStep, TapNodeStep } from '../plan/step.ts';
 import type { MacvtapNic } from '../profile/profile.ts';
-import { linkDoorOf, planVhost, requireRights, sudoOf, tellMtu, userOf } from './link-support.ts';
+import { linkDoorOf, planVhost, requireRights, reserved, sudoOf, tellMtu, userOf } from './link-support.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
 
@@ -19,7 +20,7 @@ interface MacvtapContext extends NicContext {
   readonly nic: MacvtapNic;
   readonly at: string;
   readonly door: LinkDoor;
-  readonly of: Omit<LinkOf, 'role'>;
+  readonly of: Omit<LinkOwner, 'role'>;
 }
 
 function plan(nic: MacvtapNic, context: NicContext): NicPlan {
@@ -32,7 +33,7 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
   const parent = parentOf(macvtap);
   requireRights(at, door, { what: `to make a macvtap on ${nic.parent}`, mend: `sudo qrun run ${profile.file}` });
   const { link, node } = stepsOf(macvtap);
-  const shim = nic.hostAccess ? [hostStep(macvtap)] : [];
+  const way = wayOf(macvtap, parent, link.name);
   const vhost = planVhost(at, nic, door);
   const mtu = tellMtu(nic, parent);
   const { fds, path } = node;
@@ -43,24 +44,34 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
       ...(fds.length > 1 ? { fds: fds.join(':') } : { fd: String(fds[0]) }),
       ...vhost.netdev,
     },
-    steps: [link, node, ...shim],
+    steps: [link, node, ...way.steps],
     source: nic.parent,
     hostInterface: link.name,
     fds: fds.map((fd) => ({ fd, path })),
     device: mtu.device,
-    notes: [...notesOf(nic), ...mtu.notes, ...vhost.notes],
+    notes: [...notesOf(nic, door), ...way.notes, ...mtu.notes, ...vhost.notes],
   };
 }
 
 function stepsOf({ nic, of, door, facts, nextFd, ...context }: MacvtapContext): { link: LinkStep; node: TapNodeStep } {
   const mac = facts.macs[nic.id];
   if (mac === undefined) throw new Error(`no lease for ${nic.id}`);
-  const role = { ...of, role: 'macvtap' } as const;
-  const [name, index, alias] = [linkNameOf(role), linkIndexOf(role), linkAliasOf(of)];
+  const own = reserved(door, nic.id, 'macvtap');
+  const [name, index] = [linkNameOf(own), linkIndexOf(own)];
+  const alias = linkAliasOf({ ...of, role: 'macvtap' });
   const { parent, mode } = nic;
   const { uid, gid } = userOf({ ...context, facts, nextFd });
   const common = { needsRoot: true, ...sudoOf(door) };
-  const commands = macvtapCommands({ name, alias, index, parent, mode, mac, ipv6: door.ipv6 });
+  const commands = macvtapCommands({
+    name,
+    alias,
+    index,
+    parent,
+    mode,
+    mac,
+    ipv6: door.ipv6,
+    reached: nic.hostAccess !== false,
+  });
   return {
     link: { kind: 'link', id: `macvtap:${nic.id}`, ...common, name, alias, commands, parent, mac },
     node: {
@@ -77,35 +88,25 @@ function stepsOf({ nic, of, door, facts, nextFd, ...context }: MacvtapContext): 
   };
 }
 
-/** Each VM has one of its own, so that none has to count the others; the routes of the one that stays go on. */
-function hostStep({ nic, of, door, at }: MacvtapContext): LinkStep {
-  const { parent } = nic;
-  const role = { ...of, role: 'host' } as const;
-  const addresses = (door.addresses[parent] ?? []).filter((address) => halvesOf(address).length > 0);
-  if (addresses.length === 0) {
-    throw new QrunError('host-failed', `${at}.hostAccess: the host has no IPv4 address on ${parent}`, {
-      hint: `sudo ip address add 192.0.2.1/24 dev ${parent}, with an address of that network`,
-    });
-  }
-  if (door.strict.includes(parent)) {
-    throw new QrunError(
-      'host-failed',
-      `${at}.hostAccess: ${parent} drops frames that would be answered another way (rp_filter 1)`,
-      {
-        hint: `sudo sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.${parent}.rp_filter=2`,
-      },
-    );
-  }
-  const [name, alias] = [linkNameOf(role), linkAliasOf(of)];
-  // different for each: the kernel has no two routes that are the same but for the interface
-  const metric = linkIndexOf(role);
-  const commands = hostAccessCommands({ name, alias, parent, addresses, metric });
-  return { kind: 'link', id: `host-access:${nic.id}`, needsRoot: true, name, alias, commands, parent, ...sudoOf(door) };
+function wayOf({ nic, door, at }: MacvtapContext, parent: HostLink, link: string): ReturnType<typeof planHostAccess> {
+  const { hostAccess: wanted, id } = nic;
+  const fact = door.ways[parent.name];
+  if (wanted === false || fact === undefined) return { steps: [], notes: [] };
+  const { steps, notes } = planHostAccess({
+    at: `${at}.hostAccess`,
+    id: `host-access:${id}`,
+    ...{ parent, wanted, fact, ipv6: door.ipv6, links: [link] },
+    ...sudoOf(door),
+  });
+  return { steps, notes: notes.map((note) => `${id}: ${note}`) };
 }
 
-function notesOf({ id, parent, hostAccess, mode }: MacvtapNic): string[] {
+function notesOf({ id, parent, hostAccess, mode }: MacvtapNic, { ways }: LinkDoor): string[] {
   const apart = `${id}: this host and the guest cannot reach one another through ${parent}`;
-  return [...(hostAccess ? [] : [mode === 'bridge' ? `${apart} (hostAccess: true makes a way)` : apart])];
+  if (mode !== 'bridge') return [apart];
+  // what setup made leads to all of them
+  if (hostAccess !== false || ways[parent]?.lasting !== undefined) return [];
+  return [`${apart} (hostAccess: true makes a way)`];
 }
 
 function parentOf({ nic, at, door }: MacvtapContext): HostLink {

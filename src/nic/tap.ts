@@ -5,11 +5,20 @@
 import { QrunError } from '../errors.ts';
 import type { HostLink } from '../host/host-link.ts';
 import type { LinkDoor } from '../host/link-door.ts';
-import { linkAliasOf, linkNameOf } from '../link-name.ts';
+import { linkAliasOf } from '../link-name.ts';
 import { tapCommands } from '../plan/link-commands.ts';
 import type { Step } from '../plan/step.ts';
 import type { TapNic } from '../profile/profile.ts';
-import { linkDoorOf, planVhost, requireRights, requireTun, sudoOf, tellMtu, userOf } from './link-support.ts';
+import {
+  linkDoorOf,
+  planVhost,
+  requireRights,
+  requireTun,
+  reservedName,
+  sudoOf,
+  tellMtu,
+  userOf,
+} from './link-support.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
 
@@ -28,8 +37,8 @@ function plan(nic: TapNic, context: NicContext): NicPlan {
   const { facts, netdevId, profile } = context;
   if (!facts.qemu.netdevTypes.includes('tap')) throw missingBackEnd(at, 'tap', facts.qemu);
   const door = linkDoorOf(at, context);
-  const owner = { state: facts.places.state, vm: profile.name, nic: nic.id };
-  const name = nic.device ?? linkNameOf({ ...owner, role: 'tap' });
+  const owner = { state: facts.places.state, vm: profile.name, nic: nic.id, role: 'tap' } as const;
+  const name = nic.device ?? reservedName(door, nic.id, 'tap');
   const tap: TapContext = { ...context, nic, at, door, name, alias: linkAliasOf(owner) };
   const bridge = nic.bridge === undefined ? undefined : bridgeOf(nic.bridge, tap);
   const there = door.links[name];

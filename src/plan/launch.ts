@@ -72,7 +72,7 @@ export function planLaunch(profile: Profile, facts: HostFacts, { files, ports }:
       facts,
       files,
       disks,
-      nicSteps: nics.flatMap(({ plan }) => plan.steps),
+      nicSteps: withNames(profile, facts, { files, steps: nics.flatMap(({ plan }) => plan.steps) }),
       copies: uefi?.steps ?? [],
       monitorInput: buildMonitorInput(argvInput),
     }),
@@ -203,6 +203,19 @@ function fdsOf(files: VmFiles): LaunchPlan['qemu']['fds'] {
     fd,
     path,
   }));
+}
+
+/** Used up before the first of them is made. */
+function withNames(
+  { nics }: Profile,
+  { linkDoor }: HostFacts,
+  { files, steps }: { readonly files: VmFiles; readonly steps: readonly Step[] },
+): Step[] {
+  const seed = linkDoor?.seed;
+  if (seed === undefined) return [...steps];
+  const given = new Set<string>(nics.flatMap((nic) => (nic.kind === 'tap' ? (nic.device ?? []) : [])));
+  const names = steps.flatMap((step) => (step.kind === 'link' && !given.has(step.name) ? [step.name] : []));
+  return [{ kind: 'link-names', id: 'link-names', needsRoot: false, path: files.linkNames, seed, names }, ...steps];
 }
 
 interface StepsInput {

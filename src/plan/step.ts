@@ -214,6 +214,34 @@ export interface NftStep extends StepCommon {
   readonly commands: readonly NftCommand[];
 }
 
+/** The names of the links behind it are used up: `path` has the seed that they follow from. */
+export interface LinkNamesStep extends StepCommon {
+  readonly kind: 'link-names';
+  readonly path: string;
+  readonly seed: string;
+  readonly names: readonly string[];
+}
+
+/**
+ * The host's way to the macvtaps of a card, one for all of them: whoever comes first makes it, and it goes with the last macvtap whose group says that
+ * the host is to reach it.
+ */
+export interface HostAccessStep extends StepCommon {
+  readonly kind: 'host-access';
+  readonly name: string;
+  readonly alias: string;
+  readonly parent: string;
+  /** A line for `ip -batch`, settings for `sysctl`, and the other lines. */
+  readonly add: readonly string[];
+  readonly settings: readonly string[];
+  readonly commands: readonly string[];
+  /** One that is there already must have it. */
+  readonly address?: string;
+  /** Macvtaps that do not keep it: those of the same run. */
+  readonly links: readonly string[];
+  readonly sudo?: 'ask' | 'noninteractive';
+}
+
 /** A tap of the user's own, looked at before: whether it is still there, and whether another program has it. */
 export interface TapCheckStep extends StepCommon {
   readonly kind: 'tap-check';
@@ -311,6 +339,8 @@ export type Step =
   | PortLeaseStep
   | VfioStep
   | LinkStep
+  | HostAccessStep
+  | LinkNamesStep
   | NftStep
   | TapCheckStep
   | TapNodeStep

@@ -25,6 +25,8 @@ export interface VmFiles {
   readonly uefiVars: string;
   /** Which disks were made for it. */
   readonly disks: string;
+  /** What the names of the interfaces follow from that the next run makes. */
+  readonly linkNames: string;
   /** The guest's host keys, as `qrun ssh` met them: ssh writes it. */
   readonly knownHosts: string;
   readonly runtimeDir: string;
@@ -57,6 +59,7 @@ export function vmFiles(places: Places, vm: VmName): VmFiles {
     consoleLog: inDir('console.log'),
     uefiVars: inDir('uefi-vars.fd'),
     disks: inDir('disks.json'),
+    linkNames: inDir('links.json'),
     knownHosts: inDir('known_hosts'),
     runtimeDir,
     qmp: inRuntime('qmp'),

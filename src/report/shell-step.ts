@@ -5,6 +5,7 @@ import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { Description, DirectoryStep, NftStep, SocketPathStep, Step, VfioStep } from '../plan/step.ts';
 import { renderAction } from './action.ts';
 import { lineOf, owned } from './shell-action.ts';
+import { hostWayLines, releaseHostWay } from './shell-host-way.ts';
 import { passtLines, releasePasst } from './shell-passt.ts';
 import type { AutoPorts } from './shell-ports.ts';
 import { joinLines, leaveLines, type NetworkScripts } from './shell-network.ts';
@@ -78,6 +79,9 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
       return acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`);
     case 'nft':
       return ruleLines(step, { number, acquire });
+    case 'host-access':
+      return hostWayLines(step, acquire);
+    case 'link-names':
     case 'service':
       return acquire.map(lineOf);
     case 'vfio':
@@ -171,6 +175,7 @@ const privateDirectory = (file: string): string => `private_directory ${shellWor
 /** Lines of the release function. */
 export function renderRelease({ step, number, release, plan, scripts }: StepContext): readonly string[] {
   if (step.kind === 'socket-path') return releaseSocket(step, number);
+  if (step.kind === 'host-access') return releaseHostWay(step, number, release);
   if (step.kind === 'passt') return releasePasst(step, number);
   const lines = release.map(
     (action) => `[ "$taken" -lt ${number} ] || ${lineOf(action)}${hookFds(step, plan)} || left=1`,

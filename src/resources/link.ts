@@ -7,7 +7,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { listHostLinks, readHostLink, type HostLink } from '../host/host-link.ts';
+import { readLinkUse } from '../host/link-use.ts';
 import type { StepRecord } from '../journal/journal.ts';
+import { isLinkName } from '../link-name.ts';
 import type { LinkStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
 import type { System } from '../system/system.ts';
@@ -23,10 +25,9 @@ export const link: Resource<LinkStep> = {
   }),
 
   acquire: async (step, { system, record }) => {
-    const before = readHostLink(step.name);
-    // under the VM lock one with our name and alias is a dead run's whose journal is lost
-    if (before?.alias === step.alias) remove(step, system);
-    else if (before !== undefined) throw taken(step);
+    // under the VM lock one with our alias is a dead run's whose journal is lost
+    for (const dead of findDead(step)) remove({ ...step, name: dead }, system);
+    if (readHostLink(step.name) !== undefined) throw taken(step);
     record({ network: ownNetwork() });
     const { status, stderr } = runPrivileged(system, batch, { stdin: textOf(step), sudo: step.sudo });
     if (status !== 0) throw failed(step, stderr);
@@ -57,6 +58,16 @@ function remove(step: LinkStep, system: System): void {
     hint: `sudo ip link delete dev ${step.name}`,
   });
 }
+
+/** Whatever its name was: each run had others. One that a process has open is of a VM elsewhere whose state directory is called the same. */
+function findDead({ name, alias }: LinkStep): string[] {
+  return listHostLinks().filter((other) => {
+    const found = other === name || isLinkName(other) ? readHostLink(other) : undefined;
+    return found?.alias === alias && found.tap?.attached !== true && !isOpen(found);
+  });
+}
+
+const isOpen = (found: HostLink): boolean => readLinkUse(found).users.some(({ how }) => how === 'open');
 
 /** Interfaces are of one network namespace, and a name says nothing in another. */
 export const ownNetwork = (): string => networkOf('self') ?? '';

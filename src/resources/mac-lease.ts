@@ -151,7 +151,12 @@ function ownFiles(places: Places, vm: VmName): string[] {
   const leases = leaseFile(places, vm);
   const directory = path.dirname(leases);
   const aside = readNames(directory).filter((name) => name.startsWith(`${path.basename(leases)}.broken-`));
-  return [leases, lastPortsFile(directory), ...aside.map((name) => path.join(directory, name))];
+  return [
+    leases,
+    lastPortsFile(directory),
+    vmFiles(places, vm).linkNames,
+    ...aside.map((name) => path.join(directory, name)),
+  ];
 }
 
 function readNames(directory: string): string[] {

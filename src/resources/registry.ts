@@ -6,7 +6,9 @@ import { disk } from './disk.ts';
 import { file } from './file.ts';
 import { group } from './group.ts';
 import { hostNetwork } from './host-network.ts';
+import { hostAccess } from './host-access.ts';
 import { hook } from './hook.ts';
+import { linkNames } from './link-names.ts';
 import { link } from './link.ts';
 import { member } from './member.ts';
 import { nft } from './nft.ts';
@@ -40,6 +42,8 @@ const resources = {
   service,
   passt,
   link,
+  'host-access': hostAccess,
+  'link-names': linkNames,
   nft,
   'tap-check': tapCheck,
   'tap-node': tapNode,

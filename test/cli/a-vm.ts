@@ -46,7 +46,7 @@ export async function rowOf(home: Home, name: string): Promise<PsRow> {
 export function leftOf(home: Home, vm: string): string[] {
   const directory = path.join(home.state, 'vms', vm);
   const kept =
-    /^(?:leases\.json|disks\.json|ports\.json|last\.json|uefi-vars\.fd|.*\.(?:qcow2|raw|img)|passt\.[^.]+\.log|(?:events|qemu\.log|console\.log)(?:\.1)?)$/;
+    /^(?:leases\.json|links\.json|disks\.json|ports\.json|last\.json|uefi-vars\.fd|.*\.(?:qcow2|raw|img)|passt\.[^.]+\.log|(?:events|qemu\.log|console\.log)(?:\.1)?)$/;
   const files = existsSync(directory) ? readdirSync(directory).filter((name) => !kept.test(name)) : [];
   const runtime = existsSync(home.runtime) ? readdirSync(home.runtime) : [];
   return [...files, ...runtime];

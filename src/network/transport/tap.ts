@@ -1,7 +1,7 @@
 /** Networks of root's that hand out ports: taps on a bridge of the host's, or macvtaps on a card, made once for ordinary users. Pure. */
 import { QrunError } from '../../errors.ts';
 import type { HostLink } from '../../host/host-link.ts';
-import { linkAliasOf, linkIndexOf, linkNameOf } from '../../link-name.ts';
+import { linkAliasOf, linkIndexOf, linkNameOf, type LinkOwner } from '../../link-name.ts';
 import type { IfName, Mac } from '../../names.ts';
 import { macvtapCommands, tapCommands } from '../../plan/link-commands.ts';
 import type { Step } from '../../plan/step.ts';
@@ -115,7 +115,7 @@ export function planPorts(network: Network, input: NetworkPlanInput): NetworkPla
     attach: { by: 'port', host },
     forwards: [],
     steps: [
-      ...ports.flatMap((port) => stepsOf(port, { host, facts })),
+      ...ports.flatMap((port) => portSteps(port, { host, facts })),
       {
         ...{ kind: 'host-network', id: 'registry', needsRoot: true, path: record, directory, macs, network: host },
         ...(facts.registry && { claims: { host: facts.host, state: facts.state } }),
@@ -135,14 +135,18 @@ interface PortFrom {
 }
 
 /** No VM has a name with a `/` in it. */
-const ownerOf = (name: string, number: number, { state }: PortFacts): { state: string; vm: string; nic: string } => ({
+const ownerOf = (number: number, { network: { name }, facts: { state }, forward }: PortFrom): LinkOwner => ({
   state,
   vm: `net/${name}`,
   nic: `port${number}`,
+  role: forward === 'bridge' ? 'tap' : 'macvtap',
 });
 
-function portOf(number: number, { network, facts, mac, forward }: PortFrom): HostPort {
-  const of = { ...ownerOf(network.name, number, facts), role: forward === 'bridge' ? 'tap' : 'macvtap' } as const;
+/** A port is as lasting as its MAC, and so is its name: of this network and number, and of no other. */
+export function portOf(number: number, from: PortFrom): HostPort {
+  const { network, facts, mac, forward } = from;
+  const { vm, nic, role, state } = ownerOf(number, from);
+  const of = { seed: [vm, state].join('\0'), nic, role };
   const lock = `${hostNetworkFiles(facts.host, network.name).ports}/${number}`;
   const port = { number, device: linkNameOf(of), mac, lock };
   if (forward === 'bridge') return port;
@@ -150,9 +154,10 @@ function portOf(number: number, { network, facts, mac, forward }: PortFrom): Hos
   return { ...port, index, node: `/dev/tap${index}` };
 }
 
-function stepsOf(port: HostPort, { host, facts }: { host: HostNetwork; facts: PortFacts }): Step[] {
+export function portSteps(port: HostPort, { host, facts }: { host: HostNetwork; facts: PortFacts }): Step[] {
   const { number, device: name, mac, index, node } = port;
-  const alias = linkAliasOf(ownerOf(host.name, number, facts));
+  const { definition: network, forward } = host;
+  const alias = linkAliasOf(ownerOf(number, { network, facts, mac, forward }));
   const common = { name, alias, mac, ipv6: facts.ipv6 };
   const user = {
     ...(host.user !== undefined && { uid: host.user }),

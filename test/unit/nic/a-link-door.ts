@@ -26,7 +26,7 @@ export const aLinkDoor = (changes: Partial<LinkDoor> = {}): LinkDoor => ({
   vhost: { state: 'absent' },
   groups: [1000],
   ipv6: true,
-  addresses: { eth0: ['10.0.5.1/24'] },
-  strict: [],
+  seed: 'a0123456789012345678',
+  ways: { eth0: { addresses: ['10.0.5.1/24', 'fd00:5::1/64'], networks: [], strict: false } },
   ...changes,
 });

@@ -77,14 +77,14 @@ describe('a tap that is made', () => {
     expect(step).toMatchObject({ kind: 'link', needsRoot: true, name: 'vt0' });
     expect(step?.kind === 'link' && step.commands).toEqual([
       'tuntap add dev vt0 mode tap user 1000 multi_queue vnet_hdr',
-      `link set dev vt0 alias ${linkAliasOf({ state: '/state', vm: 'web1', nic: 'net0' })} address fe:54:00:00:00:01 mtu 1500 addrgenmode none`,
+      `link set dev vt0 alias ${linkAliasOf({ state: '/state', vm: 'web1', nic: 'net0', role: 'tap' })} address fe:54:00:00:00:01 mtu 1500 addrgenmode none`,
       'link set dev vt0 master br0',
       'link set dev vt0 up',
     ]);
   });
 
   test('is one still when it is there already, of this very VM', () => {
-    const alias = linkAliasOf({ state: '/state', vm: 'web1', nic: 'net0' });
+    const alias = linkAliasOf({ state: '/state', vm: 'web1', nic: 'net0', role: 'tap' });
     expect(planOf(aTap({ device: tap0 }), withLink('tap0', { alias })).steps).toMatchObject([{ kind: 'link' }]);
   });
 
@@ -158,20 +158,76 @@ describe('a macvtap', () => {
     expect(planOf(aMacvtap(), withDoor()).notes).toContainEqual(
       expect.stringContaining('hostAccess: true makes a way'),
     );
-    const { notes, steps } = planOf(aMacvtap({ hostAccess: true }), withDoor());
+    const { notes } = planOf(aMacvtap({ hostAccess: true }), withDoor());
     expect(notes).not.toContainEqual(expect.stringContaining('cannot reach'));
-    const shim = steps[2];
-    if (shim?.kind !== 'link') throw new Error('no way');
-    const route = (half: string) =>
-      expect.stringMatching(new RegExp(`^route add ${half} dev ${shim.name} src 10.0.5.1 `));
-    expect(shim.commands).toEqual([
-      `link add link eth0 name ${shim.name} type macvlan mode bridge`,
-      `link set dev ${shim.name} alias ${shim.alias}`,
-      `address add 10.0.5.1/32 dev ${shim.name} noprefixroute`,
-      `link set dev ${shim.name} up`,
-      route('10.0.5.0/25'),
-      route('10.0.5.128/25'),
+  });
+
+  const wayOf = (changes: Partial<MacvtapNic>, door: Partial<LinkDoor> = {}) => {
+    const [link, , way] = planOf(aMacvtap(changes), withDoor(door)).steps;
+    if (link?.kind !== 'link' || way?.kind !== 'host-access') throw new Error('no way');
+    return { link, way };
+  };
+
+  test('with hostAccess: the host’s addresses of both families, and routes more exact than the card’s own', () => {
+    const { link, way } = wayOf({ hostAccess: true });
+    expect(link.commands[1]).toMatch(/ group 1903314552$/);
+    expect(way).toMatchObject({ parent: 'eth0', links: [link.name], name: expect.stringMatching(/^qr-way/) });
+    expect(way.add).toEqual([
+      expect.stringMatching(/^link add link eth0 name qr-way\w+ address 02:\S+ type macvlan mode bridge$/),
     ]);
+    expect(way.settings).toEqual([
+      `net/ipv6/conf/${way.name}/accept_ra=0`,
+      `net/ipv6/conf/${way.name}/disable_ipv6=0`,
+    ]);
+    expect(way.commands).toEqual([
+      `address replace 10.0.5.1/32 dev ${way.name} noprefixroute`,
+      `address replace fd00:5::1/128 dev ${way.name} nodad noprefixroute`,
+      `link set dev ${way.name} up`,
+      `route replace 10.0.5.0/25 dev ${way.name} src 10.0.5.1 scope link`,
+      `route replace 10.0.5.128/25 dev ${way.name} src 10.0.5.1 scope link`,
+      `route replace fd00:5::/65 dev ${way.name} src fd00:5::1`,
+      `route replace fd00:5:0:0:8000::/65 dev ${way.name} src fd00:5::1`,
+      `link set dev ${way.name} alias qrun-host:eth0`,
+    ]);
+  });
+
+  test.each([
+    ['10.0.5.9/32', ['10.0.5.0/25', '10.0.5.128/25']],
+    ['10.0.5.193/26', ['10.0.5.192/26']],
+    ['10.0.5.9/24', ['10.0.5.0/25', '10.0.5.128/25']],
+    ['10.9.9.1/24', ['10.9.9.0/24']],
+    ['10.0.4.1/23', ['10.0.4.0/24', '10.0.5.0/24', '10.0.5.0/25', '10.0.5.128/25']],
+    ['fd00:9::1/64', ['fd00:9::/64']],
+  ])('with an address of its own, %s: routes to %s', (address, routes) => {
+    const { way } = wayOf({ hostAccess: { address } });
+    const src = address.split('/')[0];
+    expect(way.address).toBe(src);
+    const made = way.commands.filter((line) => line.startsWith('route ')).map((line) => line.split(' '));
+    expect(made.map((words) => words[2])).toEqual(routes);
+    expect(made.every((words) => words[6] === src)).toBe(true);
+  });
+
+  test('the host’s way cannot be without an address, or where answers are dropped', () => {
+    const way = (changes: object) => ({ ways: { eth0: { addresses: [], networks: [], strict: false, ...changes } } });
+    expect(() => wayOf({ hostAccess: true }, way({}))).toThrow(refused('the host has no address on eth0'));
+    expect(() => wayOf({ hostAccess: { address: '10.0.5.9/32' } }, way({}))).toThrow(refused('is in no network'));
+    expect(() => wayOf({ hostAccess: true }, way({ addresses: ['10.0.5.1/24'], strict: true }))).toThrow(
+      refused('rp_filter 1'),
+    );
+  });
+
+  test('what setup made is taken as it is, without root, and leads to every guest', () => {
+    const lasting = { name: 'qrh-eth0', addresses: ['10.0.5.9/32'] };
+    const door = { ways: { eth0: { addresses: ['10.0.5.1/24'], networks: [], strict: false, lasting } } };
+    for (const hostAccess of [true, { address: '10.0.5.9/32' }]) {
+      const { steps, notes } = planOf(aMacvtap({ hostAccess }), withDoor(door));
+      expect(steps.map(({ kind }) => kind)).toEqual(['link', 'tap-node']);
+      expect(notes).toContainEqual(expect.stringContaining('through qrh-eth0, which setup made'));
+    }
+    expect(planOf(aMacvtap(), withDoor(door)).notes).not.toContainEqual(expect.stringContaining('cannot reach'));
+    expect(() => planOf(aMacvtap({ hostAccess: { address: '10.0.5.8/32' } }), withDoor(door))).toThrow(
+      refused('10.0.5.8 is not its address', 'in-use'),
+    );
   });
 
   test('goes through sudo only when the configuration says so', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { runPrivileged } from '../../../src/resources/privilege.ts';
 import { link } from '../../../src/resources/link.ts';
-import { numbersOf, tapNode } from '../../../src/resources/tap-node.ts';
+import { numbersOf } from '../../../src/host/host-link.ts';
+import { tapNode } from '../../../src/resources/tap-node.ts';
 import type { LinkStep, TapNodeStep } from '../../../src/plan/step.ts';
 import type { RunResult } from '../../../src/system/system.ts';
 
