@@ -1,6 +1,6 @@
 /**
  * Processes as /proc shows them. A pid alone means nothing: it counts only together with its start time (in clock ticks since boot, so
- * no wall clock is involved) and the id of the boot. A zombie is dead: it holds no file, no socket and no lock any more.
+ * no wall clock is involved) and the id of the boot. A zombie is dead: it holds no file, no socket and no lock any more, once the last of its threads is gone.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,7 @@ export interface ProcessFact {
   readonly pid: number;
   readonly parent: number;
   readonly startTime: number;
-  /** `R`, `S`, `Z`, … */
+  /** `R`, `S`, `Z`, …; `D` (about to change) for a process whose main thread is a zombie while others still have its files. */
   readonly state: string;
   readonly command: string;
   /** Empty for a zombie, a kernel thread, or where /proc is mounted with hidepid. */
@@ -33,11 +33,11 @@ export function parseStat(text: string): Pick<ProcessFact, 'command' | 'state' |
   const close = text.lastIndexOf(')');
   const fields = text.slice(close + 2).split(' ');
   const [state, parent] = fields;
-  const startTime = fields[19];
+  const [threads, startTime] = [fields[17], fields[19]];
   if (close < 0 || state === undefined || parent === undefined || startTime === undefined) return undefined;
   return {
     command: text.slice(text.indexOf('(') + 1, close),
-    state,
+    state: state === 'Z' && Number(threads) > 1 ? 'D' : state,
     parent: Number(parent),
     startTime: Number(startTime),
   };

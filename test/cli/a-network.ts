@@ -61,13 +61,15 @@ export async function lastingOfNetworks(home: Home): Promise<string[]> {
   return leftOfNetworks(home);
 }
 
-/** What is gone already is no error. */
+/** What is gone already is no error. First they are all stopped: none starts anew what was killed before it. */
 export async function killAll(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // gone already
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // gone already
+      }
     }
   }
   await waitUntil(() => pids.every((pid) => !isAlive(pid)), 30_000);

@@ -1,9 +1,14 @@
 /** Who of those that have a VM's lock open is its QEMU: a script of `show --shell` runs small programs that have it too. */
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { createHome, isAlive, killAll, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { isAlive as isAliveToQrun, readIdentity } from '../../src/system/processes.ts';
+import { createHome, isAlive, killAll, needsQemu, repository, waitUntil, type Home } from '../harness/harness.ts';
 import { detach, ps, still } from './a-vm.ts';
+
+const { buildProgram } = (await import(path.join(repository, 'test/guest/elf.mjs'))) as {
+  buildProgram: (text: Buffer) => Buffer;
+};
 
 /** A program of the user's, with the lock as descriptor 3. */
 async function holdLock(home: Home, program: string): Promise<number> {
@@ -46,4 +51,36 @@ test('a QEMU whose event journal somebody removed still runs', async (context) =
   expect(await home.qrun(['web1', '-d'])).toMatchObject({ status: 4, stderr: expect.stringContaining(`pid ${pid}`) });
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   expect(isAlive(pid)).toBe(false);
+});
+
+const code = [
+  'bf000f0500', // mov $0x50f00,%edi: CLONE_VM, _FS, _FILES, _SIGHAND, _THREAD, _SYSVSEM
+  '31f6', // xor %esi,%esi
+  '31d2', // xor %edx,%edx
+  'b838000000', // mov $0x38,%eax: clone
+  '0f05', // syscall
+  '85c0', // test %eax,%eax
+  '7409', // je the second thread
+  '31ff', // xor %edi,%edi
+  'b83c000000', // mov $0x3c,%eax: exit, of this thread alone
+  '0f05', // syscall
+  'b822000000', // the second thread: mov $0x22,%eax: pause
+  '0f05', // syscall
+  'ebf7', // jmp the second thread
+];
+
+test('a process whose main thread has ended before the others still has its files, and is not dead', async () => {
+  const home = createHome();
+  const file = path.join(home.dir, 'threads');
+  writeFileSync(file, buildProgram(Buffer.from(code.join(''), 'hex')), { mode: 0o755 });
+  const { pid, end } = home.startProgram([file, home.dir]);
+  const stat = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8');
+  expect(await waitUntil(() => stat().includes(') Z '), 30_000)).toBe(true);
+  expect(readdirSync(`/proc/${pid}/task`)).toHaveLength(2);
+  const identity = readIdentity(pid);
+  if (identity === undefined) throw new Error('it has ended');
+  expect([isAliveToQrun(identity), isAlive(pid)]).toEqual([true, true]);
+  killAll([{ pid, command: '' }]);
+  await end;
+  expect([isAliveToQrun(identity), existsSync(`/proc/${pid}`)]).toEqual([false, false]);
 });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home, type Running } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
-import { hub, lastingOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { hub, killAll, lastingOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, eventually, leftOf, ps } from './a-vm.ts';
 
 function aHome(more = ''): Home {
@@ -108,8 +108,7 @@ describe('a network that a script takes up', () => {
     needsQemu(context);
     const home = aHome();
     const started = await startScript(home, 'web1');
-    for (const { pid } of networkProcesses(home)) process.kill(pid, 'SIGKILL');
-    await waitUntil(() => networkProcesses(home).length === 0, 30_000);
+    await killAll(networkProcesses(home).map(({ pid }) => pid));
     const { status, stderr } = await home.qrun(['run', 'web2', '-d']);
     expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('started again') });
     expect(await infoOf(home)).toMatchObject({ state: 'up', missing: [] });

@@ -21,11 +21,12 @@ export function readProcessesNaming(text: string): FoundProcess[] {
     });
 }
 
-/** True for a process that runs: a zombie, which PID 1 may take a minute to collect, is dead. */
+/** True for a process that runs: a zombie, which PID 1 may take a minute to collect, is dead when the last of its threads is gone. */
 export function isAlive(pid: number): boolean {
   const stat = readProc(pid, 'stat');
-  const state = stat.slice(stat.lastIndexOf(')') + 2).charAt(0);
-  return state !== '' && state !== 'Z' && state !== 'X';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state = ''] = fields;
+  return state !== '' && state !== 'X' && (state !== 'Z' || Number(fields[17]) > 1);
 }
 
 /** The pids of a process's living children. */

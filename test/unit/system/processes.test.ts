@@ -27,6 +27,15 @@ describe('parseStat counts from after the last bracket', () => {
     expect(parseStat(`42 (${command}) S 7 ${tail}\n`)).toEqual({ command, state: 'S', parent: 7, startTime: 117 });
   });
 
+  test.each([
+    ['Z', 1, 'Z'],
+    ['Z', 3, 'D'],
+    ['S', 3, 'S'],
+  ])('%s with %i threads is %s', (state, threads, told) => {
+    const rest = Array.from({ length: 30 }, (_, index) => (index === 15 ? threads : 0)).join(' ');
+    expect(parseStat(`42 (qemu) ${state} 7 ${rest}\n`)?.state).toBe(told);
+  });
+
   test('nonsense is undefined', () => {
     expect(parseStat('')).toBeUndefined();
     expect(parseStat('42 (x) S')).toBeUndefined();
