@@ -62,7 +62,7 @@ export async function releaseAll(
           isOver = true;
         }
         await resource.release(step, record, context);
-        journal.released(step);
+        note(journal, step);
         failpoint(`released:${step.id}`);
       } catch (error) {
         if (!isOver) held += 1;
@@ -74,6 +74,15 @@ export async function releaseAll(
     journal.close();
   }
   return left;
+}
+
+/** What is not noted, on a disk that is full, is at worst given back twice. */
+function note(journal: Journal, step: Step): void {
+  try {
+    journal.released(step);
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+  }
 }
 
 /** @throws QrunError `left-behind` that names each thing and why */

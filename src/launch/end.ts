@@ -64,7 +64,7 @@ export async function finishLocked(
   readRun(files); // one of a newer qrun is refused before anything is touched
   const content = readJournal(files.journal);
   if (content?.started === true)
-    writeEnd(files, endRecord({ vm, files, content, bootId: context.system.bootId(), qemuStatus }));
+    noteEnd(files, context, endRecord({ vm, files, content, bootId: context.system.bootId(), qemuStatus }));
   failpoint('ended');
   const { system } = context;
   const left = await releaseAll(files.journal, {
@@ -78,9 +78,19 @@ export async function finishLocked(
   });
   const end = left.length === 0 || content?.started !== true ? undefined : readEnd(files);
   if (end !== undefined)
-    writeEnd(files, { ...end, problems: left.map(({ step, error }) => `${step.id}: ${error.message}`) });
+    noteEnd(files, context, { ...end, problems: left.map(({ step, error }) => `${step.id}: ${error.message}`) });
   removeRun(files);
   return left;
+}
+
+/** How it ended is worth to be known, and what it held is worth more: a disk that is full keeps nothing from being given back. */
+function noteEnd(files: VmFiles, { warn }: LaunchContext, end: EndRecord): void {
+  try {
+    writeEnd(files, end);
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+    warn(`${end.vm}: how it ended is not noted: ${error.message}`);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Waits until QEMU's main loop answers in the event journal, or until QEMU ended. */
-import { closeSync, openSync, readSync } from 'node:fs';
-import type { QrunError } from '../errors.ts';
+import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
+import path from 'node:path';
+import { QrunError } from '../errors.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LaunchContext } from './prepare.ts';
 import type { Waiter } from './waiter.ts';
@@ -36,11 +37,25 @@ export async function waitUntilRunning(
       if (ended !== undefined) return { state: 'failed', status: ended.status };
       throwIfInterrupted(context);
       throwIfTooLate(since, context.patience);
+      throwIfFull(since, { events, length });
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   } finally {
     closeSync(fd);
   }
+}
+
+const fullAfterMs = 1000;
+const leastBytes = 4096;
+
+/** QEMU's answer is lost where there is no room for it, and nobody would ever know. */
+function throwIfFull(since: number, { events, length }: { readonly events: string; readonly length: number }): void {
+  if (length > 0 || performance.now() - since < fullAfterMs) return;
+  const { bavail, bsize } = statfsSync(path.dirname(events));
+  if (bavail * bsize >= leastBytes) return;
+  throw new QrunError('host-failed', `${events}: no space is left for what QEMU tells`, {
+    hint: `df ${path.dirname(events)}`,
+  });
 }
 
 function throwIfTooLate(since: number, patience: Patience | undefined): void {

@@ -1,4 +1,5 @@
 /** Ends a running VM and gives back what it held. */
+import { QrunError } from '../errors.ts';
 import type { Rung } from '../supervise/ladder.ts';
 import { stopQemu } from '../supervise/stop.ts';
 import { delay } from '../system/delay.ts';
@@ -28,7 +29,7 @@ export async function stopVm(vm: VmName, context: LaunchContext, options: StopVm
     return false;
   }
   const waiter = waiterOf(pid);
-  if (options.from === 'kill') writeQuick(files.ending, `kill ${record?.runId ?? ''}\n`);
+  if (options.from === 'kill') noteKill(files.ending, record?.runId ?? '', context);
   await stopQemu(
     {
       vm,
@@ -48,6 +49,16 @@ export async function stopVm(vm: VmName, context: LaunchContext, options: StopVm
     await untilGone(waiter);
   }
   return true;
+}
+
+/** It says that the end was wanted. A disk that is full keeps no VM alive. */
+function noteKill(file: string, runId: string, { warn }: LaunchContext): void {
+  try {
+    writeQuick(file, `kill ${runId}\n`);
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+    warn(`that it was killed is not noted: ${error.message}`);
+  }
 }
 
 /** Its own release finds nothing to do any more; nothing of the VM is at work when `stop` returns, though. */

@@ -2,6 +2,7 @@
 import { closeSync, constants, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import type { OpenFileStep } from '../plan/step.ts';
+import { failureOf } from '../system/failure.ts';
 import type { Resource } from './resource.ts';
 
 export const openFile: Resource<OpenFileStep> = {
@@ -41,6 +42,8 @@ function write(file: string, content: string): void {
   const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
     writeSync(fd, content);
+  } catch (error) {
+    throw failureOf(file, error, 'cannot write it');
   } finally {
     closeSync(fd);
   }
