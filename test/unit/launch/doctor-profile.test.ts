@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { QrunError } from '../../../src/errors.ts';
 import { bridgesOfProfile, checkOfNic, checkOfRun, concerns } from '../../../src/launch/doctor-profile.ts';
+import type { CheckedNic } from '../../../src/launch/doctor-ports.ts';
 import type { Nic } from '../../../src/profile/profile.ts';
 
 const nics = (...some: readonly object[]): { nics: Nic[] } => ({ nics: some as Nic[] });
@@ -17,6 +18,26 @@ test('of one profile what concerns its kinds of NICs is told, and what concerns 
     'qemu',
   ]);
   expect(['tun', 'iommu', 'user-namespaces'].every((id) => concerns(id, undefined))).toBe(true);
+});
+
+test('a NIC on a port of root’s needs what a tap or macvtap needs, and no switch of the user’s', () => {
+  const ids = [
+    'ports',
+    'tun',
+    'vhost',
+    'forward-policy',
+    'bridge-netfilter',
+    'firewalld',
+    'setup',
+    'unmanaged',
+    'bridge',
+    'vde',
+  ];
+  const of = (...some: readonly CheckedNic[]): string[] => ids.filter((id) => concerns(id, { nics: some }));
+  expect(of({ kind: 'port-tap', bridge: 'br0' })).toEqual(ids.slice(0, 8));
+  expect(of({ kind: 'port-tap', bridge: 'br0' }, { kind: 'bridge', bridge: 'br0' })).toEqual(ids.slice(0, 9));
+  expect(of({ kind: 'port-macvtap' })).toEqual(['ports', 'vhost', 'setup', 'unmanaged']);
+  expect(bridgesOfProfile({ nics: [{ kind: 'port-tap', bridge: 'br0' }, { kind: 'port-macvtap' }] })).toEqual(['br0']);
 });
 
 test('the bridges of a profile, each once', () => {
