@@ -95,11 +95,10 @@ export const ping = (address: string, patienceS = 30): string =>
   `ping -c 1 -W ${patienceS} ${address} >/dev/null && echo ${address} answers`;
 export const get = (url: string): string => `timeout 50 wget -q -O - http://${url}`;
 
-/** A guest's global IPv6 address, once it is sure that nobody else has it (RFC 4862): before that it is not used. */
-export async function ownAddress6(shell: GuestShell): Promise<string> {
-  const command =
-    "ip -6 -o addr show dev eth0 scope global | grep -v tentative | sed -n 's#.*inet6 \\([^/]*\\)/.*#\\1#p'";
+/** A guest's IPv6 address, once it is sure that nobody else has it (RFC 4862): before that it is not used. */
+export async function ownAddress6(shell: GuestShell, scope: 'global' | 'link' = 'global'): Promise<string> {
+  const command = `ip -6 -o addr show dev eth0 scope ${scope} | grep -v tentative | sed -n 's#.*inet6 \\([^/]*\\)/.*#\\1#p'`;
   let address = '';
-  await eventually(async () => (address = await shell.run(command)) !== '', 30_000);
+  await eventually(async () => (address = await shell.run(command)) !== '', 60_000);
   return address;
 }

@@ -15,7 +15,7 @@ test.for(['hub', 'vde'])(
     for (const name of ['a', 'b']) home.profile(name, guestProfile(files, name, '["network:six"]'));
     await start(home, 'a', 'b');
     const [a, b] = (await openAll(home, ['a', 'b'])) as [GuestShell, GuestShell];
-    const [ofA, ofB] = await Promise.all([a, b].map(ownAddress6));
+    const [ofA, ofB] = await Promise.all([a, b].map((shell) => ownAddress6(shell)));
     for (const address of [ofA, ofB]) expect(address).toMatch(/^fd00:70::[0-9a-f:]+$/);
     expect(await a.run('ip -6 route | grep ^default')).toMatch(/^default via fe80::/);
     expect(await a.run(ping('fd00:70::1'))).toBe('fd00:70::1 answers');

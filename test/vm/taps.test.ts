@@ -4,6 +4,7 @@ import { createHome, needsGuest, ownerFor, waitUntil, type GuestFiles, type Home
 import { detach, leftOf } from '../cli/a-vm.ts';
 import { createLinkHost, type LinkHost } from '../netns/a-link-host.ts';
 import { createPortHost } from '../netns/a-port-host.ts';
+import { ownAddress6 } from './a-lan.ts';
 import { GuestShell } from './guest-shell.ts';
 
 const profileOf = (
@@ -79,7 +80,7 @@ test('macvtap in mode bridge: guests reach one another and the host, which has a
   expect(await pings(web2, '10.78.0.1')).toBe(true);
   expect(hostPings(host, '10.78.0.11')).toBe(true);
   // IPv6: the neighbours ask by groups that the host itself is not in
-  const linkLocal = await web1.run("ip -6 addr show dev eth0 | sed -n 's,.*inet6 \\(fe80[^/]*\\)/.*,\\1,p'");
+  const [linkLocal] = await Promise.all([web1, web2].map((shell) => ownAddress6(shell, 'link')));
   expect(linkLocal).toMatch(/^fe80::/);
   expect(await pings(web2, `${linkLocal}%eth0`, '-6')).toBe(true);
   web1.close();

@@ -98,7 +98,7 @@ test.for(bothQemus)(
 
     // the same over IPv6
     // all three: whoever asks before its own address counts asks from ::1, and waits for ever
-    const [, six = ''] = await Promise.all([web1, web2, vm3].map(ownAddress6));
+    const [, six = ''] = await Promise.all([web1, web2, vm3].map((shell) => ownAddress6(shell)));
     expect(six).toMatch(/^fd66::[0-9a-f:]+$/);
     expect(await web1.run(get(`[${six}]/`))).toMatch(/^qrun-guest web2\n/);
     expect(await vm3.run(ping(six))).toBe(`${six} answers`);
