@@ -1,7 +1,8 @@
 import { nicsOfVm } from '../launch/nics-of.ts';
+import type { NicDocument } from '../launch/vms.ts';
 import { renderForwards } from '../report/vm.ts';
 import type { VmArguments } from './arguments.ts';
-import type { Run } from './command.ts';
+import type { CommandContext, Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 
 export const run: Run<VmArguments> = async ({ vm }, context) => {
@@ -25,5 +26,17 @@ export const run: Run<VmArguments> = async ({ vm }, context) => {
     ],
     `${vm} has no network interfaces`,
   );
+  for (const nic of nics) tellFilter(nic, report);
   return 0;
 };
+
+const allOfThem = 'mode: passthru, alone on its card, takes all frames; see docs/macvtap.md';
+
+function tellFilter({ id, mac, guestMac, promiscuous }: NicDocument, report: CommandContext['report']): void {
+  if (guestMac !== undefined)
+    report.warn(
+      `${id}: the guest uses the MAC ${guestMac}, but its macvtap takes frames for ${mac} alone: write mac: ${guestMac} in the profile (${allOfThem})`,
+    );
+  else if (promiscuous === true)
+    report.note(`${id}: the guest asks for all frames, and its macvtap brings those for ${mac} alone (${allOfThem})`);
+}

@@ -1,8 +1,9 @@
 /** What the host has on a network card, for its way to the macvtaps there. No program is started for it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { lastingWayNameOf } from '../host-way-name.ts';
 import { parseSubnet, renderAddress } from '../subnet.ts';
+import { listed, readText } from './sysfs.ts';
 
 export interface HostAccessFact {
   /** The host's own there, IPv4 and IPv6, without those of the link alone: `10.0.5.1/24`. */
@@ -11,6 +12,8 @@ export interface HostAccessFact {
   readonly networks: readonly string[];
   /** Its reverse path filter is strict. */
   readonly strict: boolean;
+  /** It is a macvlan itself: what stands on it stands beside it, on the card below. */
+  readonly macvlan?: true;
   /** What setup made for good. */
   readonly lasting?: { readonly name: string; readonly addresses: readonly string[] };
 }
@@ -21,6 +24,7 @@ export function readHostAccess(parent: string): HostAccessFact {
     addresses: addressesOf(parent),
     networks: onLinkOf(parent, readText('/proc/net/ipv6_route')),
     strict: Math.max(rpFilter('all'), rpFilter(parent)) === 1,
+    ...(isMacvlan(parent) && { macvlan: true }),
     ...(standsOn(lasting, parent) && { lasting: { name: lasting, addresses: addressesOf(lasting) } }),
   };
 }
@@ -33,6 +37,17 @@ export const addressesOf = (link: string): string[] =>
 
 /** Only root makes interfaces: what has that name and stands on that card is what setup, the host's start or a run made. */
 export const standsOn = (name: string, parent: string): boolean => existsSync(`/sys/class/net/${name}/lower_${parent}`);
+
+/** The kernel gives all that stand on one card a type by name, but these: VLANs, bonds, macvtaps and the others say theirs. */
+function isMacvlan(name: string): boolean {
+  const directory = `/sys/class/net/${name}`;
+  const lower = listed(directory).filter((entry) => entry.startsWith('lower_'));
+  return (
+    lower.length === 1 &&
+    readText(`${directory}/iflink`) !== readText(`${directory}/ifindex`) &&
+    !/^DEVTYPE=/m.test(readText(`${directory}/uevent`))
+  );
+}
 
 const [isUp, byGateway] = [1, 2];
 
@@ -52,11 +67,3 @@ export function onLinkOf(link: string, table: string): string[] {
 
 const rpFilter = (name: string): number =>
   Number.parseInt(readText(`/proc/sys/net/ipv4/conf/${name}/rp_filter`), 10) || 0;
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}

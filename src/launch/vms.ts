@@ -131,6 +131,10 @@ export interface NicDocument extends Omit<PlannedNic, 'forwards' | 'hostInterfac
   readonly ips: readonly string[];
   /** What carried it is gone for good: only a new start of the VM brings it back. */
   readonly link?: 'lost';
+  /** Of a NIC on a macvtap: the MAC that the guest uses instead of it. */
+  readonly guestMac?: string;
+  /** Of a NIC on a macvtap: the guest asks for all frames. */
+  readonly promiscuous?: true;
 }
 
 /** A NIC as `ps --json` and `nics --json` give it. */

@@ -1,6 +1,7 @@
 /**
  * A managed network as the rest of the house knows it: checked, defaults filled in, units in the names. One definition is one YAML file.
  */
+import type { HostAccess } from '../host-access.ts';
 import type { IfName, Mac, VmName } from '../names.ts';
 import type { GuestForward } from './guest-forward.ts';
 
@@ -39,7 +40,7 @@ export interface Network {
   readonly ports?: number;
   readonly owner?: string;
   readonly group?: string;
-  readonly hostAccess: boolean;
+  readonly hostAccess: HostAccess;
   readonly isolatedPorts: boolean;
   readonly antiSpoof: boolean;
   readonly links: readonly NetworkLink[];

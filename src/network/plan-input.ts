@@ -1,6 +1,7 @@
 /** What the plan of a network is made from, besides its definition: everything that was read, chosen or reserved before. */
 import type { NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import type { HostAccessFact } from '../host/host-access.ts';
 import type { HostLink } from '../host/host-link.ts';
 import type { Mac } from '../names.ts';
 import type { LinkFact } from '../host/facts.ts';
@@ -33,6 +34,8 @@ export interface PortFacts {
   readonly group?: number;
   /** The bridge, or the card that macvtaps stand on; undefined: there is none of that name. */
   readonly link?: HostLink;
+  /** Of a card that the host is to have a way on. */
+  readonly way?: HostAccessFact;
   readonly rights: boolean;
   /** There is a host-wide registry of MACs. */
   readonly registry: boolean;

@@ -2,7 +2,7 @@
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkRecord } from './record.ts';
 import { readHostLink } from '../host/host-link.ts';
-import type { LinkStep, ServiceStep } from '../plan/step.ts';
+import type { HostAccessStep, LinkStep, ServiceStep } from '../plan/step.ts';
 import { faultyPorts } from './port-health.ts';
 import { findMissing, readService } from '../resources/service.ts';
 
@@ -16,8 +16,10 @@ export interface NetworkHealth {
 export const servicesOf = (plan: NetworkPlan): ServiceStep[] => plan.steps.filter((step) => step.kind === 'service');
 
 /** Interfaces of its own that are not there. */
-export const missingLinks = (plan: NetworkPlan): LinkStep[] =>
-  plan.steps.filter((step) => step.kind === 'link').filter(({ name }) => readHostLink(name) === undefined);
+export const missingLinks = (plan: NetworkPlan): (LinkStep | HostAccessStep)[] =>
+  plan.steps
+    .filter((step) => step.kind === 'link' || step.kind === 'host-access')
+    .filter(({ name }) => readHostLink(name) === undefined);
 
 export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>): NetworkHealth {
   const processes: Record<string, readonly number[]> = {};

@@ -1,6 +1,7 @@
 /** What ports for ordinary users are made from: read by root before they are planned. */
 import { existsSync, readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
+import { readHostAccess } from '../host/host-access.ts';
 import { readHostLink } from '../host/host-link.ts';
 import { readRights } from '../host/link-door.ts';
 import { readTakenForPorts } from '../host/taken-macs.ts';
@@ -36,6 +37,7 @@ export async function readPortFacts(
     macs: await macsOf(definition, ports ?? 0, { system, places }),
     ...(ports !== undefined && whoOf(definition, system)),
     ...(link !== undefined && { link }),
+    ...(link !== undefined && forward === 'macvtap' && { way: readHostAccess(link.name) }),
     rights: rights === 'own',
     registry: hasHostRegistry(places),
     udev: existsSync('/run/udev/control'),

@@ -104,8 +104,9 @@ function wayOf({ nic, door, at }: MacvtapContext, parent: HostLink, link: string
 function notesOf({ id, parent, hostAccess, mode }: MacvtapNic, { ways }: LinkDoor): string[] {
   const apart = `${id}: this host and the guest cannot reach one another through ${parent}`;
   if (mode !== 'bridge') return [apart];
-  // what setup made leads to all of them
-  if (hostAccess !== false || ways[parent]?.lasting !== undefined) return [];
+  const way = ways[parent];
+  // what setup made leads to all of them, and a macvlan of the host's own is a way itself
+  if (hostAccess !== false || way?.lasting !== undefined || way?.macvlan === true) return [];
   return [`${apart} (hostAccess: true makes a way)`];
 }
 

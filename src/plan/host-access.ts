@@ -125,10 +125,14 @@ export interface WayPlan {
   readonly sudo?: 'ask' | 'noninteractive';
 }
 
-/** No steps where setup has made one for good. @throws QrunError `host-failed`, `in-use` */
+/** No steps where there is a way already. @throws QrunError `host-failed`, `in-use` */
 export function planHostAccess(input: WayPlan): { readonly steps: HostAccessStep[]; readonly notes: string[] } {
   const { at, id, parent, wanted, fact, ipv6, links, sudo } = input;
   const own = typeof wanted === 'object' ? addressIn(wanted.address) : undefined;
+  if (fact.macvlan === true) {
+    const note = `${parent.name} is a macvlan of the host's own, beside which the guest stands: in its mode bridge they reach one another`;
+    return { steps: [], notes: [note] };
+  }
   if (fact.lasting !== undefined) return { steps: [], notes: [lastingNote(input, own, fact.lasting)] };
   const way = hostWayOf(at, parent.name, { wanted, fact });
   const name = hostWayNameOf(parent.name);

@@ -42,6 +42,8 @@ export interface CardFact {
   readonly link?: LinkLook;
   readonly wifi: boolean;
   readonly loopback: boolean;
+  /** It stands on another card, beside what would stand on it. */
+  readonly macvlan: boolean;
   /** Of IPv6, reached there without a gateway. */
   readonly networks: readonly string[];
   readonly strict: boolean;

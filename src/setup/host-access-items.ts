@@ -85,12 +85,17 @@ export function faultOfCard({ hostAccess: name, address }: SetupOptions, facts: 
   );
 }
 
-function faultOfLink(name: string, { link, wifi, loopback }: Card): QrunError | undefined {
+function faultOfLink(name: string, { link, wifi, loopback, macvlan }: Card): QrunError | undefined {
   if (wifi)
     return new QrunError(
       'missing-feature',
       `${name} is Wi-Fi: an access point takes frames from the card's own MAC alone, and never a guest's`,
       { hint: 'kind: user or passt, or a cable' },
+    );
+  if (macvlan)
+    return new QrunError(
+      'host-failed',
+      `${name} is a macvlan itself: in its mode bridge the host reaches guests as it is`,
     );
   if (loopback) return new QrunError('host-failed', `${name} is the loopback, and no macvtap can stand on it`);
   if (link?.master !== undefined)

@@ -98,7 +98,7 @@ function readUplink(name: string, host: SetupHost): UplinkFact {
 function readCard(name: string, host: SetupHost): CardFact {
   const link = lookAtLink(name, host);
   const existing = lookAtLink(lastingWayNameOf(name), host);
-  const { networks, strict } = readHostAccess(name);
+  const { networks, strict, macvlan } = readHostAccess(name);
   const sysfs = readHostLink(name);
   const networkFile = networkFileOf(textOf(`/run/systemd/netif/links/${sysfs?.index ?? 0}`));
   return {
@@ -106,6 +106,7 @@ function readCard(name: string, host: SetupHost): CardFact {
     ...(existing !== undefined && { existing }),
     wifi: sysfs?.kind === 'wifi',
     loopback: sysfs?.kind === 'loopback',
+    macvlan: macvlan === true,
     networks,
     strict,
     ...(networkFile !== undefined && { networkFile }),

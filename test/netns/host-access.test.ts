@@ -189,3 +189,32 @@ test('ports of a network of root’s: net up makes the way too, mends it, and ne
   expect(await root.qrun(['net', 'down', 'lan0'])).toMatchObject({ status: 0 });
   expect(stateOf(host)).toEqual(before);
 });
+
+test('on a card that is a macvlan, or that goes down while a VM runs', async (context) => {
+  needsQemu(context);
+  const host = await createWayHost(context);
+  for (const line of [
+    'ip link add link v0 name mv0 type macvlan mode bridge',
+    'ip address add 10.79.0.1/24 dev mv0',
+    'ip link set mv0 up',
+  ])
+    host.must(line);
+  const before = stateOf(host);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [{ kind: macvtap, parent: mv0, hostAccess: true }]\n`);
+  home.profile('web2', nic('true'));
+  expect((await home.qrun(['show', 'web1'])).stdout).toContain('mv0 is a macvlan of the host');
+  await detach(home, 'web1');
+  // the kernel puts it beside the macvlan
+  expect(host.made().map((name) => host.row(name)?.link)).toEqual(['v0']);
+  expect(deviceTo(host, '10.79.0.77')).toBe('mv0');
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(stateOf(host)).toEqual(before);
+  host.must('ip link delete dev mv0');
+  await detach(home, 'web2');
+  // the kernel lets no bridge have what others stand on
+  expect(host.namespace.run(['ip', 'link', 'set', 'dev', 'v0', 'master', 'br0']).status).not.toBe(0);
+  host.must('ip link set dev v0 down');
+  expect((await home.qrun(['kill', 'web2'])).status).toBe(0);
+  expect(host.made()).toEqual([]);
+});

@@ -3,6 +3,7 @@ import { QrunError } from '../../errors.ts';
 import type { HostLink } from '../../host/host-link.ts';
 import { linkAliasOf, linkIndexOf, linkNameOf, type LinkOwner } from '../../link-name.ts';
 import type { IfName, Mac } from '../../names.ts';
+import { planHostAccess } from '../../plan/host-access.ts';
 import { macvtapCommands, tapCommands } from '../../plan/link-commands.ts';
 import type { Step } from '../../plan/step.ts';
 import type { WrittenMap } from '../../profile/definition.ts';
@@ -31,7 +32,6 @@ const unhonoured: readonly { readonly path: readonly string[]; readonly why: str
   { path: ['isolatedPorts'], why: 'the bridge is not one of qrun' },
   { path: ['antiSpoof'], why: 'it has no rules for what a guest may send' },
   { path: ['links'], why: 'the bridge is not one of qrun' },
-  { path: ['hostAccess'], why: 'a NIC of kind macvtap has it' },
   { path: ['hostDns'], why: 'it knows no names of guests' },
   { path: ['autostart'], why: 'nothing takes it up when the host starts: sudo qrun net up' },
   { path: ['mtu'], why: 'ports have the MTU of what they stand on' },
@@ -104,6 +104,7 @@ export function planPorts(network: Network, input: NetworkPlanInput): NetworkPla
     ports,
     definition: network,
   };
+  const way = wayOf(network, { base, facts, links: ports.map(({ device }) => device) });
   const { record, ports: directory, macs } = hostNetworkFiles(facts.host, name);
   return {
     v: 1,
@@ -116,13 +117,14 @@ export function planPorts(network: Network, input: NetworkPlanInput): NetworkPla
     forwards: [],
     steps: [
       ...ports.flatMap((port) => portSteps(port, { host, facts })),
+      ...way.steps,
       {
         ...{ kind: 'host-network', id: 'registry', needsRoot: true, path: record, directory, macs, network: host },
         ...(facts.registry && { claims: { host: facts.host, state: facts.state } }),
       },
     ],
     notes: base.up
-      ? []
+      ? way.notes.map((note) => `network ${name}: ${note}`)
       : [`network ${name}: ${base.name} is down: nothing passes until: sudo ip link set ${base.name} up`],
   };
 }
@@ -166,7 +168,7 @@ export function portSteps(port: HostPort, { host, facts }: { host: HostNetwork; 
   const commands =
     index === undefined
       ? tapCommands({ ...common, ...user, queues: 1, mtu: host.mtu, bridge: host.on })
-      : macvtapCommands({ ...common, index, parent: host.on, mode: 'bridge' });
+      : macvtapCommands({ ...common, index, parent: host.on, mode: 'bridge', reached: network.hostAccess !== false });
   const parent = index === undefined ? {} : { parent: host.on };
   const link: Step = { kind: 'link', id: `port:${number}`, needsRoot: true, name, alias, commands, mac, ...parent };
   if (index === undefined || node === undefined) return [link];
@@ -185,6 +187,21 @@ export function portSteps(port: HostPort, { host, facts }: { host: HostNetwork; 
       ...(group !== undefined && { group }),
     },
   ];
+}
+
+interface WayInput {
+  readonly base: HostLink;
+  readonly facts: PortFacts;
+  readonly links: readonly string[];
+}
+
+/** After all ports, so that it is given back before them. */
+function wayOf({ name, hostAccess: wanted }: Network, input: WayInput): ReturnType<typeof planHostAccess> {
+  const { base, facts, links } = input;
+  const { way: fact, ipv6 } = facts;
+  if (wanted === false || fact === undefined) return { steps: [], notes: [] };
+  const at = `network ${name}: hostAccess`;
+  return planHostAccess({ at, id: 'host-access', parent: base, wanted, fact, ipv6, links });
 }
 
 function baseOf(network: Network, { link, rights }: PortFacts): HostLink {

@@ -146,7 +146,9 @@ autostart: true
       ['forward: macvtap\nbridge: { uplink: eth1, name: br0 }\nports: 4\nowner: alice', 'cannot honour bridge.name'],
       [`${onBridge}owner: alice\naddresses: [10.0.0.1/24]`, 'cannot honour addresses'],
       [`${onBridge}owner: alice\nmtu: 9000`, 'cannot honour mtu'],
-      [`${onCard}owner: alice\nhostAccess: true`, 'cannot honour hostAccess'],
+      [`${onBridge}owner: alice\nhostAccess: true`, 'hostAccess belongs to forward: macvtap'],
+      [`${onCard}owner: alice\nhostAccess: { address: 10.0.5.0/24 }`, 'the network itself'],
+      [`${onCard}owner: alice\nhostAccess: { adress: 10.0.5.9/24 }`, 'did you mean "address"?'],
       ['ports: 4', 'ports'],
       ['owner: alice', 'owner'],
     ])('%j is refused', ([text, part]) => {

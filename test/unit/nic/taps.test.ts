@@ -175,10 +175,7 @@ describe('a macvtap', () => {
     expect(way.add).toEqual([
       expect.stringMatching(/^link add link eth0 name qr-way\w+ address 02:\S+ type macvlan mode bridge$/),
     ]);
-    expect(way.settings).toEqual([
-      `net/ipv6/conf/${way.name}/accept_ra=0`,
-      `net/ipv6/conf/${way.name}/disable_ipv6=0`,
-    ]);
+    expect(way.settings).toEqual([`net/ipv6/conf/${way.name}/accept_ra=0`, `net/ipv6/conf/${way.name}/disable_ipv6=0`]);
     expect(way.commands).toEqual([
       `address replace 10.0.5.1/32 dev ${way.name} noprefixroute`,
       `address replace fd00:5::1/128 dev ${way.name} nodad noprefixroute`,
@@ -214,6 +211,14 @@ describe('a macvtap', () => {
     expect(() => wayOf({ hostAccess: true }, way({ addresses: ['10.0.5.1/24'], strict: true }))).toThrow(
       refused('rp_filter 1'),
     );
+  });
+
+  test('on a macvlan of the host’s own there is a way without one', () => {
+    const door = { ways: { eth0: { addresses: [], networks: [], strict: false, macvlan: true } } } as const;
+    const { steps, notes } = planOf(aMacvtap({ hostAccess: true }), withDoor(door));
+    expect(steps.map(({ kind }) => kind)).toEqual(['link', 'tap-node']);
+    expect(notes).toContainEqual(expect.stringContaining('they reach one another'));
+    expect(planOf(aMacvtap(), withDoor(door)).notes).not.toContainEqual(expect.stringContaining('cannot reach'));
   });
 
   test('what setup made is taken as it is, without root, and leads to every guest', () => {

@@ -12,6 +12,7 @@ const someCard: CardFact = {
   link: { ...someLink, addresses: [address('10.0.5.1/24'), address('fd00:5::1/64'), address('fe80::1/64')] },
   wifi: false,
   loopback: false,
+  macvlan: false,
   networks: ['fd00:5::/64'],
   strict: false,
 };
@@ -82,6 +83,7 @@ describe('a card that', () => {
   test.each<[string, Partial<CardFact>, string]>([
     ['is Wi-Fi', { wifi: true }, 'is Wi-Fi: an access point takes frames'],
     ['is the loopback', { loopback: true }, 'the loopback'],
+    ['is a macvlan', { macvlan: true }, 'is a macvlan itself'],
     ['is a port', { link: { ...someLink, master: 'br0' } }, 'a port of br0'],
     ['is down', { link: { ...someLink, up: false } }, 'eth1 is down'],
     ['has no address', { link: someLink }, 'the host has no address on eth1'],
