@@ -91,10 +91,10 @@ test('a link in its place is not followed', () => {
   expect(readFileSync(other, 'utf8')).toBe('mine');
 });
 
-test('without a draw of the test’s own, twenty letters and digits; a thousand are a thousand names and devices', () => {
+test('without a draw of the test’s own, twenty letters and digits; two hundred are two hundred names and devices', () => {
   const names = new Set<string>();
   const indexes = new Set<number>();
-  for (let drawn = 0; drawn < 1000; drawn += 1) {
+  for (let drawn = 0; drawn < 200; drawn += 1) {
     rmSync(file, { force: true });
     const seed = reserveLinkNames({ system: boot('b1'), file, nics: [aTap] }) ?? '';
     expect(seed).toMatch(/^[0-9a-z]{20}$/);
@@ -105,8 +105,8 @@ test('without a draw of the test’s own, twenty letters and digits; a thousand 
     expect(index >= 0x1000_0000 && index < 0x2000_0000).toBe(true);
     indexes.add(index);
   }
-  expect(names.size).toBe(1000);
-  expect(indexes.size).toBeGreaterThan(990);
+  expect(names.size).toBe(200);
+  expect(indexes.size).toBeGreaterThan(198);
 });
 
 test('an alias says whose it is; what is near it is none', () => {
