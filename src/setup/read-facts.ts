@@ -145,12 +145,12 @@ export function ifupdownRuns(interfaces: string): boolean {
   return makes && /^\s*source(-directory)?\s+\/etc\/network\/interfaces\.d\b/m.test(interfaces);
 }
 
-/** Works where systemd does not run too: it looks at files then. */
+/** Where systemd does not run it looks at files alone: in a chroot `is-active` is ignored, and ends with 0 for whatever it is asked. */
 function isEnabled(unit: string, { system }: SetupHost): boolean {
   if (system.which('systemctl') === undefined) return false;
   const ask = (verb: string): boolean =>
     system.runNow('systemctl', [verb, '--quiet', unit], { timeoutMs: 10_000 }).status === 0;
-  return ask('is-enabled') || ask('is-active');
+  return ask('is-enabled') || (isThere('/run/systemd/system') && ask('is-active'));
 }
 
 function stateOfModule(name: string, { system }: SetupHost): ModuleState {

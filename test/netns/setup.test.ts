@@ -32,6 +32,13 @@ test('a fresh host is prepared, a second time changes nothing, and --undo leaves
   expect((await host.mustSetup('--undo')).stderr).toBe('setup has made nothing here\n');
 });
 
+test('a bridge that a network manager made at the next start of the host, without its alias, is so already', async (context) => {
+  const host = await createSetupHost(context);
+  await host.mustSetup(...bridge);
+  host.sh('ip link set dev br0 alias ""');
+  expect((await host.mustSetup(...bridge)).stderr).toBe('all of it is so already\n');
+});
+
 test('--dry-run tells every command and file, needs no root, and changes nothing', async (context) => {
   const host = await createSetupHost(context);
   const fresh = host.look();

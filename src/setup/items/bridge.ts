@@ -1,34 +1,62 @@
 /** A bridge that setup makes. It has a MAC of its own from the start: the kernel's would follow the first port, and with it DHCP leases. */
 import type { BridgeItem, SetupAction } from '../item.ts';
-import type { SetupKind } from '../kind.ts';
-import { lookAtLink, portsOf } from './look.ts';
+import type { Recorded, SetupHost, SetupKind } from '../kind.ts';
+import { lookAtLink, portsOf, type LinkLook } from './look.ts';
 
 export const bridgeAlias = 'qrun setup';
 
 export const bridge: SetupKind<BridgeItem> = {
-  isDone: ({ name }, host) => {
-    const link = lookAtLink(name, host);
-    return link?.kind === 'bridge' && link.alias === bridgeAlias && link.up;
+  isDone: (item, host) => {
+    const link = lookAtLink(item.name, host);
+    return link !== undefined && faultOfOurs(item, link, 'done') === undefined && link.up;
   },
+  // it may have been made, and no more
+  resumes: true,
   before: () => ({}),
   actions: (item, _, host) =>
     bridgeCommands(item)
       .slice(lookAtLink(item.name, host) === undefined ? 0 : 1)
       .map(({ argv, mayFail }): SetupAction => ({ do: 'run', argv, ...(mayFail === true && { mayFail }) })),
-  whyKept: ({ name }, _, host) => {
+  whyKept: (item, _, host, { state }) => {
+    const { name } = item;
     const link = lookAtLink(name, host);
     if (link === undefined) return undefined;
-    if (link.kind !== 'bridge') return { why: `${name} is another interface by now`, forget: true };
-    const ports = portsOf(name, host);
-    return ports.length === 0
-      ? undefined
-      : { why: `${name} has ports: ${ports.join(', ')} (end what uses them first)` };
+    const fault = faultOfOurs(item, link, state);
+    if (fault !== undefined) return { why: fault, forget: true };
+    return whyInUse(name, link, host);
   },
   undo: ({ name }, _, host) =>
     lookAtLink(name, host) === undefined
       ? []
       : [{ do: 'run', argv: ['ip', 'link', 'delete', 'dev', name, 'type', 'bridge'] }],
 };
+
+function whyInUse(name: string, { addresses }: LinkLook, host: SetupHost): { readonly why: string } | undefined {
+  const ports = portsOf(name, host);
+  if (ports.length > 0) return { why: `${name} has ports: ${ports.join(', ')} (end what uses them first)` };
+  // those that setup gave it are gone by now; a router's or a DHCP server's come and go by themselves
+  const others = addresses.filter(({ link, dynamic }) => !link && !dynamic).map(({ cidr }) => cidr);
+  return others.length === 0
+    ? undefined
+    : { why: `${name} has addresses that are not setup's: ${others.join(', ')} (take them away first)` };
+}
+
+/**
+ * Why it is not the bridge that setup made, whatever its name is. Without an alias it is the one that a network manager made at a start of the host, or
+ * that a killed setup began, or one with a MAC that only setup gives.
+ */
+export function faultOfOurs(
+  { name, mac, acceptRa, managed }: BridgeItem,
+  { kind, mac: found, alias }: LinkLook,
+  state: Recorded['state'],
+): string | undefined {
+  if (kind !== 'bridge') return `${name} is another interface by now`;
+  if (found !== mac) return `${name} is another bridge by now: its MAC is ${found ?? 'none'}, and setup's was ${mac}`;
+  // with an uplink the MAC is a card's, which any bridge over it would have
+  const needless = managed === true || state === 'begun' || !acceptRa;
+  if (alias === bridgeAlias || (alias === undefined && needless)) return undefined;
+  return `${name} is somebody else's by now: its alias is ${JSON.stringify(alias ?? '')}, and setup's was "${bridgeAlias}"`;
+}
 
 export interface BridgeCommand {
   readonly argv: readonly string[];
