@@ -21,9 +21,10 @@ const config = defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
+      // limits for what hangs: a test of seconds may take minutes on a machine that does ten other things
       tier('cli', 1, { maxWorkers: 2, testTimeout: 2 * minuteMs }),
-      tier('netns', 2, { maxWorkers: 2, testTimeout: 2 * minuteMs }),
-      tier('vm', 3, { maxWorkers: 2, testTimeout: 4 * minuteMs }),
+      tier('netns', 2, { maxWorkers: 2, testTimeout: 5 * minuteMs }),
+      tier('vm', 3, { maxWorkers: 2, testTimeout: 6 * minuteMs }),
     ],
   },
 });

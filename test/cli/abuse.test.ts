@@ -273,7 +273,7 @@ describe('locks and directories', () => {
 
   test(
     'ABUSE 42: a link in the place of each file of the state is not followed',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async (context) => {
       needsQemu(context);
       const victimText = 'not a word of it changes\n';
@@ -358,7 +358,7 @@ describe('locks and directories', () => {
 
   test(
     'ABUSE 46: a qrun that is stopped in the middle of a start keeps what it has, and goes on when it may',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async (context) => {
       needsQemu(context);
       const home = createHome();

@@ -112,19 +112,19 @@ async function everyFailpoint(
 }
 
 describe('ABUSE 64: killed at each step', () => {
-  test('of a start', { timeout: 180_000 }, async (context) => {
+  test('of a start', { timeout: 300_000 }, async (context) => {
     needsQemu(context);
     await everyFailpoint(start, 'kill', 20);
   });
 
-  test('of a release', { timeout: 180_000 }, async (context) => {
+  test('of a release', { timeout: 300_000 }, async (context) => {
     needsQemu(context);
     await everyFailpoint(startAndRelease, 'kill', 20);
   });
 });
 
 describe('ABUSE 51: an error at each step', () => {
-  test('of a start is given back at once, without gc', { timeout: 180_000 }, async (context) => {
+  test('of a start is given back at once, without gc', { timeout: 300_000 }, async (context) => {
     needsQemu(context);
     await sideBySide(await failpointsOf(start), async (name) => {
       const home = createHome();
@@ -140,7 +140,7 @@ describe('ABUSE 51: an error at each step', () => {
     });
   });
 
-  test('of a release is told with 5, and gc finishes it', { timeout: 180_000 }, async (context) => {
+  test('of a release is told with 5, and gc finishes it', { timeout: 300_000 }, async (context) => {
     needsQemu(context);
     await everyFailpoint(startAndRelease, 'throw', 20);
   });

@@ -24,7 +24,7 @@ async function states(home: Home): Promise<Record<string, string>> {
 }
 
 describe('the networks of a lab', () => {
-  test('are up with no VM on them, and end with it', { timeout: 120_000 }, async (context) => {
+  test('are up with no VM on them, and end with it', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [lab]');
     const up = await home.qrun(['up', 'lab.yaml', '--json']);
@@ -38,7 +38,7 @@ describe('the networks of a lab', () => {
     expect((await home.qrun(['down', 'lab.yaml'])).stderr).toBe('network lab was not up\n');
   });
 
-  test('that no list names come up and end with the VMs', { timeout: 120_000 }, async (context) => {
+  test('that no list names come up and end with the VMs', async (context) => {
     needsQemu(context);
     const home = createLab('vms: [web1, web2]');
     expect((await home.qrun(['up', 'lab.yaml'])).status).toBe(0);
@@ -47,7 +47,7 @@ describe('the networks of a lab', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('may be files beside the lab, and its VMs find them', { timeout: 120_000 }, async (context) => {
+  test('may be files beside the lab, and its VMs find them', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [./dmz.yaml]\nvms: [{ name: one, profile: ./one.yaml }]');
     home.write('dmz.yaml', hub.replace('10.44', '10.45'));
@@ -58,7 +58,7 @@ describe('the networks of a lab', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('stay for a VM that is not of the lab, and end with it', { timeout: 120_000 }, async (context) => {
+  test('stay for a VM that is not of the lab, and end with it', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [lab]\nvms: [web1]');
     expect((await home.qrun(['up', 'lab.yaml'])).status).toBe(0);
@@ -73,7 +73,7 @@ describe('the networks of a lab', () => {
 });
 
 describe('an up that fails', () => {
-  test('takes its networks down again', { timeout: 120_000 }, async (context) => {
+  test('takes its networks down again', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [lab]\nvms: { web1: , bad: { after: web1 } }');
     const { status, stderr } = await home.qrun(['up', 'lab.yaml']);
@@ -82,7 +82,7 @@ describe('an up that fails', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('leaves one that was up before as it was', { timeout: 120_000 }, async (context) => {
+  test('leaves one that was up before as it was', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [lab]\nvms: { web1: , bad: { after: web1 } }');
     await detach(home, 'guest');
@@ -96,7 +96,7 @@ describe('an up that fails', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('because of a second network takes the first down', { timeout: 120_000 }, async (context) => {
+  test('because of a second network takes the first down', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [lab, ./same.yaml]\nvms: [web1]');
     // a port that is taken is found when it is to be taken
@@ -121,7 +121,7 @@ describe('an up that fails', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test('killed with SIGKILL after its network is up: down ends all', { timeout: 120_000 }, async (context) => {
+  test('killed with SIGKILL after its network is up: down ends all', async (context) => {
     needsQemu(context);
     const home = createLab('networks: [lab]\nvms: [web1]');
     for (const failpoint of ['network:lab:kill', 'spawned:kill']) {

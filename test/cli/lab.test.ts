@@ -335,7 +335,7 @@ describe('all or nothing', () => {
     },
   );
 
-  test('an error at any step is given back at once', { timeout: 240_000 }, async (context) => {
+  test('an error at any step is given back at once', { timeout: 300_000 }, async (context) => {
     needsQemu(context);
     for (const failpoint of ['spawn', 'spawned', 'running']) {
       const home = createLab(diamond);

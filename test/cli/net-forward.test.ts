@@ -74,30 +74,26 @@ async function freePort(): Promise<number> {
 }
 
 describe('net forward', () => {
-  test(
-    'ABUSE 31: adds, lists and takes away; on 127.0.0.1 unless an address is said',
-    { timeout: 90_000 },
-    async (context) => {
-      needsQemu(context);
-      const home = await aLab();
-      const [one, two] = [await freePort(), await freePort()];
-      expect(await forwardsOf(home)).toEqual([]);
-      const added = await home.qrun(['net', 'forward', 'lab', `${one}:web1:80`, `127.0.0.2:${two}:10.44.0.99:53/udp`]);
-      expect(added).toMatchObject({ status: 0, stdout: '' });
-      expect(added.stderr).toBe(`127.0.0.1:${one} → web1:80 (10.44.0.50)\n127.0.0.2:${two} → 10.44.0.99:53/udp\n`);
-      const both = [`127.0.0.1:${one}:web1=10.44.0.50:80/tcp`, `127.0.0.2:${two}:10.44.0.99=10.44.0.99:53/udp`];
-      expect((await forwardsOf(home)).map(shortOf)).toEqual(both);
-      expect(await boundByGateway(home)).toEqual([`tcp 127.0.0.1:${one}`, `udp 127.0.0.2:${two}`]);
-      expect((await home.qrun(['net', 'forward', 'lab'])).stdout).toContain(`127.0.0.1:${one}`);
-      // once more is as good as once
-      expect((await forwardsOf(home, `${one}:web1:80`)).map(shortOf)).toEqual(both);
-      expect((await forwardsOf(home, String(one), '--remove')).map(shortOf)).toEqual(both.slice(1));
-      expect(await boundByGateway(home)).toEqual([`udp 127.0.0.2:${two}`]);
-      expect(await forwardsOf(home, `127.0.0.2:${two}:10.44.0.99:53/udp`, '--remove')).toEqual([]);
-      expect(await boundByGateway(home)).toEqual([]);
-      await endLab(home);
-    },
-  );
+  test('ABUSE 31: adds, lists and takes away; on 127.0.0.1 unless an address is said', async (context) => {
+    needsQemu(context);
+    const home = await aLab();
+    const [one, two] = [await freePort(), await freePort()];
+    expect(await forwardsOf(home)).toEqual([]);
+    const added = await home.qrun(['net', 'forward', 'lab', `${one}:web1:80`, `127.0.0.2:${two}:10.44.0.99:53/udp`]);
+    expect(added).toMatchObject({ status: 0, stdout: '' });
+    expect(added.stderr).toBe(`127.0.0.1:${one} → web1:80 (10.44.0.50)\n127.0.0.2:${two} → 10.44.0.99:53/udp\n`);
+    const both = [`127.0.0.1:${one}:web1=10.44.0.50:80/tcp`, `127.0.0.2:${two}:10.44.0.99=10.44.0.99:53/udp`];
+    expect((await forwardsOf(home)).map(shortOf)).toEqual(both);
+    expect(await boundByGateway(home)).toEqual([`tcp 127.0.0.1:${one}`, `udp 127.0.0.2:${two}`]);
+    expect((await home.qrun(['net', 'forward', 'lab'])).stdout).toContain(`127.0.0.1:${one}`);
+    // once more is as good as once
+    expect((await forwardsOf(home, `${one}:web1:80`)).map(shortOf)).toEqual(both);
+    expect((await forwardsOf(home, String(one), '--remove')).map(shortOf)).toEqual(both.slice(1));
+    expect(await boundByGateway(home)).toEqual([`udp 127.0.0.2:${two}`]);
+    expect(await forwardsOf(home, `127.0.0.2:${two}:10.44.0.99:53/udp`, '--remove')).toEqual([]);
+    expect(await boundByGateway(home)).toEqual([]);
+    await endLab(home);
+  });
 
   test('auto is a free port, and 0.0.0.0 is everywhere', async (context) => {
     needsQemu(context);
@@ -113,7 +109,7 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test('survives the gateway, and ends with the network', { timeout: 90_000 }, async (context) => {
+  test('survives the gateway, and ends with the network', async (context) => {
     needsQemu(context);
     const home = await aLab(`${hub}forwards: ["auto:web1:80"]\n`);
     const [defined] = await forwardsOf(home);
@@ -181,7 +177,7 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test('wrong rules change nothing', { timeout: 90_000 }, async (context) => {
+  test('wrong rules change nothing', async (context) => {
     needsQemu(context);
     const home = await aLab();
     const wrong: readonly (readonly [readonly string[], number, string])[] = [
@@ -232,47 +228,43 @@ describe('net forward', () => {
     await endLab(home);
   });
 
-  test(
-    'ABUSE 51: no space for the record of a forward: the gateway’s command does not get it either',
-    { timeout: 90_000 },
-    async (context) => {
-      needsRoot(context);
-      needsQemu(context);
-      const namespace = await createNamespace();
-      const home = createHome({ namespace });
-      const { uid } = ownerFor('user');
-      const many = Array.from({ length: 8 }, (_, index) => `"auto:web1:${index + 1}"`).join(', ');
-      const mount = ['mount', '-t', 'tmpfs', '-o', `size=1m,mode=700,uid=${uid}`, 'tmpfs', home.state];
-      expect(namespace.run(mount).status).toBe(0);
-      // the record takes more pages than the command
-      home.network('lab', `${hub}description: ${'x'.repeat(250)}\nforwards: [${many}]\n`);
-      home.profile('web1', onLab);
-      expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
-      expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:80'])).status).toBe(0);
-      const written = (): string[] =>
-        ['switch.json', 'gateway.sh', 'network.json'].map(
-          (name) => namespace.run(['cat', path.join(home.state, 'networks/lab', name)]).stdout,
-        );
-      const before = written();
-      const leave = (bytes: number): void => {
-        const filler = path.join(home.state, 'filler');
-        namespace.run(['sh', '-c', `cat /dev/zero >${filler}; truncate -s -${bytes} ${filler}`]);
-      };
-      for (const pages of [1, 2, 3]) {
-        leave(pages * 4096);
-        const full = await home.qrun(['net', 'forward', 'lab', 'auto:web1:81']);
-        namespace.run(['rm', path.join(home.state, 'filler')]);
-        if (pages > 1 && full.status === 0) break;
-        expect(full).toMatchObject({ status: 3, stderr: expect.stringContaining('no space left') });
-        expect(written()).toEqual(before);
-      }
-      expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:82'])).status).toBe(0);
-      expect(written().filter((text, index) => text === before[index])).toEqual([before[0]]);
-      await endLab(home);
-    },
-  );
+  test('ABUSE 51: no space for the record of a forward: the gateway’s command does not get it either', async (context) => {
+    needsRoot(context);
+    needsQemu(context);
+    const namespace = await createNamespace();
+    const home = createHome({ namespace });
+    const { uid } = ownerFor('user');
+    const many = Array.from({ length: 8 }, (_, index) => `"auto:web1:${index + 1}"`).join(', ');
+    const mount = ['mount', '-t', 'tmpfs', '-o', `size=1m,mode=700,uid=${uid}`, 'tmpfs', home.state];
+    expect(namespace.run(mount).status).toBe(0);
+    // the record takes more pages than the command
+    home.network('lab', `${hub}description: ${'x'.repeat(250)}\nforwards: [${many}]\n`);
+    home.profile('web1', onLab);
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:80'])).status).toBe(0);
+    const written = (): string[] =>
+      ['switch.json', 'gateway.sh', 'network.json'].map(
+        (name) => namespace.run(['cat', path.join(home.state, 'networks/lab', name)]).stdout,
+      );
+    const before = written();
+    const leave = (bytes: number): void => {
+      const filler = path.join(home.state, 'filler');
+      namespace.run(['sh', '-c', `cat /dev/zero >${filler}; truncate -s -${bytes} ${filler}`]);
+    };
+    for (const pages of [1, 2, 3]) {
+      leave(pages * 4096);
+      const full = await home.qrun(['net', 'forward', 'lab', 'auto:web1:81']);
+      namespace.run(['rm', path.join(home.state, 'filler')]);
+      if (pages > 1 && full.status === 0) break;
+      expect(full).toMatchObject({ status: 3, stderr: expect.stringContaining('no space left') });
+      expect(written()).toEqual(before);
+    }
+    expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:82'])).status).toBe(0);
+    expect(written().filter((text, index) => text === before[index])).toEqual([before[0]]);
+    await endLab(home);
+  });
 
-  test('several at once, each of which counts', { timeout: 90_000 }, async (context) => {
+  test('several at once, each of which counts', async (context) => {
     needsQemu(context);
     const home = await aLab();
     const ports = ['21', '22', '23', '24'];

@@ -213,7 +213,7 @@ test('net show is the plan, and does nothing', async (context) => {
 });
 
 describe('up and down', () => {
-  test('up pins, a VM counts, down refuses while one is on it', { timeout: 90_000 }, async (context) => {
+  test('up pins, a VM counts, down refuses while one is on it', async (context) => {
     needsQemu(context);
     const home = createHome();
     home.network('lab', hub);
@@ -237,26 +237,22 @@ describe('up and down', () => {
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
-  test(
-    'without a pin it is up as long as a VM is, and net up pins what is up',
-    { timeout: 90_000 },
-    async (context) => {
-      needsQemu(context);
-      const home = createHome();
-      home.network('lab', hub);
-      home.profile('web1', onLab);
-      await detach(home, 'web1');
-      expect(await statesOf(home)).toEqual({ lab: 'up' });
-      expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
-      expect(await statesOf(home)).toEqual({ lab: 'pinned' });
-      await home.qrun(['kill', 'web1']);
-      expect(await statesOf(home)).toEqual({ lab: 'pinned' });
-      expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
-      expect(await noNetworkLeft(home)).toBe(true);
-    },
-  );
+  test('without a pin it is up as long as a VM is, and net up pins what is up', async (context) => {
+    needsQemu(context);
+    const home = createHome();
+    home.network('lab', hub);
+    home.profile('web1', onLab);
+    await detach(home, 'web1');
+    expect(await statesOf(home)).toEqual({ lab: 'up' });
+    expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
+    expect(await statesOf(home)).toEqual({ lab: 'pinned' });
+    await home.qrun(['kill', 'web1']);
+    expect(await statesOf(home)).toEqual({ lab: 'pinned' });
+    expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
 
-  test('a file runs without being defined, and changes of it count later', { timeout: 90_000 }, async (context) => {
+  test('a file runs without being defined, and changes of it count later', async (context) => {
     needsQemu(context);
     const home = createHome();
     const file = home.write('lab.yaml', hub);
@@ -308,7 +304,7 @@ describe('up and down', () => {
 });
 
 describe('net info', () => {
-  test('of one that is defined, up, broken, and mended', { timeout: 90_000 }, async (context) => {
+  test('of one that is defined, up, broken, and mended', async (context) => {
     needsQemu(context);
     const home = createHome();
     home.network('lab', `${hub}description: for tests\ndns: { domain: lab.test }\n`);

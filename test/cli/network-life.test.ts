@@ -70,7 +70,7 @@ describe('a network', () => {
     await home.qrun(['kill', 'web1']);
   });
 
-  test('many at once take it up once', { timeout: 120_000 }, async (context) => {
+  test('many at once take it up once', async (context) => {
     needsQemu(context);
     const home = aHome();
     for (let number = 1; number <= 8; number += 1) home.profile(`vm${number}`, onLab);

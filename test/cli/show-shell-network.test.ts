@@ -194,26 +194,22 @@ describe('kill -9', () => {
     expect(await lastingOfNetworks(home)).toEqual([]);
   });
 
-  test.each(['script', 'run', 'gc'] as const)(
-    'of everything but a keeper: the next %s tidies it',
-    { timeout: 90_000 },
-    async (next) => {
-      const home = aHome();
-      const file = await writeScript(home, 'web1');
-      const { script, pid } = await startScript(home, 'web1', file);
-      script.kill('SIGKILL');
-      await script.end;
-      for (const { pid: one, watcher } of networkProcesses(home)) if (watcher) process.kill(one, 'SIGKILL');
-      process.kill(pid, 'SIGKILL');
-      await waitUntil(() => !isAlive(pid), 30_000);
-      expect(networkProcesses(home).length).toBeGreaterThan(0);
-      if (next === 'script') await quit(await startScript(home, 'web1', file));
-      if (next === 'run') {
-        await detach(home, 'web1');
-        await home.qrun(['kill', 'web1']);
-      }
-      if (next === 'gc') expect((await home.qrun(['gc'])).status).toBe(0);
-      expect(await noNetworkLeft(home)).toBe(true);
-    },
-  );
+  test.each(['script', 'run', 'gc'] as const)('of everything but a keeper: the next %s tidies it', async (next) => {
+    const home = aHome();
+    const file = await writeScript(home, 'web1');
+    const { script, pid } = await startScript(home, 'web1', file);
+    script.kill('SIGKILL');
+    await script.end;
+    for (const { pid: one, watcher } of networkProcesses(home)) if (watcher) process.kill(one, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
+    await waitUntil(() => !isAlive(pid), 30_000);
+    expect(networkProcesses(home).length).toBeGreaterThan(0);
+    if (next === 'script') await quit(await startScript(home, 'web1', file));
+    if (next === 'run') {
+      await detach(home, 'web1');
+      await home.qrun(['kill', 'web1']);
+    }
+    if (next === 'gc') expect((await home.qrun(['gc'])).status).toBe(0);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
 });

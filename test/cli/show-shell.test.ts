@@ -189,7 +189,7 @@ describe('the trap', () => {
 
   test(
     'a script that was killed leaves a VM that stop and gc end, and the hook after it runs',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async (context) => {
       needsQemu(context);
       for (const end of ['stop', 'gc', 'run', 'script'] as const) {

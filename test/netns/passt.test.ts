@@ -248,31 +248,27 @@ describe('ABUSE 64: qrun at each step of it', () => {
     'released:passt:net0',
   ];
 
-  test.for(['kill', 'throw'] as const)(
-    '%s: gc or the next start leaves nothing',
-    { timeout: 180_000 },
-    async (how, context) => {
-      needsPasst(context);
-      needsQemu(context);
-      const host = await createRoutedHost();
-      await sideBySide(points, async (point) => {
-        const home = createHome({ namespace: host });
-        home.profile('web1', withForwards('auto:22'));
-        const env = { QRUN_FAILPOINT: `${point}:${how}` };
-        if (point.startsWith('release')) await endWith(home, env);
-        else await home.qrun(['web1', '-d'], { env });
-        for (const { pid } of JSON.parse((await home.qrun(['ps', '--json'])).stdout) as { pid: number }[])
-          expect(pid > 0 && (await home.qrun(['kill', 'web1'])).status).toBe(0);
-        expect((await home.qrun(['gc'])).status).toBe(0);
-        expect({ point, passt: passtOf(home), left: leftOf(home, 'web1') }).toEqual({ point, passt: [], left: [] });
-        await detach(home, 'web1');
-        expect(passtOf(home)).toHaveLength(1);
-        expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
-        expect(await nothingLeft(home, 'web1')).toBe(true);
-        await home.dispose();
-      });
-    },
-  );
+  test.for(['kill', 'throw'] as const)('%s: gc or the next start leaves nothing', async (how, context) => {
+    needsPasst(context);
+    needsQemu(context);
+    const host = await createRoutedHost();
+    await sideBySide(points, async (point) => {
+      const home = createHome({ namespace: host });
+      home.profile('web1', withForwards('auto:22'));
+      const env = { QRUN_FAILPOINT: `${point}:${how}` };
+      if (point.startsWith('release')) await endWith(home, env);
+      else await home.qrun(['web1', '-d'], { env });
+      for (const { pid } of JSON.parse((await home.qrun(['ps', '--json'])).stdout) as { pid: number }[])
+        expect(pid > 0 && (await home.qrun(['kill', 'web1'])).status).toBe(0);
+      expect((await home.qrun(['gc'])).status).toBe(0);
+      expect({ point, passt: passtOf(home), left: leftOf(home, 'web1') }).toEqual({ point, passt: [], left: [] });
+      await detach(home, 'web1');
+      expect(passtOf(home)).toHaveLength(1);
+      expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+      expect(await nothingLeft(home, 'web1')).toBe(true);
+      await home.dispose();
+    });
+  });
 
   /** Its release is run by gc, with the failpoint. */
   async function endWith(home: Home, env: Record<string, string>): Promise<void> {

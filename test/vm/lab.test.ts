@@ -26,7 +26,7 @@ const keeps = (home: Home, vm: string): string =>
 
 const logOf = async (home: Home, vm: string): Promise<string> => (await home.qrun(['logs', vm, '--console'])).stdout;
 
-test('a guest starts when another has said its word, and answers on a port', { timeout: 240_000 }, async (context) => {
+test('a guest starts when another has said its word, and answers on a port', async (context) => {
   needsQemu(context);
   const home = createHome();
   const files = needsGuest(context);
@@ -52,45 +52,38 @@ test('a guest starts when another has said its word, and answers on a port', { t
   for (const name of ['web1', 'db']) expect((await home.qrun(['logs', name])).stderr).toMatch(/powered off/);
 });
 
-test(
-  'a lab on a network of its own: a job asks its neighbour, ends, and the lab is up',
-  { timeout: 240_000 },
-  async (context) => {
-    needsQemu(context);
-    const home = createHome();
-    const files = needsGuest(context);
-    home.write(
-      'dmz.yaml',
-      `forward: isolated
+test('a lab on a network of its own: a job asks its neighbour, ends, and the lab is up', async (context) => {
+  needsQemu(context);
+  const home = createHome();
+  const files = needsGuest(context);
+  home.write(
+    'dmz.yaml',
+    `forward: isolated
 scope: user
 transport: hub
 addresses: [10.46.0.1/24]
 dhcp: { hosts: [{ vm: db, ip: 10.46.0.10 }] }
 forwards: ["127.0.0.1:auto:db:80"]
 `,
-    );
-    const nics = '["network:dmz"]';
-    const ask = Buffer.from('wget -q -O - http://10.46.0.10/; wget -q -O - http://10.46.0.10/cgi-bin/peer').toString(
-      'base64',
-    );
-    home.profile('db', guest(files, { nics, append: 'qrun.name=db qrun.wait=20' }));
-    home.profile(
-      'probe',
-      guest(files, { nics, append: `qrun.name=probe qrun.wait=20 qrun.cmd=${ask} qrun.exec=poweroff` }),
-    );
-    home.write(
-      'lab.yaml',
-      'networks: [./dmz.yaml]\nvms:\n  db: { wait: port:80 }\n  probe: { after: db, wait: end }\n',
-    );
-    const up = await home.qrun(['up', 'lab.yaml', '--timeout', '150'], { timeoutMs: 200_000 });
-    expect({ status: up.status, stderr: up.stderr }).toMatchObject({ status: 0 });
-    expect(up.stderr).toMatch(/probe ended\n$/);
-    const said = await logOf(home, 'probe');
-    expect(said).toMatch(/qrun-guest db\r?\neth0 [0-9a-f:]+ 10\.46\.0\.10\/24/);
-    expect(said).toMatch(/10\.46\.0\.\d+\]?\s+qrun-guest: cmd end rc=0/);
-    expect((await ps(home)).map(({ vm }) => vm)).toEqual(['db']);
-    expect((await rowOf(home, 'db')).state).toBe('running');
-    expect((await home.qrun(['down', 'lab.yaml', '--timeout', '60'])).status).toBe(0);
-    expect(await noNetworkLeft(home)).toBe(true);
-  },
-);
+  );
+  const nics = '["network:dmz"]';
+  const ask = Buffer.from('wget -q -O - http://10.46.0.10/; wget -q -O - http://10.46.0.10/cgi-bin/peer').toString(
+    'base64',
+  );
+  home.profile('db', guest(files, { nics, append: 'qrun.name=db qrun.wait=20' }));
+  home.profile(
+    'probe',
+    guest(files, { nics, append: `qrun.name=probe qrun.wait=20 qrun.cmd=${ask} qrun.exec=poweroff` }),
+  );
+  home.write('lab.yaml', 'networks: [./dmz.yaml]\nvms:\n  db: { wait: port:80 }\n  probe: { after: db, wait: end }\n');
+  const up = await home.qrun(['up', 'lab.yaml', '--timeout', '150'], { timeoutMs: 200_000 });
+  expect({ status: up.status, stderr: up.stderr }).toMatchObject({ status: 0 });
+  expect(up.stderr).toMatch(/probe ended\n$/);
+  const said = await logOf(home, 'probe');
+  expect(said).toMatch(/qrun-guest db\r?\neth0 [0-9a-f:]+ 10\.46\.0\.10\/24/);
+  expect(said).toMatch(/10\.46\.0\.\d+\]?\s+qrun-guest: cmd end rc=0/);
+  expect((await ps(home)).map(({ vm }) => vm)).toEqual(['db']);
+  expect((await rowOf(home, 'db')).state).toBe('running');
+  expect((await home.qrun(['down', 'lab.yaml', '--timeout', '60'])).status).toBe(0);
+  expect(await noNetworkLeft(home)).toBe(true);
+});
