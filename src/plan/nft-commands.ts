@@ -53,7 +53,8 @@ export const addPrefixSet = (
 const longestComment = 127;
 
 export function addOwner(table: NftTable, owner: string): NftCommand[] {
-  if (!/^[ -~]+$/.test(owner) || owner.length > longestComment)
+  // what `nft list ruleset` prints of it can be read back by nft, which knows no escape
+  if (!/^[A-Za-z0-9_.:/ -]+$/.test(owner) || owner.length > longestComment)
     throw new QrunError('bug', `${JSON.stringify(owner)} is no comment for nft`);
   const marker = { ...inTable(table), chain: ownerChain, comment: owner, expr: [{ return: null }] };
   return [addChain(table, ownerChain), add('rule', marker)];

@@ -18,7 +18,7 @@ import type { System } from '../../src/system/system.ts';
 import { createNamespace, Running, type Namespace } from '../harness/harness.ts';
 
 const agent = path.resolve(import.meta.dirname, 'rules-agent.mjs');
-const beats = { pass: 20_000, stop: 500 } as const;
+const beats = { pass: 20_000, stop: 400 } as const;
 
 export interface Ask {
   readonly how: 'tcp' | 'udp' | 'icmp';
@@ -85,6 +85,9 @@ const wires = [
   { end: 'far', port: 'up1', four: '198.51.100.2/24', six: '2001:db8:1::2/64', via: ['198.51.100.1', '2001:db8:1::1'] },
 ] as const;
 
+/** Of its own interface. */
+export const macOf = (name: PartyName): string => `52:54:00:00:00:0${partyNames.indexOf(name)}`;
+
 const ofHost = {
   'qr-lan0': ['10.66.0.1/24', 'fd66::1/64'],
   'qr-lan1': ['10.67.0.1/24', 'fd67::1/64'],
@@ -128,7 +131,6 @@ export class RulesHost {
   async release(): Promise<void> {
     const context = { system: this.system, runId: 'r', started: true, sameBoot: true };
     for (const { step, record } of this.#taken.splice(0).toReversed()) await nft.release(step, record, context);
-    this.parties.host.namespace.run(['conntrack', '-F']);
   }
 
   ruleset(): string {
@@ -160,7 +162,7 @@ function wire({ parties }: RulesHost): void {
     'link add qr-lan0 address 02:00:00:66:00:01 type bridge stp_state 0 forward_delay 0',
     'link add qr-lan1 address 02:00:00:67:00:01 type bridge stp_state 0 forward_delay 0',
     ...wires.flatMap(({ end, port, ...wire }) => [
-      `link add ${port} type veth peer name eth0 netns ${parties[end].namespace.pid}`,
+      `link add ${port} type veth peer name eth0 address ${macOf(end)} netns ${parties[end].namespace.pid}`,
       `link set ${port} ${'on' in wire ? `master ${wire.on} ` : ''}up`,
     ]),
     ...Object.entries(ofHost).flatMap(([name, [four, six]]) => [

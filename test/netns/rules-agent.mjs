@@ -1,5 +1,5 @@
 /**
- * Somebody on a network: answers on its port, by TCP and UDP, with its name and with whom it sees asking; and asks others when it is told to, a line of
+ * Somebody on a network: answers by TCP and UDP, with its name and with whom it sees asking; and asks others when it is told to, a line of
  * JSON each: `{ "id": 1, "asks": [{ "how": "tcp", "to": "10.0.0.1", "port": 7000, "giveUpMs": 500 }, …] }` → `answers 1 ["g1 sees 10.0.0.2", "no: silence", …]`.
  */
 import { spawn } from 'node:child_process';
@@ -7,24 +7,42 @@ import { createSocket } from 'node:dgram';
 import { connect, createServer, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
 
-const [name = '', port = '7000'] = process.argv.slice(2);
-const seen = (address) => `${name} sees ${address.replace('::ffff:', '')}`;
+const [name = ''] = process.argv.slice(2);
+const bare = (address) => address.replace('::ffff:', '');
+/** Everybody answers there: on the second with the port of whoever asks, on the third and fourth as if to clients of DHCP and DHCPv6. */
+const ports = [7000, 7001, 68, 546];
+const seen = (at, address, port) => `${name} sees ${bare(address)}${at === 7001 ? ` at ${port}` : ''}`;
 
-const tcp = createServer((socket) => {
+function answerTcp(at) {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.end(seen(at, socket.remoteAddress ?? '', socket.remotePort));
+  });
+  return new Promise((resolve) => server.listen(at, '::', resolve));
+}
+
+function answerUdp(at) {
+  const socket = createSocket({ type: 'udp6', ipv6Only: false });
+  socket.on('message', (_message, from) =>
+    socket.send(seen(at, from.address, from.port), from.port, from.address, () => {}),
+  );
   socket.on('error', () => {});
-  socket.end(seen(socket.remoteAddress ?? ''));
-});
-const udp = createSocket({ type: 'udp6', ipv6Only: false });
-udp.on('message', (_message, from) => udp.send(seen(from.address), from.port, from.address, () => {}));
-udp.on('error', () => {});
-tcp.listen(Number(port), '::', () => udp.bind(Number(port), '::', () => console.log('ready')));
+  return new Promise((resolve) => socket.bind(at, '::', resolve));
+}
+
+Promise.all(ports.flatMap((at) => [answerTcp(at), answerUdp(at)])).then(() => console.log('ready'));
 
 const retryMs = 100;
 
 const ways = {
   tcp: ({ to, port: at, from, giveUpMs }) =>
     new Promise((resolve) => {
-      const socket = connect({ host: to, port: at, timeout: giveUpMs, ...(from !== undefined && { localAddress: from }) });
+      const socket = connect({
+        host: to,
+        port: at,
+        timeout: giveUpMs,
+        ...(from !== undefined && { localAddress: from }),
+      });
       let text = '';
       socket.setEncoding('utf8');
       socket.on('data', (more) => (text += more));
@@ -55,15 +73,19 @@ const ways = {
 
   icmp: ({ to, from, giveUpMs }) =>
     new Promise((resolve) => {
-      const seconds = String(Math.max(1, Math.round(giveUpMs / 1000)));
+      // one is enough where it is to pass; where not, its answer is not waited for long
+      const seconds = giveUpMs / 1000;
+      const wait = seconds < 1 ? ['-W', String(seconds)] : ['-i', '0.2', '-w', String(Math.round(seconds))];
       const source = from === undefined ? [] : ['-I', from];
-      const ping = spawn('ping', ['-n', '-q', '-c', '1', '-i', '0.2', '-w', seconds, ...source, to], { stdio: 'ignore' });
+      const ping = spawn('ping', ['-n', '-q', '-c', '1', ...wait, ...source, to], { stdio: 'ignore' });
       ping.on('close', (status) => resolve(status === 0 ? 'pong' : 'no: silence'));
     }),
 };
 
-createInterface({ input: process.stdin }).on('line', async (line) => {
-  const { id, asks } = JSON.parse(line);
-  const answers = await Promise.all(asks.map((ask) => ways[ask.how](ask)));
-  console.log(`answers ${id} ${JSON.stringify(answers)}`);
-}).on('close', () => process.exit());
+createInterface({ input: process.stdin })
+  .on('line', async (line) => {
+    const { id, asks } = JSON.parse(line);
+    const answers = await Promise.all(asks.map((ask) => ways[ask.how](ask)));
+    console.log(`answers ${id} ${JSON.stringify(answers)}`);
+  })
+  .on('close', () => process.exit());

@@ -1,9 +1,10 @@
 /** What the rules of a network let pass and what not, with real packets: by mode, sender, receiver and protocol. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { existsSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { RulesetInput } from '../../src/network/bridged/ruleset.ts';
 import type { NetworkForward } from '../../src/network/network-plan.ts';
 import { isRoot, needsFile, needsRoot } from '../harness/harness.ts';
-import { createRulesHost, type Ask, type PartyName, type RulesHost } from './a-rules-host.ts';
+import { createRulesHost, macOf, type Ask, type PartyName, type RulesHost } from './a-rules-host.ts';
 
 let host: RulesHost;
 beforeAll(async () => {
@@ -147,7 +148,6 @@ const forwards = [
   ...forward('127.0.0.1', 8082, '10.66.0.11'),
   ...forward('::', 8083, 'fd66::11'),
   ...forward('2001:db8::1', 8084, 'fd66::12'),
-  ...forward('::1', 8085, 'fd66::11'),
 ];
 
 describe('forwards', () => {
@@ -166,21 +166,235 @@ describe('forwards', () => {
       ['out', '2001:db8::1', 8083, `g1 sees ${seen('2001:db8::2')}`],
       ['out', '2001:db8::1', 8084, `g2 sees ${seen('2001:db8::2')}`],
       ['far', '2001:db8:1::1', 8084, undefined],
-      ['out', '2001:db8::1', 8085, undefined],
       // the host itself
       ['host', '127.0.0.1', 8080, 'g1 sees 10.66.0.1'],
       ['host', '127.0.0.1', 8082, 'g1 sees 10.66.0.1'],
       ['host', '127.0.0.2', 8082, undefined],
       ['host', '192.0.2.1', 8081, 'g2 sees 10.66.0.1'],
-      ['host', '::1', 8083, 'g1 sees fd66::1'],
-      ['host', '::1', 8085, 'g1 sees fd66::1'],
+      ['host', '::1', 8083, undefined],
+      ['host', '2001:db8::1', 8083, 'g1 sees fd66::1'],
       ['host', '2001:db8::1', 8084, 'g2 sees fd66::1'],
       // guests, of their own network and of another
       ['g2', '192.0.2.1', 8080, 'g1 sees 10.66.0.1'],
-      ['g1', '10.66.0.1', 8080, 'g1 sees 10.66.0.1'],
       ['g1', '192.0.2.1', 8081, 'g2 sees 10.66.0.1'],
       ['g2', '2001:db8::1', 8083, 'g1 sees fd66::1'],
       ['o1', '10.67.0.1', 8080, `g1 sees ${seen('10.67.0.11')}`],
     ]);
+  });
+
+  // br_netfilter bridges what is translated to a guest of the same bridge, and a bridge sends nothing back by the port that it came from
+  test('a guest comes back to itself where br_netfilter does not look at what is bridged', async (context) => {
+    needsRoot(context);
+    if (existsSync('/proc/sys/net/bridge')) {
+      const off = 'sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0';
+      host.parties.host.must(off);
+      onTestFinished(() => void host.parties.host.must(off.replaceAll('=0', '=1')));
+    }
+    await host.take({ ...lan0, mode: 'nat', forwards });
+    await expectForwards([
+      ['g1', '10.66.0.1', 8080, 'g1 sees 10.66.0.1'],
+      ['g1', '2001:db8::1', 8083, 'g1 sees fd66::1'],
+      ['g2', '192.0.2.1', 8080, 'g1 sees 10.66.0.1'],
+      ['host', '127.0.0.1', 8082, 'g1 sees 10.66.0.1'],
+    ]);
+  });
+});
+
+/** One question by each of these ways. */
+async function expectAsked(
+  from: PartyName,
+  asks: readonly Ask[],
+  { passes, answer = expect.not.stringMatching(/^no: /) }: { passes: 'pass' | 'stop'; answer?: unknown },
+): Promise<void> {
+  const wanted = passes === 'stop' ? expect.stringMatching(/^no: /) : answer;
+  const found = await host.parties[from].ask(asks, passes);
+  expect({ from, asks, passes, found }).toEqual({ from, asks, passes, found: asks.map(() => wanted) });
+}
+
+const both = (to: string, more: Partial<Ask> = {}): Ask[] =>
+  (['tcp', 'udp'] as const).map((how) => ({ how, to, ...more }));
+
+describe('what a network may narrow', () => {
+  test('nat: by one interface alone, and by a range of ports', async (context) => {
+    needsRoot(context);
+    const nat = { dev: 'up0', ports: { from: 40_000, to: 40_009 } };
+    await host.take({ ...lan0, mode: 'nat', nat, forwards: forward('0.0.0.0', 8080, '10.66.0.11') });
+    await Promise.all([
+      expectAsked('g1', both('192.0.2.2', { port: 7001 }), {
+        passes: 'pass',
+        answer: expect.stringMatching(/^out sees 192\.0\.2\.1 at 4000[0-9]$/),
+      }),
+      expectAsked('g1', [{ how: 'icmp', to: '192.0.2.2' }], { passes: 'pass' }),
+      expectRows([
+        ['g1', 'far', 'stop'],
+        ['g1', 'o1', 'stop'],
+      ]),
+      // a forward is answered where it came from
+      expectForwards([['far', '198.51.100.1', 8080, 'g1 sees 198.51.100.2']]),
+    ]);
+  });
+
+  test('route: by one interface alone, both ways', async (context) => {
+    needsRoot(context);
+    await host.take({ ...lan0, mode: 'route', dev: 'up0' });
+    await expectRows([
+      ['g1', 'out', 'pass', ['10.66.0.11', 'fd66::11']],
+      ['out', 'g1', 'pass', ['192.0.2.2', '2001:db8::2']],
+      ['g1', 'far', 'stop'],
+      ['far', 'g1', 'stop'],
+      ['o1', 'g1', 'stop'],
+    ]);
+  });
+
+  test.for(['nat', 'route'] as const)('%s: with addresses of its own alone', async (mode, context) => {
+    needsRoot(context);
+    const { g1 } = host.parties;
+    const back = ['ip route replace 203.0.113.5/32 dev qr-lan0', 'ip route del 203.0.113.5/32 dev qr-lan0'] as const;
+    g1.must('ip address add 203.0.113.5/32 dev eth0');
+    host.parties.host.must(back[0]);
+    onTestFinished(() => {
+      g1.must('ip address del 203.0.113.5/32 dev eth0');
+      host.parties.host.must(back[1]);
+    });
+    const spoofed = both('192.0.2.2', { from: '203.0.113.5' });
+    // without rules it goes
+    await expectAsked('g1', spoofed, { passes: 'pass' });
+    await host.take({ ...lan0, mode });
+    await expectAsked('g1', spoofed, { passes: 'stop' });
+  });
+
+  test('nat: IPv6 without NAT of it: unique local addresses stay, global ones are routed, nothing unasked comes in', async (context) => {
+    needsRoot(context);
+    const { g1 } = host.parties;
+    const ofHost = host.parties.host;
+    await host.take({ ...lan0, mode: 'nat', subnets: [...lan0.subnets, '2001:db8:66::/64'] });
+    await Promise.all([
+      expectAsked('g1', both('2001:db8::2'), { passes: 'stop' }),
+      expectAsked('out', both('fd66::11'), { passes: 'stop' }),
+      // the other network's are unique local too
+      expectAsked('g1', both('fd67::11'), { passes: 'pass', answer: 'o1 sees fd66::11' }),
+    ]);
+    ofHost.must('ip address add 2001:db8:66::1/64 dev qr-lan0 nodad');
+    g1.must('ip address add 2001:db8:66::11/64 dev eth0 nodad');
+    onTestFinished(() => {
+      ofHost.must('ip address del 2001:db8:66::1/64 dev qr-lan0');
+      g1.must('ip address del 2001:db8:66::11/64 dev eth0');
+    });
+    await Promise.all([
+      expectAsked('g1', both('2001:db8::2'), { passes: 'pass', answer: 'out sees 2001:db8:66::11' }),
+      expectAsked('out', both('2001:db8:66::11'), { passes: 'stop' }),
+    ]);
+  });
+
+  test('isolated ports: not by way of the host either, but by a forward', async (context) => {
+    needsRoot(context);
+    const { g1 } = host.parties;
+    g1.must('ip route add 10.66.0.12/32 via 10.66.0.1');
+    onTestFinished(() => void g1.must('ip route del 10.66.0.12/32 via 10.66.0.1'));
+    const forwarded = forward('192.0.2.1', 8081, '10.66.0.12');
+    await host.take({ ...lan0, mode: 'nat', forwards: forwarded });
+    await expectAsked('g1', both('10.66.0.12'), { passes: 'pass' });
+    await host.release();
+    await host.take({ ...lan0, mode: 'nat', isolatedPorts: true, forwards: forwarded });
+    await expectAsked('g1', both('10.66.0.12'), { passes: 'stop' });
+    await expectForwards([['g1', '192.0.2.1', 8081, 'g2 sees 10.66.0.1']]);
+  });
+
+  test('isolated: the host answers nobody else in its name, nor to a broadcast of another link', async (context) => {
+    needsRoot(context);
+    const { g1 } = host.parties;
+    g1.must('ip address add 203.0.113.5/32 dev eth0');
+    host.parties.host.must('ip route replace 203.0.113.5/32 dev qr-lan0');
+    onTestFinished(() => {
+      g1.must('ip address del 203.0.113.5/32 dev eth0');
+      host.parties.host.must('ip route del 203.0.113.5/32 dev qr-lan0');
+    });
+    const asked: Ask[] = [...both('10.66.0.1', { from: '203.0.113.5' }), { how: 'udp', to: '192.0.2.255' }];
+    await expectAsked('g1', asked, { passes: 'pass' });
+    await host.take({ ...lan0, mode: 'isolated' });
+    await expectAsked('g1', asked, { passes: 'stop' });
+  });
+});
+
+test("what guests send to the host's 127.0.0.1 does not get there, though the bridge lets the host out by it", async (context) => {
+  needsRoot(context);
+  const { g1 } = host.parties;
+  g1.must('ip address del 127.0.0.1/8 dev lo');
+  g1.must('ip route add 127.0.0.0/8 via 10.66.0.1');
+  g1.must('sysctl -qw net.ipv4.conf.eth0.route_localnet=1');
+  onTestFinished(() => {
+    g1.must('ip route del 127.0.0.0/8 via 10.66.0.1');
+    g1.must('ip address add 127.0.0.1/8 dev lo');
+  });
+  await expectAsked('g1', both('127.0.0.1'), { passes: 'pass', answer: 'host sees 10.66.0.11' });
+  await host.take({ ...lan0, mode: 'open', forwards: forward('127.0.0.1', 8082, '10.66.0.12') });
+  await expectAsked('g1', [...both('127.0.0.1'), ...both('127.0.0.1', { port: 8082 })], { passes: 'stop' });
+});
+
+const ports: NonNullable<RulesetInput['ports']> = [
+  { device: 'qr-g1', mac: macOf('g1'), ips: ['10.66.0.11', 'fd66::11'] },
+  { device: 'qr-g2', mac: macOf('g2'), ips: ['10.66.0.12', 'fd66::12'] },
+];
+
+describe('ports of guests', () => {
+  test('ABUSE 41: no router advertisements and no answers of DHCP come from them', async (context) => {
+    needsRoot(context);
+    needsFile(context, '/usr/bin/socat');
+    const { g1, g2 } = host.parties;
+    g2.must('sysctl -qw net.ipv6.conf.eth0.accept_ra=2');
+    const advertise = (): void => {
+      const message = String.raw`\206\0\0\0\100\0\7\10\0\0\0\0\0\0\0\0`;
+      const target = 'IP6-SENDTO:[ff02::1%eth0]:58,setsockopt=41:18:255';
+      const { status, stderr } = g1.namespace.run(['sh', '-c', `printf '${message}' | socat -u - '${target}'`]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    };
+    const routers = (): string => g2.must('ip -6 route show default proto ra');
+    advertise();
+    await expect.poll(routers, { timeout: 10_000 }).toMatch(/via fe80:/);
+    g2.must('ip -6 route flush proto ra');
+    const answers = [
+      { how: 'udp', to: '10.66.0.12', port: 68 },
+      { how: 'udp', to: 'fd66::12', port: 546 },
+    ] as const;
+    await expectAsked('g1', answers, { passes: 'pass' });
+    await host.take({ ...lan0, mode: 'nat', ports: ports.map(({ device }) => ({ device })) });
+    advertise();
+    await expectAsked('g1', answers, { passes: 'stop' });
+    await expectAsked('host', answers, { passes: 'pass' });
+    expect(routers()).toBe('');
+  });
+
+  test('antiSpoof: from each comes what has its own MAC and its own addresses', async (context) => {
+    needsRoot(context);
+    const { g1 } = host.parties;
+    g1.must('ip address add 10.66.0.99/24 dev eth0');
+    // not what it would send from by itself
+    g1.must('ip address add fd66::99/64 dev eth0 nodad preferred_lft 0');
+    onTestFinished(() => {
+      g1.must('ip address del 10.66.0.99/24 dev eth0');
+      g1.must('ip address del fd66::99/64 dev eth0');
+    });
+    const spoofed = (to: readonly [string, string]): Ask[] => [
+      ...both(to[0], { from: '10.66.0.99' }),
+      ...both(to[1], { from: 'fd66::99' }),
+    ];
+    const toGuest = spoofed(['10.66.0.12', 'fd66::12']);
+    const toHost = spoofed(['10.66.0.1', 'fd66::1']);
+    const found = [...both('10.66.0.99'), ...both('fd66::99')];
+    await Promise.all([
+      expectAsked('g1', [...toGuest, ...toHost], { passes: 'pass' }),
+      expectAsked('g2', found, { passes: 'pass' }),
+    ]);
+    for (const party of ['g2', 'host'] as const) host.parties[party].must('ip neighbour flush all');
+    await host.take({ ...lan0, mode: 'nat', nat: { ipv6: true }, ports });
+    await Promise.all([
+      expectAsked('g1', [...toGuest, ...toHost], { passes: 'stop' }),
+      // neither ARP nor neighbour discovery tells of it
+      expectAsked('g2', found, { passes: 'stop' }),
+    ]);
+    await expectRows([...always.slice(0, 3), ['g1', 'out', 'pass', ['192.0.2.1', '2001:db8::1']]]);
+    g1.must('ip link set eth0 address 52:54:00:00:00:77');
+    onTestFinished(() => void g1.must(`ip link set eth0 address ${macOf('g1')}`));
+    await expectAsked('g1', [...both('10.66.0.12'), ...both('10.66.0.1')], { passes: 'stop' });
   });
 });

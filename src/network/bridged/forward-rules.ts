@@ -34,9 +34,7 @@ interface Translated {
   readonly forwards: readonly NetworkForward[];
 }
 
-export function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || canonicalAddress(address) === '::1';
-}
+export const isLoopback = (address: string): boolean => address.startsWith('127.');
 
 const isAny = (address: string): boolean => address === '0.0.0.0' || canonicalAddress(address) === '::';
 
@@ -44,7 +42,10 @@ const isAny = (address: string): boolean => address === '0.0.0.0' || canonicalAd
 export const needsRouteLocalnet = (forwards: readonly Pick<NetworkForward, 'hostAddress'>[]): boolean =>
   forwards.some(({ hostAddress }) => hostAddress === '0.0.0.0' || hostAddress.startsWith('127.'));
 
-/** Why no rule can do it; undefined: one can. */
+/**
+ * Why no rule can do it; undefined: one can. There is no route_localnet of IPv6: with a route for ::1 on the bridge it works until somebody loads
+ * br_netfilter, which translates the answer back before the kernel looks at where it came from.
+ */
 export function faultOfForwardRule(
   { hostAddress, guestAddress }: Pick<NetworkForward, 'hostAddress' | 'guestAddress'>,
   subnets: readonly string[],
@@ -52,6 +53,8 @@ export function faultOfForwardRule(
   const [host, guest] = [parseAddress(hostAddress), parseAddress(guestAddress)];
   if (host === undefined || guest === undefined)
     return `${host === undefined ? hostAddress : guestAddress} is no address`;
+  if (canonicalAddress(hostAddress) === '::1')
+    return 'the kernel lets nobody but the host itself have packets of ::1: 127.0.0.1 and an address of the guest of IPv4 do it';
   if (host.family !== guest.family)
     return `${hostAddress} is of IPv${host.family} and ${guestAddress} of IPv${guest.family}: rules translate no family into the other`;
   if (subnets.some((cidr) => parseSubnet(cidr)?.contains(guestAddress) === true)) return undefined;
@@ -98,9 +101,13 @@ function requirePossible(forward: NetworkForward, subnets: readonly string[]): v
 
 function forwardRule({ protocol, hostAddress, hostPort, guestAddress, guestPort }: NetworkForward): NftExpression[] {
   const family = guestAddress.includes(':') ? 6 : 4;
-  const at = isAny(hostAddress)
-    ? [is(meta('nfproto'), family === 4 ? 'ipv4' : 'ipv6'), is(typeOfDestination, 'local')]
-    : [is(field(family === 4 ? 'ip' : 'ip6', 'daddr'), hostAddress)];
+  const to = field(family === 4 ? 'ip' : 'ip6', 'daddr');
+  const at = !isAny(hostAddress)
+    ? [is(to, hostAddress)]
+    : family === 4
+      ? [is(meta('nfproto'), 'ipv4'), is(typeOfDestination, 'local')]
+      : // whoever tries `localhost` is refused at once, and goes on to 127.0.0.1
+        [isNot(to, '::1'), is(typeOfDestination, 'local')];
   return [...at, is(field(protocol, 'dport'), Number(hostPort)), dnat(family, guestAddress, guestPort)];
 }
 
