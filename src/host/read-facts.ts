@@ -90,10 +90,11 @@ async function readBridgeDoors(
 }
 
 async function readDoorOfLinks(
-  { system, places, profile, ports, linkSeed }: FactsOptions,
+  { system, places, profile, ports, networks = {}, linkSeed }: FactsOptions,
   runAs: RunAs | undefined,
 ): Promise<HostFacts['linkDoor']> {
-  const onPorts = ports !== undefined && Object.keys(ports).length > 0;
+  const onBridge = Object.values(networks).some(({ attach }) => attach.by === 'bridge');
+  const onPorts = onBridge || (ports !== undefined && Object.keys(ports).length > 0);
   if (!onPorts && !profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
   const { readLinkDoor } = await import('./link-door.ts');
   const seed = linkSeed === undefined ? {} : { seed: linkSeed };

@@ -32,6 +32,8 @@ export interface PlannedForwards {
 }
 
 type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'ports' | 'lastPorts'> & {
+  /** system: rules of the kernel's do it, which can do more than slirp. Default: user. */
+  readonly scope?: 'user' | 'system';
   readonly facts: Pick<NetworkFacts, 'links'>;
 };
 
@@ -42,7 +44,7 @@ export function planForwards(
 ): PlannedForwards {
   const planned = forwards.flatMap((forward, index) => {
     const at = `network ${name}: forwards[${index}]`;
-    const fault = faultOfForward(forward, mode);
+    const fault = input.scope === 'system' ? undefined : faultOfForward(forward, mode);
     if (fault !== undefined) throw new QrunError('usage', `network ${name}: ${renderForward(forward)}: ${fault}`);
     const guestAddress = isIpLiteral(forward.guest) ? forward.guest : input.addresses[forward.guest];
     if (guestAddress === undefined)
@@ -85,15 +87,15 @@ function resolved(forward: GuestForward, { address, guestAddress, port }: Resolv
   return { protocol, hostAddress: address, hostPort: port ?? hostPort, guest, guestAddress, guestPort };
 }
 
-/** Literal IPv4 addresses: what listens on the host's side is QEMU's slirp, which knows no others. */
-function hostAddresses(forward: GuestForward, at: string, { facts }: ForwardsInput): readonly string[] {
+/** Literal addresses; without root of IPv4 alone, for what listens on the host's side is QEMU's slirp then, which knows no others. */
+function hostAddresses(forward: GuestForward, at: string, { facts, scope }: ForwardsInput): readonly string[] {
   const { hostAddress } = forward;
   if (!hostAddress.startsWith('%')) return [hostAddress];
   const name = hostAddress.slice(1);
   const link = facts.links?.find((one) => one.name === name);
   if (link === undefined)
     throw new QrunError('host-failed', `${at}: there is no interface ${name}`, { hint: 'ip -br address' });
-  const addresses = link.addresses.filter((address) => isIpv4Literal(address));
+  const addresses = link.addresses.filter((address) => scope === 'system' || isIpv4Literal(address));
   if (addresses.length > 0) return addresses;
   throw new QrunError('host-failed', `${at}: ${renderForward(forward)}: the interface ${name} has no IPv4 address`, {
     hint: `ip address show dev ${name}`,

@@ -7,6 +7,8 @@ export interface HostPort {
   readonly number: number;
   readonly device: IfName;
   readonly mac: Mac;
+  /** The address that its guest gets, where the network has DHCP of its own. */
+  readonly ip?: string;
   /** Absolute: whoever has it locked has the port. */
   readonly lock: string;
   /** Of a macvtap: its interface index, and its device. */

@@ -26,6 +26,8 @@ export interface NetworkPlan {
     | { readonly by: 'socket-directory'; readonly directory: string }
     /** QEMU joins the VDE switch that listens in this directory. */
     | { readonly by: 'vde'; readonly directory: string }
+    /** Root's VM gets a tap on it. */
+    | { readonly by: 'bridge'; readonly bridge: IfName; readonly mtu: number; readonly isolated: boolean }
     /** It takes a port that root made: a tap or a macvtap. */
     | { readonly by: 'port'; readonly host: HostNetwork }
     /** Root made none: by qemu-bridge-helper, if it lets. */

@@ -7,6 +7,8 @@ import { parseDefinition, type LineOf, type Reading, type WrittenMap } from '../
 import type { FieldContext } from '../profile/fields.ts';
 import { faultsOfIssues, type Elsewhere } from '../profile/issues.ts';
 import type { PathFault } from '../profile/yaml-document.ts';
+import { bridgedFaults } from './bridged/faults.ts';
+import { isBridged } from './bridged/mode.ts';
 import { networkFaults } from './consistency.ts';
 import { defaultLeaseS } from './dhcp-schema.ts';
 import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
@@ -80,7 +82,7 @@ function carrierFaults(written: WrittenMap, uid: number): PathFault[] {
   }
   const transport = transportOf(input, uid);
   if (scope === 'system' && (transport === 'hub' || transport === 'vde')) return [misplaced(transport, input)];
-  if (scope === 'system') return portFaults(written, forward);
+  if (scope === 'system') return isBridged(forward) ? bridgedFaults(written) : portFaults(written, forward);
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 

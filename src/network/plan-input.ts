@@ -44,10 +44,19 @@ export interface PortFacts {
   readonly ipv6: boolean;
 }
 
+/** The tap of a VM that is on a network with a bridge of its own. */
+export interface GuestTap {
+  readonly device: string;
+  readonly mac: string;
+  readonly ip?: string;
+}
+
 export interface NetworkPlanInput {
   readonly files: NetworkFiles;
   readonly uid: number;
   readonly facts: NetworkFacts;
+  /** Those of root's VMs that are on it; ports are known besides. */
+  readonly guests?: readonly GuestTap[];
   /** Lasting addresses by holder (a VM's name): at least those of all VMs that forwards name (`guestsOf`). */
   readonly addresses: Readonly<Record<string, string>>;
   /** Marks the processes of this run. */

@@ -8,6 +8,8 @@ import type { NetworkPlan } from './network-plan.ts';
 import type { Network } from './network.ts';
 import type { NetworkPlanInput } from './plan-input.ts';
 import { scopeOf, transportOf } from './scope.ts';
+import { isBridged } from './bridged/mode.ts';
+import { planBridged } from './bridged/plan.ts';
 import { hasPorts, planPorts } from './transport/tap.ts';
 import { builtTransports, transportKindOf } from './transport/registry.ts';
 
@@ -46,6 +48,12 @@ export function planNetwork(network: Network, input: NetworkPlanInput): NetworkP
 /** Made by root. Others are told of it in the host-wide registry when it is up; where it is not, the bridge may be open to them by the helper. */
 function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
   const { name, file, forward, bridge } = network;
+  if (isBridged(forward)) {
+    if (input.uid === 0) return planBridged(network, input);
+    throw new QrunError('permission', `network ${name} is not up, and root takes it up`, {
+      hint: `sudo qrun net up ${name}`,
+    });
+  }
   if (!hasPorts(forward)) throw systemScope(network, input.uid);
   if (input.uid === 0) return planPorts(network, input);
   if (forward === 'bridge' && bridge?.name !== undefined) {

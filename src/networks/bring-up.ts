@@ -66,6 +66,7 @@ export async function joinNetwork(
       failpoint(`joining:${name}`);
       if (step.socket !== undefined) removeSocket(step.socket);
       writeMember(files, joining(step, { network, record, context }), context.system.uid);
+      await tellOfMember(files, record, { network, context });
       return share;
     } catch (error) {
       closeSync(share);
@@ -251,6 +252,18 @@ function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>
   const ports: Record<string, number> = {};
   for (const [id, record] of records) if (typeof record['port'] === 'number') ports[id] = record['port'];
   return ports;
+}
+
+/** Where dnsmasq answers DHCP, it must know of the VM before that asks. */
+async function tellOfMember(
+  files: NetworkFiles,
+  record: NetworkRecord,
+  { network, context }: Pick<MemberFrom, 'network' | 'context'>,
+): Promise<void> {
+  if (record.plan.attach.by !== 'bridge') return;
+  const addresses = openAddressBook({ files, pool: network.pool, uid: context.system.uid }).entries();
+  (await import('./fixed-hosts.ts')).tellFixedHosts(files, record, { addresses, context });
+  await (await import('./replace-rules.ts')).replaceRules(record, record.forwards, context);
 }
 
 interface MemberFrom {

@@ -10,7 +10,7 @@ import type { NetworkForward } from '../network/network-plan.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { PortStep } from '../plan/step.ts';
 import { vmFiles } from '../plan/vm-files.ts';
-import { isIpv4Literal } from '../profile/address.ts';
+import { isIpLiteral } from '../profile/address.ts';
 import { closestOf } from '../profile/closest.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { parseSubnet } from '../subnet.ts';
@@ -37,7 +37,7 @@ export async function resolveForwards(
   const addresses = Object.fromEntries(wanted.map(({ guest }) => [guest, addressOf(guest, { record, book, context })]));
   const named = { name: record.network, forward: record.plan.forward, forwards: wanted };
   const links = interfacesOf(named).length > 0 ? await readLinks(context.system) : [];
-  const input = { addresses, facts: { links } };
+  const input = { addresses, facts: { links }, scope: record.plan.scope };
   const { forwards, steps } = planForwards(named, input);
   refuseTwice(forwards);
   const isNew = (forward: NetworkForward): boolean => !record.forwards.some((one) => isSame(one, forward));
@@ -94,9 +94,12 @@ interface GuestOf {
 
 /** @throws QrunError `usage` for an address of another network, `unknown-name` for no VM */
 function addressOf(guest: string, { record, book, context }: GuestOf): string {
-  const { network, plan } = record;
-  if (isIpv4Literal(guest)) {
-    if (plan.subnet === undefined || parseSubnet(plan.subnet)?.contains(guest) === true) return guest;
+  const { network, plan, definition } = record;
+  if (isIpLiteral(guest)) {
+    const own = [plan.subnet, ...definition.addresses].flatMap((cidr) =>
+      cidr === undefined ? [] : (parseSubnet(cidr) ?? []),
+    );
+    if (plan.subnet === undefined || own.some((subnet) => subnet.contains(guest))) return guest;
     throw new QrunError('usage', `${guest} is not in network ${network} (${plan.subnet})`, {
       hint: `qrun net leases ${network}`,
     });

@@ -12,6 +12,7 @@ import type { NetworkForward } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { isIpv6Literal } from '../profile/address.ts';
+import { renderForward } from '../profile/forward.ts';
 import type { NetworkContext } from './context.ts';
 import { resolveForwards } from './forward-ends.ts';
 import { findForwards, parseSelector } from './forward-selector.ts';
@@ -38,7 +39,10 @@ export async function addForwards(
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
   const wanted = rules.map(parseRule);
-  return await underLock(name, context, async (record, gatewayOf) => {
+  return await underLock(name, context, async (record) => {
+    if (isBridged(record)) return await addRules(wanted, record, context);
+    refuseIpv6(wanted);
+    const gatewayOf = requireLive(record, networkFiles(context.places, name));
     const { fresh, known } = await resolveForwards(wanted, record, context);
     if (fresh.length > 0) await keepForwards(record, [...record.forwards, ...fresh], context);
     failpoint(`forward:${name}`);
@@ -91,41 +95,59 @@ export async function removeForwards(
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
   const parsed = selectors.map((text) => parseSelector(text));
-  return await underLock(name, context, async (record, gatewayOf) => {
+  return await underLock(name, context, async (record) => {
     const removed = findForwards(name, parsed, record.forwards);
+    const rest = record.forwards.filter((forward) => !removed.includes(forward));
+    if (isBridged(record)) {
+      await (await import('./replace-rules.ts')).replaceRules(record, rest, context);
+      return removed;
+    }
+    const gatewayOf = requireLive(record, networkFiles(context.places, name));
     await withGateway(gatewayOf, async (gateway) => {
       for (const forward of removed) await gateway.remove(forward);
     });
     failpoint(`forward:${name}`);
-    await keepForwards(
-      record,
-      record.forwards.filter((forward) => !removed.includes(forward)),
-      context,
-    );
+    await keepForwards(record, rest, context);
     return removed;
   });
+}
+
+/** The kernel's rules carry its forwards, and not a gateway's process. */
+const isBridged = ({ plan }: NetworkRecord): boolean => plan.attach.by === 'bridge';
+
+async function addRules(
+  wanted: readonly GuestForward[],
+  record: NetworkRecord,
+  context: NetworkContext,
+): Promise<readonly NetworkForward[]> {
+  const { fresh } = await resolveForwards(wanted, record, context);
+  // also when all are known: whoever wrote them down may have been killed before
+  await (await import('./replace-rules.ts')).replaceRules(record, [...record.forwards, ...fresh], context);
+  return fresh;
 }
 
 function parseRule(text: string): GuestForward {
   const parsed = parseGuestForward(text);
   if ('fault' in parsed) throw new QrunError('usage', parsed.fault, { hint: 'qrun net forward --help' });
-  if (isIpv6Literal(parsed.value.hostAddress) || isIpv6Literal(parsed.value.guest)) {
-    throw new QrunError('usage', `${JSON.stringify(text)}: networks of scope user forward IPv4 alone`, {
-      hint: 'use an IPv4 address, such as 127.0.0.1',
-    });
-  }
   return parsed.value;
+}
+
+function refuseIpv6(wanted: readonly GuestForward[]): void {
+  const six = wanted.find(({ hostAddress, guest }) => isIpv6Literal(hostAddress) || isIpv6Literal(guest));
+  if (six === undefined) return;
+  throw new QrunError('usage', `${renderForward(six)}: networks of scope user forward IPv4 alone`, {
+    hint: 'use an IPv4 address, such as 127.0.0.1',
+  });
 }
 
 async function underLock<T>(
   name: NetworkName,
   context: NetworkContext,
-  act: (record: NetworkRecord, gateway: Parameters<typeof withGateway>[0]) => Promise<T>,
+  act: (record: NetworkRecord) => Promise<T>,
 ): Promise<T> {
   requireUp(name, context);
   const files = networkFiles(context.places, name);
   return await withNetworkLock({ name, files }, context, async () => {
-    const record = requireUp(name, context);
-    return await act(record, requireLive(record, files));
+    return await act(requireUp(name, context));
   });
 }

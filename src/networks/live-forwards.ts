@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { gatewayNetdev } from '../network/gateway.ts';
 import type { NetworkForward, NetworkPlan } from '../network/network-plan.ts';
+import type { GuestTap } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { qemuOf } from '../qemu/binary.ts';
@@ -37,7 +38,7 @@ export async function keepForwards(
   context: NetworkContext,
 ): Promise<void> {
   const files = networkFiles(context.places, record.network);
-  const { steps } = await planAnew(record, forwards, context);
+  const { steps } = await planAnew(record, forwards, { context });
   const changed = steps
     .filter((step) => step.kind === 'file')
     .filter(({ path, content }) => contentOf(path) !== content);
@@ -56,10 +57,10 @@ export async function keepForwards(
 }
 
 /** With literal ends: what was resolved once stays so. */
-async function planAnew(
+export async function planAnew(
   { definition, runId, pinned }: NetworkRecord,
   forwards: readonly NetworkForward[],
-  context: NetworkContext,
+  { context, guests }: { readonly context: NetworkContext; readonly guests?: readonly GuestTap[] },
 ): Promise<NetworkPlan> {
   const { places, system } = context;
   const files = networkFiles(places, definition.name);
@@ -76,6 +77,7 @@ async function planAnew(
       mark: runId,
       pinned,
       release: [],
+      ...(guests !== undefined && { guests }),
     },
   );
 }

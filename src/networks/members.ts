@@ -38,8 +38,8 @@ export function listMembers(files: NetworkFiles): Member[] {
 }
 
 /** What stands in these files goes to monitors, tables and paths. */
-function isMember({ vm, nic, mac, since, ip, holder }: Readonly<Record<string, unknown>>): boolean {
-  const optional = [ip, holder].every((value) => value === undefined || typeof value === 'string');
+function isMember({ vm, nic, mac, since, ip, holder, device }: Readonly<Record<string, unknown>>): boolean {
+  const optional = [ip, holder, device].every((value) => value === undefined || typeof value === 'string');
   return (
     typeof vm === 'string' &&
     isVmName(vm) &&

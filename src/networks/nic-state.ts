@@ -1,5 +1,9 @@
 /** What a network knows of a NIC that is on it. Read only. */
 import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseDnsmasqLeases } from '../network/bridged/leases.ts';
+import { dnsmasqLeases } from '../network/bridged/files.ts';
 import type { NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import { readPortUse } from '../resources/port-lease.ts';
@@ -73,8 +77,21 @@ function addressesOf(file: string, mac: string): string[] {
   return readLeases(file).flatMap((lease) => (lease.mac === mac && lease.expires > now ? [lease.ip] : []));
 }
 
-/** What DHCP has handed out on a network; none when that cannot be told. */
-export function readLeases(file: string): SwitchLeases['leases'] {
+/** What DHCP has handed out on a network, be it by the switch or by dnsmasq; none when that cannot be told. */
+export const readLeases = (file: string): SwitchLeases['leases'] => [
+  ...readSwitchLeases(file),
+  ...parseDnsmasqLeases(readText(path.join(path.dirname(file), dnsmasqLeases))),
+];
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function readSwitchLeases(file: string): SwitchLeases['leases'] {
   try {
     const read = readStateFile(file, { leave: true });
     if (read.state !== 'read') return [];

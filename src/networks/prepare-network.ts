@@ -8,6 +8,8 @@ import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 import { isVmName } from '../names.ts';
 import { addressPool, type AddressPool } from '../network/address-pool.ts';
+import { isBridged } from '../network/bridged/mode.ts';
+import { portHolder } from '../network/bridged/fixed-hosts.ts';
 import { guestsOf, interfacesOf } from '../network/forwards.ts';
 import type { HostNetwork } from '../network/host-network.ts';
 import { layoutOf } from '../network/layout.ts';
@@ -135,7 +137,7 @@ interface PlannedFrom {
 /** The addresses of the VMs that forwards name are reserved with the plan. */
 function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwork['plan'] {
   return ({ book, runId, pinned, ports, releaseEnv }) => {
-    const guests = addressesOf(guestsOf(definition), book);
+    const guests = addressesOf([...guestsOf(definition), ...portHolders(definition, facts)], book);
     return planNetwork(definition, {
       files,
       uid,
@@ -149,6 +151,10 @@ function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwo
     });
   };
 }
+
+/** Each port of a network with DHCP of its own has a lasting address. */
+const portHolders = ({ forward }: Network, { ports }: NetworkFacts): string[] =>
+  isBridged(forward) ? (ports?.macs ?? []).map((_mac, number) => portHolder(number)) : [];
 
 const releaseOf = ({ name }: Network, runId: string): string[] => ['__release', '--network', name, runId];
 
@@ -167,7 +173,7 @@ function addressesOf(holders: readonly string[], book: AddressBook): Record<stri
 /** A script of `show --shell` marks its processes with it: the same for the same network of the same state, and of no other. */
 export const scriptRun = (files: NetworkFiles): string => `shell-${digestOf(files.dir).slice(0, 12)}`;
 
-const tools = ['vde_switch'];
+const tools = ['vde_switch', 'nft', 'dnsmasq'];
 
 export async function readNetworkFacts(
   definition: Network,

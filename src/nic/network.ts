@@ -1,9 +1,11 @@
 /** `kind: network`: a place on a managed network. How QEMU gets onto it follows from what carries the network. */
 import { QrunError } from '../errors.ts';
+import type { Mac } from '../names.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import { memberFile, networkFiles, portSocket } from '../plan/network-files.ts';
 import type { MemberStep } from '../plan/step.ts';
 import type { NetworkNic, Profile } from '../profile/profile.ts';
+import { planOnBridge } from './network-bridge.ts';
 import { planOnPort } from './network-port.ts';
 import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
 
@@ -16,10 +18,10 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
   const onPort = planOnPort(nic, network, context);
   if (onPort !== undefined) return onPort;
   const files = networkFiles(facts.places, network.network);
-  const { netdev, socket } = attach(nic, network, context);
   const mac = facts.macs[nic.id];
   if (mac === undefined) throw new QrunError('bug', `no lease for ${nic.id}`);
-  refuseGatewayMac(nic, mac, profile);
+  const { netdev, socket, tap } = attach(nic, network, { ...context, mac });
+  if (tap === undefined) refuseGatewayMac(nic, mac, profile);
   const isFirst = nicsOn(nic.network, profile)[0] === nic;
   const holder = holderOf(nic, profile);
   const ip = network.fixedByMac?.[mac] ?? network.addresses?.[holder];
@@ -37,14 +39,18 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
     fd: nextFd(),
     file: memberFile(files, profile.name, nic.id),
     ...(socket !== undefined && { socket }),
+    ...(tap !== undefined && { device: tap.step.name }),
   };
   return {
     netdev,
-    steps: [step],
+    // the bridge is there once the place on the network is taken
+    steps: [step, ...(tap === undefined ? [] : [tap.step])],
+    ...(tap?.device !== undefined && { device: tap.device }),
+    ...(tap?.hostInterface !== undefined && { hostInterface: tap.hostInterface }),
     fds: [{ fd: step.fd, path: step.users }],
     network: network.network,
     source: `${network.network} (${network.transport})`,
-    notes: isFirst ? network.notes : [],
+    notes: [...(isFirst ? network.notes : []), ...(tap?.notes ?? [])],
   };
 }
 
@@ -62,8 +68,13 @@ export const holdersOn = (network: string, profile: Profile): string[] =>
 function attach(
   nic: NetworkNic,
   { attach: way, network }: NetworkPlan,
-  { facts, profile, netdevId }: NicContext,
-): { readonly netdev: Netdev; readonly socket?: string } {
+  context: NicContext & { readonly mac: Mac },
+): { readonly netdev: Netdev; readonly socket?: string; readonly tap?: ReturnType<typeof planOnBridge> } {
+  const { facts, profile, netdevId, mac } = context;
+  if (way.by === 'bridge') {
+    const tap = planOnBridge(nic, { attach: way, mac }, context);
+    return { netdev: tap.netdev, tap };
+  }
   if (way.by === 'port' || way.by === 'helper') throw new QrunError('bug', `${network} hands out ports`);
   const { by, directory } = way;
   const type = by === 'vde' ? 'vde' : 'stream';

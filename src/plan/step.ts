@@ -129,11 +129,14 @@ export interface MemberStep extends StepCommon {
   readonly ip?: string;
   /** QEMU's port socket, where the transport has one. */
   readonly socket?: string;
+  /** Its tap, where the network has a bridge of its own. */
+  readonly device?: string;
 }
 
-/** A file with this content, 0600, in a directory of the user's own; removed at the end. */
+/** A file with this content, 0600, in a directory of the user's own; removed at the end. `public`: 0644, in one of root's that all can read. */
 export interface FileStep extends StepCommon {
   readonly kind: 'file';
+  readonly public?: true;
   readonly path: string;
   readonly content: string;
 }
@@ -203,6 +206,16 @@ export interface LinkStep extends StepCommon {
   readonly parent?: string;
   readonly mac?: string;
   readonly sudo?: 'ask' | 'noninteractive';
+}
+
+/**
+ * Settings of the kernel's, by their paths below /proc/sys. Those of an interface go with it. With `kept`, they are the whole host's: what was there
+ * before is written to that file, they stay when the network goes, and `qrun setup --undo` takes them back.
+ */
+export interface SysctlStep extends StepCommon {
+  readonly kind: 'sysctl';
+  readonly values: Readonly<Record<string, string>>;
+  readonly kept?: string;
 }
 
 /** Tables of rules, made whole in one transaction. One that is there already is replaced if its comment says the same owner. */
@@ -341,6 +354,7 @@ export type Step =
   | LinkStep
   | HostAccessStep
   | LinkNamesStep
+  | SysctlStep
   | NftStep
   | TapCheckStep
   | TapNodeStep

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { FileStep } from '../plan/step.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { writeQuick } from '../system/files.ts';
+import { makeMissingDirectory } from '../system/missing-directory.ts';
 import type { Resource } from './resource.ts';
 
 export const file: Resource<FileStep> = {
@@ -13,8 +14,9 @@ export const file: Resource<FileStep> = {
   }),
 
   acquire: async (step, { system }) => {
-    ensurePrivateDirectory(path.dirname(step.path), { uid: system.uid });
-    writeQuick(step.path, step.content);
+    if (step.public) makeMissingDirectory(path.dirname(step.path), 0o755);
+    else ensurePrivateDirectory(path.dirname(step.path), { uid: system.uid });
+    writeQuick(step.path, step.content, { mode: step.public ? 0o644 : 0o600 });
     return {};
   },
 

@@ -22,7 +22,7 @@ export const member: Resource<MemberStep> = {
 };
 
 /** What the switch is told of it. */
-export function memberOf({ vm, nic, holder, mac, socket, ip }: MemberStep): Omit<SwitchMember, 'since'> {
+export function memberOf({ vm, nic, holder, mac, socket, ip, device }: MemberStep): Omit<SwitchMember, 'since'> {
   return {
     v: 1,
     vm,
@@ -31,6 +31,7 @@ export function memberOf({ vm, nic, holder, mac, socket, ip }: MemberStep): Omit
     mac,
     ...(socket !== undefined && { port: socket.slice(socket.lastIndexOf('/') + 1) }),
     ...(ip !== undefined && { ip }),
+    ...(device !== undefined && { device }),
     hostName: vm,
   };
 }

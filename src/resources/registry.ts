@@ -20,6 +20,7 @@ import { port } from './port.ts';
 import type { Resource } from './resource.ts';
 import { service } from './service.ts';
 import { socketPath } from './socket-path.ts';
+import { sysctl } from './sysctl.ts';
 import { tapCheck } from './tap-check.ts';
 import { tapNode } from './tap-node.ts';
 import { vdeSwitch } from './vde-switch.ts';
@@ -44,6 +45,7 @@ const resources = {
   link,
   'host-access': hostAccess,
   'link-names': linkNames,
+  sysctl,
   nft,
   'tap-check': tapCheck,
   'tap-node': tapNode,

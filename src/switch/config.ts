@@ -56,6 +56,8 @@ export interface SwitchMember {
   readonly ip?: string;
   /** By which the others know it: the VM's name as a host name. */
   readonly hostName?: string;
+  /** Its tap, on a network with a bridge of its own. */
+  readonly device?: string;
   /** ISO 8601 */
   readonly since: string;
 }

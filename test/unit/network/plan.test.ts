@@ -441,11 +441,9 @@ describe('forwards', () => {
 
 describe('what is not built yet', () => {
   test.for<[string, number, string, string]>([
-    ['scope: system', 1000, 'scope system', 'scope: user'],
     ['forward: bridge', 1000, 'scope system', 'scope: user'],
     ['forward: macvtap', 1000, 'scope system', 'scope: user'],
     ['transport: tap', 1000, 'transport tap in scope user', 'transport: hub'],
-    ['{}', 0, 'scope system', 'as an ordinary user'],
     // its programs would run as root
     ['scope: user', 0, "not root's", 'as an ordinary user'],
   ])('%s of user %i', ([text, uid, part, hint]) => {
@@ -459,6 +457,15 @@ describe('what is not built yet', () => {
     );
   });
 });
+
+test.for(['scope: system', 'forward: route', 'forward: open', 'scope: system\nforward: isolated'])(
+  'an ordinary user does not take up what is the host’s: %s',
+  (text) => {
+    expect(() => planOf(text, { uid: 1000 })).toThrow(
+      expect.objectContaining({ code: 'permission', hint: 'sudo qrun net up lab' }),
+    );
+  },
+);
 
 describe('ABUSE 40: networks of the host', () => {
   const facts = (...cidrs: string[]) => ({ facts: { routes: cidrs.map((cidr) => ({ cidr, interface: 'eth0' })) } });

@@ -96,5 +96,5 @@ test('a frame of VDE carries 1500 bytes', () => {
 
 test('without a word it is the hub that an ordinary user gets', () => {
   expect(saidOf('ports: 4')[0]).toContain('transport hub cannot honour ports');
-  expect(saidOf('ports: 4', { uid: 0 })).toEqual([]);
+  expect(saidOf('ports: 4\nowner: alice', { uid: 0 })).toEqual([]);
 });

@@ -1,0 +1,290 @@
+/** A network of the host's with a bridge of its own: nat, route, open and isolated. Made by root; everything that decides, and nothing that changes. Pure. */
+import { QrunError } from '../../errors.ts';
+import { linkAliasOf, type LinkOwner } from '../../link-name.ts';
+import { bridgeCommands } from '../../plan/bridge-commands.ts';
+import type {
+  DirectoryStep,
+  FileStep,
+  HostNetworkStep,
+  LinkStep,
+  NftStep,
+  ServiceStep,
+  SysctlStep,
+} from '../../plan/step.ts';
+import { parseInterfaceAddress, parseSubnet, subnetsOverlap, type Subnet } from '../../subnet.ts';
+import { planForwards } from '../forwards.ts';
+import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
+import { layoutOf, type NetworkLayout } from '../layout.ts';
+import type { NetworkForward, NetworkPlan } from '../network-plan.ts';
+import type { Network } from '../network.ts';
+import type { GuestTap, NetworkPlanInput, PortFacts } from '../plan-input.ts';
+import { portOf, portSteps } from '../transport/tap.ts';
+import { bridgedFiles } from './files.ts';
+import { fixedOfAll, portHolder } from './fixed-hosts.ts';
+import { renderDnsmasq, renderDnsmasqHosts } from './dnsmasq.ts';
+import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
+import type { GuestPort } from './port-rules.ts';
+import { buildRuleset } from './ruleset.ts';
+
+interface Look {
+  readonly network: Network;
+  readonly input: NetworkPlanInput;
+  readonly facts: PortFacts;
+  readonly layout: NetworkLayout;
+  /** The bridge's own, with their prefixes: those that are written, or the one that follows from the name. */
+  readonly addresses: readonly string[];
+}
+
+/** @throws QrunError `permission`, `missing-tool`, `in-use` (a bridge or a subnet that is another's), `host-failed` */
+export function planBridged(network: Network, input: NetworkPlanInput): NetworkPlan {
+  const facts = input.facts.ports;
+  if (facts === undefined) throw new QrunError('bug', `nobody looked at what ${network.name} is made of`);
+  const layout = layoutOf(network);
+  const addresses = layout.derived
+    ? [...network.addresses, `${layout.gateway}/${layout.subnet.prefix}`]
+    : network.addresses;
+  const look: Look = { network, input, facts, layout, addresses };
+  requireAll(look);
+  const { forwards, steps: portsOfForwards } = planForwards(network, { ...input, scope: 'system' });
+  const host = hostOf(look);
+  const { name, file, forward } = network;
+  return {
+    v: 1,
+    network: name,
+    file,
+    scope: 'system',
+    transport: 'tap',
+    forward,
+    subnet: layout.subnet.cidr,
+    gateway: layout.gateway,
+    dnsServer: layout.gateway,
+    attach: { by: 'bridge', bridge: host.on, mtu: host.mtu, isolated: network.isolatedPorts },
+    forwards,
+    ...(network.dhcp !== undefined && { pool: { ranges: layout.ranges, kept: [layout.gateway] } }),
+    addresses: input.addresses,
+    steps: [
+      ...portsOfForwards,
+      bridgeStep(look, host),
+      ...sysctlSteps(look),
+      ...rulesSteps(look, forwards, host),
+      ...dnsmasqSteps(look, host),
+      ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
+      registryStep(host, facts),
+    ],
+    notes: notesOf(look),
+  };
+}
+
+function hostOf({ network, input, facts }: Look): HostNetwork {
+  const host: HostNetwork = {
+    name: network.name,
+    runId: input.mark,
+    forward: 'bridge',
+    on: bridgeNameOf(network),
+    mtu: network.mtu ?? 1500,
+    ...(facts.user !== undefined && { user: facts.user }),
+    ...(facts.group !== undefined && { group: facts.group }),
+    ports: [],
+    definition: network,
+  };
+  const ports = facts.macs.map((mac, number) => {
+    const ip = input.addresses[portHolder(number)];
+    return { ...portOf(number, { network, facts, mac, forward: 'bridge' }), ...(ip !== undefined && { ip }) };
+  });
+  return { ...host, ports };
+}
+
+function registryStep(network: HostNetwork, { host }: PortFacts): HostNetworkStep {
+  const { record: path, ports: directory, macs } = hostNetworkFiles(host, network.name);
+  return { kind: 'host-network', id: 'registry', needsRoot: true, path, directory, macs, network };
+}
+
+const ownerOf = ({ network, facts }: Look): LinkOwner => ({
+  state: facts.state,
+  vm: `net/${network.name}`,
+  nic: 'bridge',
+  role: 'bridge',
+});
+
+function bridgeStep(look: Look, { on: name, mtu }: HostNetwork): LinkStep {
+  const { network, addresses, facts } = look;
+  const alias = linkAliasOf(ownerOf(look));
+  const commands = bridgeCommands({
+    name,
+    alias,
+    mac: bridgeMacOf(network),
+    mtu,
+    addresses: facts.ipv6 ? addresses : addresses.filter((one) => !one.includes(':')),
+    stp: network.bridge?.stp ?? false,
+    forwardDelayS: network.bridge?.forwardDelay ?? 0,
+  });
+  return { kind: 'link', id: 'bridge', needsRoot: true, name, alias, commands };
+}
+
+/** Guests are no routers of this host's; what it forwards it must be told to forward. */
+function sysctlSteps(look: Look): SysctlStep[] {
+  const { network, facts, addresses } = look;
+  const bridge = bridgeNameOf(network);
+  const six = facts.ipv6;
+  const routes = network.forward !== 'isolated' || network.forwards.length > 0;
+  const has6 = six && addresses.some((one) => one.includes(':'));
+  const own: SysctlStep = {
+    kind: 'sysctl',
+    id: 'sysctl:bridge',
+    needsRoot: true,
+    values: {
+      ...(network.forwards.length > 0 && { [`net/ipv4/conf/${bridge}/route_localnet`]: '1' }),
+      ...(six && { [`net/ipv6/conf/${bridge}/accept_ra`]: '0', [`net/ipv6/conf/${bridge}/autoconf`]: '0' }),
+    },
+  };
+  const host: SysctlStep = {
+    kind: 'sysctl',
+    id: 'sysctl:forwarding',
+    needsRoot: true,
+    // stays when the network goes: others may have come to need it
+    kept: `${facts.host}/switched-on.json`,
+    values: {
+      'net/ipv4/ip_forward': '1',
+      ...(has6 && network.forward !== 'isolated' && { 'net/ipv6/conf/all/forwarding': '1' }),
+    },
+  };
+  return [...(Object.keys(own.values).length > 0 ? [own] : []), ...(routes ? [host] : [])];
+}
+
+function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostNetwork): NftStep[] {
+  const { network, addresses, input } = look;
+  const { forward: mode, nat, dhcp } = network;
+  if (mode !== 'nat' && mode !== 'route' && mode !== 'open' && mode !== 'isolated')
+    throw new QrunError('bug', `${mode} has no bridge of its own`);
+  const table = tableNameOf(network.name);
+  const parsed = addresses.flatMap((one) => parseInterfaceAddress(one) ?? []);
+  const lock = ({ device, mac, ip }: GuestTap): GuestPort =>
+    network.antiSpoof ? { device, mac, ips: ip === undefined ? [] : [ip] } : { device };
+  const ruleset = buildRuleset({
+    table,
+    owner: linkAliasOf(ownerOf(look)),
+    bridge: host.on,
+    bridgeMac: bridgeMacOf(network),
+    mode,
+    subnets: parsed.map(({ subnet }) => subnet.cidr),
+    addresses: addresses.map(bare),
+    ...(nat !== undefined && { nat }),
+    forwards,
+    asks: { dhcp: dhcp !== undefined, dns: true, tftp: dhcp?.tftp !== undefined },
+    isolatedPorts: network.isolatedPorts,
+    ports: [...host.ports, ...(input.guests ?? [])].map(lock),
+  });
+  return ruleset.tables.length === 0 ? [] : [{ kind: 'nft', id: 'rules', needsRoot: true, ...ruleset }];
+}
+
+const bare = (cidr: string): string => cidr.slice(0, cidr.indexOf('/'));
+
+/** Names and addresses: on every network but an `open` one without DHCP, whose guests are told nothing by this host. */
+function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep | ServiceStep)[] {
+  const { network, layout, input, facts } = look;
+  if (!hasDnsmasq(network)) return [];
+  const { files, mark, pinned, release } = input;
+  const own = bridgedFiles({ files, host: facts.host, name: network.name });
+  const bridge = bridgeNameOf(network);
+  const content = renderDnsmasq({ network, layout, bridge, files: own });
+  return [
+    { kind: 'directory', id: 'directory:runtime', needsRoot: true, path: files.runtimeDir },
+    { kind: 'file', id: 'file:dnsmasq', needsRoot: true, path: own.config, content },
+    {
+      kind: 'file',
+      id: 'file:hosts',
+      needsRoot: true,
+      public: true,
+      path: own.hosts,
+      content: renderDnsmasqHosts(fixedOfAll(network, host.ports)),
+    },
+    {
+      kind: 'service',
+      id: 'service',
+      needsRoot: true,
+      title: `qrun-net ${network.name}`,
+      network: network.name,
+      mark,
+      programs: [
+        {
+          name: 'dnsmasq',
+          argv: [input.facts.tools['dnsmasq'] ?? 'dnsmasq', `--conf-file=${own.config}`],
+          restart: true,
+        },
+      ],
+      log: files.log,
+      awaits: [own.pid],
+      ...(!pinned && { watch: { users: files.users, release } }),
+    },
+  ];
+}
+
+export const hasDnsmasq = ({ forward, dhcp, dns }: Network): boolean =>
+  forward !== 'open' || dhcp !== undefined || dns.domain !== undefined || dns.hosts.length > 0;
+
+function notesOf({ network, facts, layout }: Look): string[] {
+  const { name, forward } = network;
+  return [
+    ...(forward === 'route'
+      ? [
+          `network ${name}: the router of the network outside needs a route to ${layout.subnet.cidr} by way of this host`,
+        ]
+      : []),
+    ...(!facts.ipv6 && network.addresses.some((one) => one.includes(':'))
+      ? [`network ${name}: this host has no IPv6: its addresses of IPv6 are left out`]
+      : []),
+  ];
+}
+
+function requireAll(look: Look): void {
+  const { network, facts, input } = look;
+  const at = `network ${network.name}`;
+  if (!facts.rights) {
+    throw new QrunError('permission', `${at}: to make a bridge takes CAP_NET_ADMIN, and root has not got it here`, {
+      hint: 'docker run --cap-add NET_ADMIN --device /dev/net/tun …',
+    });
+  }
+  const needed: readonly (readonly [string, string])[] = [
+    ['nft', 'nftables'],
+    ...(hasDnsmasq(network) ? [['dnsmasq', 'dnsmasq-base'] as const] : []),
+  ];
+  for (const [tool, debian] of needed) {
+    if (input.facts.tools[tool] !== undefined) continue;
+    throw new QrunError('missing-tool', `${at}: ${tool} is not installed`, { hint: `sudo apt install ${debian}` });
+  }
+  const { link } = facts;
+  if (link !== undefined && link.alias !== linkAliasOf(ownerOf(look))) {
+    throw new QrunError('in-use', `${at}: there is an interface ${link.name} already, and it is not this network's`, {
+      hint:
+        link.kind === 'bridge'
+          ? `forward: bridge with bridge: { name: ${link.name} } uses it as it is; or write another bridge.name`
+          : 'write another bridge.name in its definition',
+    });
+  }
+  requireFreeSubnets(look);
+}
+
+/** Any overlap, not equality alone: of two routes the longer one wins, and one of the networks would lose its guests. */
+function requireFreeSubnets({ network, input, addresses, layout }: Look): void {
+  const own = bridgeNameOf(network);
+  const subnets = addresses.flatMap((one) => parseInterfaceAddress(one)?.subnet ?? []);
+  for (const route of input.facts.routes ?? []) {
+    const other = parseSubnet(route.cidr);
+    const met =
+      other === undefined || route.interface === own ? undefined : subnets.find((one) => subnetsOverlap(one, other));
+    if (met !== undefined) throw overlap(met, route, { network, layout });
+  }
+}
+
+function overlap(
+  met: Subnet,
+  route: { readonly cidr: string; readonly interface: string },
+  { network, layout }: Pick<Look, 'network' | 'layout'>,
+): QrunError {
+  const why = layout.derived && met.cidr === layout.subnet.cidr ? ' (it follows from the name)' : '';
+  return new QrunError(
+    'in-use',
+    `network ${network.name}: ${met.cidr}${why} overlaps with ${route.cidr}, which this host reaches through ${route.interface}`,
+    { hint: `write other addresses in ${network.file}, such as addresses: [10.200.77.1/24]` },
+  );
+}
