@@ -27,12 +27,21 @@ export function completeBridge(options: SetupOptions, facts: SetupFacts): WholeB
   const had = facts.recorded.flatMap(({ item }) => (item.kind === 'address' && item.link === name ? [item.cidr] : []));
   const mac = earlier?.mac ?? facts.uplink?.link?.mac ?? macOf(`${facts.machineId} ${name}`);
   return {
-    item: { kind: 'bridge', what: `bridge ${name}`, name, mac, acceptRa: uplink !== undefined },
+    item: bridgeItem({ name, mac, acceptRa: uplink !== undefined, manager: facts.manager }),
     foreign: facts.bridge !== undefined && earlier === undefined,
     addresses: [...new Set([...had, ...(address === undefined ? [] : [address])])],
     ...(uplink !== undefined && { uplink }),
   };
 }
+
+type Made = Pick<BridgeItem, 'name' | 'mac' | 'acceptRa'> & { readonly manager: HostManager };
+
+const bridgeItem = ({ name, mac, acceptRa, manager }: Made): BridgeItem => ({
+  kind: 'bridge',
+  what: `bridge ${name}`,
+  ...{ name, mac, acceptRa },
+  ...((manager === 'network-manager' || manager === 'networkd') && { managed: true }),
+});
 
 function uplinkOf(bridge: string, options: SetupOptions, { recorded, uplink }: SetupFacts): UplinkForm | undefined {
   const entry = recorded.find(({ item }) => item.kind === 'uplink' && item.bridge === bridge);

@@ -7,6 +7,7 @@ import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap } fro
 import { confRule } from './bridge-items.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { faultOfCard } from './host-access-items.ts';
+import { faultOfOurs } from './items/bridge.ts';
 import { addLine } from './line-edit.ts';
 
 /** In the order in which a person would mend them. */
@@ -107,8 +108,15 @@ function faultOfTools(
   });
 }
 
-function faultOfBridge(name: string, { bridge }: SetupFacts): QrunError | undefined {
-  if (bridge === undefined || bridge.kind === 'bridge') return undefined;
+function faultOfBridge(name: string, { bridge, recorded }: SetupFacts): QrunError | undefined {
+  if (bridge === undefined) return undefined;
+  const maker = recorded.find(({ item }) => item.kind === 'bridge' && item.name === name);
+  const taken = maker?.item.kind === 'bridge' ? faultOfOurs(maker.item, bridge, maker.state) : undefined;
+  if (taken !== undefined)
+    return new QrunError('in-use', taken, {
+      hint: 'sudo qrun setup --undo, which leaves it alone, and the same again',
+    });
+  if (bridge.kind === 'bridge') return undefined;
   return new QrunError(
     'in-use',
     `${name} is an interface already, and no bridge${bridge.kind === undefined ? '' : ` (${bridge.kind})`}`,

@@ -42,6 +42,8 @@ export interface BridgeItem extends ItemCommon {
   readonly mac: string;
   /** Whether the host may take its IPv6 from who announces it there: with an uplink, and never from guests alone. */
   readonly acceptRa: boolean;
+  /** A network manager makes it at the next start of the host, without an alias. */
+  readonly managed?: true;
 }
 
 /** A bridge of somebody else's that is down. */
@@ -171,6 +173,8 @@ export type SetupAction =
       readonly argv: readonly string[];
       /** Its failure is none of ours, and so is its absence. */
       readonly mayFail?: true;
+      /** What it makes may be there already. */
+      readonly mayExist?: true;
     }
   | {
       readonly do: 'write';

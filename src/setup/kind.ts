@@ -1,6 +1,7 @@
 /** What `src/setup/items/` has a file for: one kind of item. */
 import type { System } from '../system/system.ts';
 import type { Before, SetupAction, SetupItem } from './item.ts';
+import type { SetupEntry } from './record.ts';
 
 /** The host, as items look at it. */
 export interface SetupHost {
@@ -19,9 +20,17 @@ export interface SetupKind<I extends SetupItem> {
   /** In their order. After a kill they are made again from the start, so each must bear that; what is done already may be left out. */
   readonly actions: (item: I, before: Before, host: SetupHost) => readonly SetupAction[];
   /** Why it cannot be taken back now. Undefined: it can. */
-  readonly whyKept: (item: I, before: Before, host: SetupHost) => Kept | undefined;
+  readonly whyKept: (item: I, before: Before, host: RecordedHost) => Kept | undefined;
   /** None: it is gone already. */
   readonly undo: (item: I, before: Before, host: SetupHost) => readonly SetupAction[];
+}
+
+/** Together with what setup recorded of it. */
+export interface RecordedHost extends SetupHost {
+  /** Of the item itself. */
+  readonly state: SetupEntry['state'];
+  /** All that there are. */
+  readonly entries: readonly SetupEntry[];
 }
 
 export interface Kept {

@@ -138,7 +138,7 @@ export async function undoSetup(context: SetupContext): Promise<LeftItem[]> {
     let now = readRecord(context.places);
     const left: LeftItem[] = [];
     for (const entry of now.entries.toReversed()) {
-      const kept = undoEntry(entry, context);
+      const kept = undoEntry(entry, now.entries, context);
       if (kept !== undefined) left.push({ item: entry.item, why: kept.why });
       if (kept !== undefined && kept.forget !== true) continue;
       now = withoutEntry(now, entry.item);
@@ -152,20 +152,19 @@ export async function undoSetup(context: SetupContext): Promise<LeftItem[]> {
 
 /** What `--undo` would do. */
 export function previewUndo(context: SetupContext): LeftItem[] {
-  return readRecord(context.places)
-    .entries.toReversed()
-    .flatMap(({ item, before }) => {
-      const kept = kindOf(item).whyKept(item, before, context);
-      // ports of ours go before the bridge does
-      if (kept !== undefined && item.kind !== 'bridge') return [{ item, why: kept.why }];
-      context.tell(item, kindOf(item).undo(item, before, context));
-      return [];
-    });
+  const { entries } = readRecord(context.places);
+  return entries.toReversed().flatMap(({ item, before, state }) => {
+    const kept = kindOf(item).whyKept(item, before, { ...context, state, entries });
+    // ports of ours go before the bridge does
+    if (kept !== undefined && (item.kind !== 'bridge' || kept.forget === true)) return [{ item, why: kept.why }];
+    context.tell(item, kindOf(item).undo(item, before, context));
+    return [];
+  });
 }
 
-function undoEntry({ item, before }: SetupEntry, context: SetupContext) {
+function undoEntry({ item, before, state }: SetupEntry, entries: readonly SetupEntry[], context: SetupContext) {
   const kind = kindOf(item);
-  const kept = kind.whyKept(item, before, context);
+  const kept = kind.whyKept(item, before, { ...context, state, entries });
   if (kept !== undefined) return kept;
   const actions = kind.undo(item, before, context);
   context.tell(item, actions);

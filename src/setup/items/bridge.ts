@@ -1,6 +1,6 @@
 /** A bridge that setup makes. It has a MAC of its own from the start: the kernel's would follow the first port, and with it DHCP leases. */
 import type { BridgeItem, SetupAction } from '../item.ts';
-import type { Recorded, SetupHost, SetupKind } from '../kind.ts';
+import type { RecordedHost, SetupHost, SetupKind } from '../kind.ts';
 import { lookAtLink, portsOf, type LinkLook } from './look.ts';
 
 export const bridgeAlias = 'qrun setup';
@@ -17,11 +17,11 @@ export const bridge: SetupKind<BridgeItem> = {
     bridgeCommands(item)
       .slice(lookAtLink(item.name, host) === undefined ? 0 : 1)
       .map(({ argv, mayFail }): SetupAction => ({ do: 'run', argv, ...(mayFail === true && { mayFail }) })),
-  whyKept: (item, _, host, { state }) => {
+  whyKept: (item, _, host) => {
     const { name } = item;
     const link = lookAtLink(name, host);
     if (link === undefined) return undefined;
-    const fault = faultOfOurs(item, link, state);
+    const fault = faultOfOurs(item, link, host.state);
     if (fault !== undefined) return { why: fault, forget: true };
     return whyInUse(name, link, host);
   },
@@ -48,7 +48,7 @@ function whyInUse(name: string, { addresses }: LinkLook, host: SetupHost): { rea
 export function faultOfOurs(
   { name, mac, acceptRa, managed }: BridgeItem,
   { kind, mac: found, alias }: LinkLook,
-  state: Recorded['state'],
+  state: RecordedHost['state'],
 ): string | undefined {
   if (kind !== 'bridge') return `${name} is another interface by now`;
   if (found !== mac) return `${name} is another bridge by now: its MAC is ${found ?? 'none'}, and setup's was ${mac}`;

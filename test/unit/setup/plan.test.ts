@@ -99,7 +99,8 @@ describe('a bridge', () => {
   test('a later setup keeps what an earlier one made', () => {
     const { items } = plan(options);
     const recorded = items.map((item) => ({ item, before: {}, state: 'done' }) as const);
-    const bridge = { ...someLink, name: 'br0', kind: 'bridge' };
+    const mac = items.find((item) => item.kind === 'bridge')?.mac;
+    const bridge = { ...someLink, name: 'br0', kind: 'bridge', mac, alias: 'qrun setup' };
     const pingRange = '0 2147483647';
     expect(plan({ bridge: 'br0' }, { recorded, bridge, pingRange }).items).toEqual(items);
   });
@@ -150,7 +151,7 @@ describe('an uplink', () => {
     expect(unit).toContain('After=network-pre.target sys-subsystem-net-devices-eth1.device');
     expect(unit).toContain('ip link set dev eth1 master br0');
     expect(unit).toContain('ip address replace 192.0.2.7/24 dev br0');
-    expect(unit).toContain('ip -4 route replace default via 192.0.2.1 metric 100 dev br0');
+    expect(unit).toContain('ip -4 route append default via 192.0.2.1 metric 100 dev br0');
   });
 
   test('systemd-networkd', () => {
