@@ -137,7 +137,7 @@ function write(qemu: string, script = scriptOf(), more: readonly Step[] = []): s
   return file;
 }
 
-const run = (file: string) => spawnSync('/bin/sh', [file], { encoding: 'utf8', timeout: 30_000 });
+const run = (file: string) => spawnSync('/bin/sh', [file], { encoding: 'utf8', timeout: 100_000 });
 
 describe('a network in a script', () => {
   test('is taken up with the journal and the record that qrun would have written, joined, and ended', () => {

@@ -32,7 +32,7 @@ function scriptOf(input: Omit<PlanInput, 'dir'>): string {
   return file;
 }
 
-const runScript = (file: string) => spawnSync('/bin/sh', [file], { encoding: 'utf8', timeout: 30_000 });
+const runScript = (file: string) => spawnSync('/bin/sh', [file], { encoding: 'utf8', timeout: 100_000 });
 const inState = (name: string): string => path.join(dir, 'state/vms/web1', name);
 
 describe('words', () => {
