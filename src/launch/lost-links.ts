@@ -18,6 +18,7 @@ import { readJournal } from '../journal/journal.ts';
 import { isLinkName, isPortAlias, parseLinkAlias, type LinkAlias } from '../link-name.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { vmFiles } from '../plan/vm-files.ts';
+import { listIdleWays, removeIdleWay } from '../resources/host-access.ts';
 import { delay } from '../system/delay.ts';
 import { listSetAside } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
@@ -44,11 +45,21 @@ const betweenMs = 20;
 export async function collectLinks(context: LaunchContext, dryRun: boolean): Promise<CollectedLink[]> {
   if (context.system.uid !== 0 || !sysfsIsOwn()) return [];
   const candidates = findCandidates();
-  if (candidates.length === 0) return [];
-  const known = await readKnown(context);
+  const known = candidates.length === 0 ? new Set<string>() : await readKnown(context);
   const found: CollectedLink[] = [];
   for (const lost of candidates) {
     if (!known.has(lost.link.name)) found.push(...(await collectLink(lost, context, dryRun)));
+  }
+  return [...found, ...(await collectWays(context, dryRun))];
+}
+
+/** The host's ways to macvtaps that are no more: whoever makes one has made its macvtap before. */
+async function collectWays({ system }: LaunchContext, dryRun: boolean): Promise<CollectedLink[]> {
+  const found: CollectedLink[] = [];
+  for (const way of listIdleWays()) {
+    const is = { link: way.name, what: `the host's way on ${way.parent}` };
+    if (dryRun) found.push({ ...is, state: 'would-remove' });
+    else if (await removeIdleWay(way, system)) found.push({ ...is, state: 'removed' });
   }
   return found;
 }

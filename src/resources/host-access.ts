@@ -6,8 +6,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { errnoOf, QrunError } from '../errors.ts';
 import { addressesOf, standsOn } from '../host/host-access.ts';
-import { readHostLink } from '../host/host-link.ts';
-import { reachedGroup } from '../host-way-name.ts';
+import { listHostLinks, readHostLink } from '../host/host-link.ts';
+import { hostWayNameOf, reachedGroup } from '../host-way-name.ts';
 import type { Action, HostAccessStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
 import { waitLock } from '../system/flock.ts';
@@ -107,13 +107,13 @@ function requireAddress({ name, parent, address }: HostAccessStep): void {
   );
 }
 
-const isNeeded = ({ parent, links }: HostAccessStep): boolean =>
+const isNeeded = ({ parent, links }: Pick<HostAccessStep, 'parent' | 'links'>): boolean =>
   (readHostLink(parent)?.uppers ?? []).some((upper) => {
     const found = links.includes(upper) ? undefined : readHostLink(upper);
     return found?.kind === 'macvtap' && found.group === reachedGroup;
   });
 
-function remove({ name, sudo }: HostAccessStep, system: System): void {
+function remove({ name, sudo }: Pick<HostAccessStep, 'name' | 'sudo'>, system: System): void {
   const { status, stderr } = runPrivileged(system, removal({ name }), { sudo });
   if (status === 0 || readHostLink(name) === undefined) return;
   throw new QrunError('left-behind', `${name} could not be removed: ${lastWords(stderr)}`, {
@@ -121,8 +121,28 @@ function remove({ name, sudo }: HostAccessStep, system: System): void {
   });
 }
 
+/** Whole ones of qrun's that no macvtap has need of: their VMs were killed, and no journal knows of them. */
+export const listIdleWays = (): IdleWay[] =>
+  listHostLinks().flatMap((name) => {
+    const [, parent] = /^qrun-host:(.+)$/.exec(readHostLink(name)?.alias ?? '') ?? [];
+    if (parent === undefined || name !== hostWayNameOf(parent) || !standsOn(name, parent)) return [];
+    return isNeeded({ parent, links: [] }) ? [] : [{ name, parent }];
+  });
+
+export type IdleWay = Pick<HostAccessStep, 'name' | 'parent'>;
+
+/** False: somebody has need of it by now. Root's. @throws QrunError `left-behind`, `in-use` */
+export async function removeIdleWay(way: IdleWay, system: System): Promise<boolean> {
+  let idle = false;
+  await underLock(way, () => {
+    idle = listIdleWays().some(({ name }) => name === way.name);
+    if (idle) remove(way, system);
+  });
+  return idle;
+}
+
 /** Without a card there is nothing to be shared, and what stood on it is gone. */
-async function underLock({ parent }: HostAccessStep, act: () => void): Promise<void> {
+async function underLock({ parent }: Pick<HostAccessStep, 'parent'>, act: () => void): Promise<void> {
   const fd = openCard(parent);
   if (fd === undefined) return act();
   try {

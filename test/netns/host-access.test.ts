@@ -96,6 +96,15 @@ test('killed at every step of the way, by gc and by the next start all is as it 
     expect((await home.qrun(['gc'])).status).toBe(0);
     expect({ at, state: stateOf(host) }).toEqual({ at, state: before });
   }
+  // no journal knows of it, and no macvtap has need of it
+  host.must('ip link add link v0 name lost type macvlan mode bridge');
+  host.must('ip link set dev lost up');
+  await kill('acquired:host-access:net0');
+  const lost = way(host) ?? '';
+  expect((await home.qrun(['gc'])).status).toBe(0);
+  host.must(`ip link set dev lost down name ${lost} alias qrun-host:v0`);
+  expect((await home.qrun(['gc'])).stdout).toContain(lost);
+  expect(stateOf(host)).toEqual(before);
   // half made by a start that was killed between two commands: without its alias
   await kill('acquired:host-access:net0');
   const name = way(host) ?? '';
