@@ -179,32 +179,37 @@ test('what is gone is made again by net up; --force takes it from under its VM; 
   await must(home, 'kill', 'web1');
 });
 
-test.for(['acquired:port:0', 'acquire:registry', 'acquired:registry'])(
-  'killed at %s: gc gives all of it back',
-  async (point, context) => {
-    const ports = await createPortHost(context);
-    const { host, root } = ports;
-    const before = host.state();
-    root.network('lan0', onBridge(owner()));
-    const killed = await root.qrun(['net', 'up', 'lan0'], { env: { QRUN_FAILPOINT: `${point}:kill` } });
-    expect(killed.status).not.toBe(0);
-    expect(host.made().length).toBeGreaterThan(0);
-    await must(root, 'gc');
-    expect(host.state()).toEqual(before);
-    expect(existsSync(registryOf(ports))).toBe(false);
-    await must(root, 'gc');
-  },
-);
+test.for([
+  ['acquired:port:0', onBridge],
+  ['acquire:registry', onBridge],
+  ['acquired:registry', onBridge],
+  ['acquired:port:0', onCard],
+  ['acquired:port-node:0', onCard],
+] as const)('killed at %s: gc gives all of it back', async ([point, text], context) => {
+  const ports = await createPortHost(context);
+  const { host, root } = ports;
+  const before = host.state();
+  root.network('lan0', text(owner()));
+  const killed = await root.qrun(['net', 'up', 'lan0'], { env: { QRUN_FAILPOINT: `${point}:kill` } });
+  expect(killed.status).not.toBe(0);
+  expect(host.made().length).toBeGreaterThan(0);
+  await must(root, 'gc');
+  expect(host.state()).toEqual(before);
+  expect(existsSync(registryOf(ports))).toBe(false);
+  await must(root, 'gc');
+});
 
 test.for([onBridge, onCard])('what fails at a step gives back all before it: %#', async (text, context) => {
   const ports = await createPortHost(context);
   const { host, root } = ports;
   const before = host.state();
   root.network('lan0', text(owner()));
-  const failed = await root.qrun(['net', 'up', 'lan0'], { env: { QRUN_FAILPOINT: 'acquire:registry:throw' } });
-  expect(failed).toMatchObject({ status: 3, stderr: expect.stringContaining('failpoint acquire:registry') });
-  expect(host.state()).toEqual(before);
-  expect(existsSync(registryOf(ports))).toBe(false);
+  for (const point of ['acquire:port:1', 'acquired:port:1', 'acquire:registry', 'acquired:registry']) {
+    const failed = await root.qrun(['net', 'up', 'lan0'], { env: { QRUN_FAILPOINT: `${point}:throw` } });
+    expect(failed).toMatchObject({ status: 3, stderr: expect.stringContaining(`failpoint ${point}`) });
+    expect(host.state()).toEqual(before);
+    expect(existsSync(registryOf(ports))).toBe(false);
+  }
   // killed when nearly all was given back: what is gone already is gone
   await must(root, 'net', 'up', 'lan0');
   await root.qrun(['net', 'down', 'lan0'], { env: { QRUN_FAILPOINT: 'release:port:0:kill' } });
