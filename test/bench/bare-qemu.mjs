@@ -30,8 +30,10 @@ function plainWord(word, at) {
     .replace(/\blogfile=\/dev\/fdset\/\d+/, `logfile=${at('log')}`);
 }
 
-/** Ends it by its pid file. */
+/** Ends it by its pid file. @returns {number} its pid */
 export function killBare(directory, name) {
   const pid = Number(readFileSync(path.join(directory, `${name}.pid`), 'utf8'));
-  if (Number.isInteger(pid) && pid > 1) process.kill(pid, 'SIGKILL');
+  if (!Number.isInteger(pid) || pid <= 1) throw new Error(`${name}.pid holds no pid`);
+  process.kill(pid, 'SIGKILL');
+  return pid;
 }

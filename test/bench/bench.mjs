@@ -3,7 +3,7 @@
  * caller's environment, and ends with it.
  *
  *     --json          one JSON document on stdout; progress goes to stderr anyway
- *     --only NAME     start-up, detached, virsh, hundred, lab, guests, wire or leases; may be repeated
+ *     --only NAME     start-up, detached, links, virsh, hundred, lab, guests, wire or leases; may be repeated
  *     --rounds N      turns that are taken, default 15
  *
  * Exit status: 0 everything was measured, whether or not the bounds are met; 1 something could not be; 2 wrong usage.
@@ -17,12 +17,13 @@ import { guests } from './guests.mjs';
 import { hundred } from './hundred.mjs';
 import { lab } from './lab.mjs';
 import { leases } from './leases.mjs';
+import { links } from './links.mjs';
 import { createPlace } from './place.mjs';
 import { renderText } from './report.mjs';
 import { startUp } from './start-up.mjs';
 import { wire } from './wire.mjs';
 
-const measures = [startUp, detached, virsh, hundred, lab, guests, wire, leases];
+const measures = [startUp, detached, links, virsh, hundred, lab, guests, wire, leases];
 /** All of it takes a third of that on two cores. */
 const limitMs = 45 * 60_000;
 
@@ -49,11 +50,11 @@ function readOptions() {
 }
 
 /** What a measure needs that only the caller may make; what cannot be had fails that measure alone. */
-function prepareMeasures(chosen) {
+function prepareMeasures(chosen, rounds) {
   return new Map(
     chosen.map((measure) => {
       try {
-        const made = measure.prepare?.({ say });
+        const made = measure.prepare?.({ say, rounds });
         return [measure, () => made];
       } catch (error) {
         const fail = () => {
@@ -70,7 +71,7 @@ async function main() {
   prepareClone();
   const missing = installMissing({ say });
   if (missing.length > 0) say(`missing packages, install them with: ${installCommand(missing)}`);
-  const prepared = prepareMeasures(chosen);
+  const prepared = prepareMeasures(chosen, rounds);
   const place = createPlace();
   process.on('exit', place.dispose);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));

@@ -95,6 +95,15 @@ export class Bench {
     });
   }
 
+  /** What another process has measured. */
+  absorb({ figures, checks, notes, skipped, failed }) {
+    this.#figures.push(...figures);
+    for (const check of checks) this.#checks.set(check.name, check);
+    this.#notes.push(...notes);
+    this.#skipped.push(...skipped);
+    this.#failed.push(...failed);
+  }
+
   document() {
     for (const sample of this.#samples.values()) this.#keep(sample);
     this.#samples.clear();

@@ -3,7 +3,18 @@
  * user for good before anything is measured.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { runTool } from '../setup/apt.mjs';
 import { nodeFor, repository, testUser } from '../setup/places.mjs';
@@ -13,18 +24,22 @@ const searchPath = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 /** No single command takes so long, a hundred VMs on a slow machine included. */
 const commandTimeoutMs = 180_000;
 
-/** @returns {{dir: string, node: string, bin: string, dispose: () => void}} */
-export function createPlace() {
+/**
+ * @param {{stayRoot?: boolean}} options with `stayRoot` this process stays who it is, and its homes are told whose they are
+ * @returns {{dir: string, node: string, bin: string, user: {name: string, uid: number, gid: number} | undefined, dispose: () => void}}
+ */
+export function createPlace({ stayRoot = false } = {}) {
   process.umask(0o022);
   const user = testUser();
   const dir = mkdtempSync('/tmp/qb-');
   try {
     const node = nodeFor(user, dir);
     const bin = path.join(copyPackage(dir), 'bin/qrun.js');
-    if (user !== undefined) runTool('chown', ['-R', `${user.uid}:${user.gid}`, dir]);
-    if (user !== undefined) becomeUser(user);
+    if (stayRoot) chmodSync(dir, 0o755);
+    else if (user !== undefined) runTool('chown', ['-R', `${user.uid}:${user.gid}`, dir]);
+    if (user !== undefined && !stayRoot) becomeUser(user);
     process.chdir(dir);
-    return { dir, node, bin, dispose: () => dispose(dir) };
+    return { dir, node, bin, user, dispose: () => dispose(dir) };
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
@@ -52,8 +67,10 @@ function dispose(dir) {
 }
 
 export class Home {
-  constructor(place, name) {
+  /** @param {{as?: {uid: number, gid: number}, env?: Record<string, string>}} options `as`: for root, who else has it */
+  constructor(place, name, { as, env } = {}) {
     this.place = place;
+    this.as = as;
     this.dir = path.join(place.dir, name);
     for (const [key, short] of Object.entries({
       config: 'c',
@@ -64,7 +81,7 @@ export class Home {
       bare: 'b',
     }))
       this[key] = this.mkdir(short);
-    this.mkdir('c/profiles');
+    for (const name of ['.', 'c/profiles']) this.mkdir(name);
     // nothing of the caller's: NODE_EXTRA_CA_CERTS alone doubles the time that node takes to start
     this.env = {
       PATH: `${path.dirname(place.node)}:${searchPath}`,
@@ -75,18 +92,26 @@ export class Home {
       QRUN_RUNTIME_DIR: this.runtime,
       QRUN_CACHE_DIR: this.cache,
       ...(process.env.QRUN_QEMU ? { QRUN_QEMU: process.env.QRUN_QEMU } : {}),
+      ...env,
     };
   }
 
   mkdir(name) {
     const directory = path.join(this.dir, name);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // QEMU of root's runs as somebody else, and must get through
+    mkdirSync(directory, { recursive: true, mode: process.getuid() === 0 && this.as === undefined ? 0o711 : 0o700 });
+    this.#own(directory);
     return directory;
+  }
+
+  #own(file) {
+    if (this.as !== undefined) chownSync(file, this.as.uid, this.as.gid);
   }
 
   write(name, text) {
     const file = path.join(this.dir, name);
     writeFileSync(file, text, { mode: 0o600 });
+    this.#own(file);
     return file;
   }
 
@@ -99,6 +124,7 @@ export class Home {
     for (const directory of [this.state, this.runtime]) {
       rmSync(directory, { recursive: true, force: true });
       mkdirSync(directory, { mode: 0o700 });
+      this.#own(directory);
     }
   }
 
@@ -171,7 +197,13 @@ export class Home {
   }
 
   #options(env) {
-    return { env: { ...this.env, ...env }, cwd: this.dir, timeout: commandTimeoutMs, killSignal: 'SIGKILL' };
+    const limits = { timeout: commandTimeoutMs, killSignal: 'SIGKILL' };
+    return {
+      env: { ...this.env, ...env },
+      cwd: this.dir,
+      ...limits,
+      ...(this.as && { uid: this.as.uid, gid: this.as.gid }),
+    };
   }
 }
 

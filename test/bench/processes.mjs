@@ -27,6 +27,11 @@ function isAlive(pid) {
   return state !== '' && state !== 'Z' && state !== 'X';
 }
 
+/** One that is ending has no command line any more, and its descriptors and locks all the same: this waits for these too. */
+export async function waitUntilEnded(pids) {
+  while (pids.some((pid) => isAlive(String(pid)))) await delay(5);
+}
+
 /** Proportional set size: shared pages count by their share. */
 export function readPssBytes(pid) {
   const found = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'));
