@@ -57,6 +57,7 @@ function run(action: Extract<SetupAction, { do: 'run' }>, { system }: SetupHost)
   if (action.mayFail === true && system.which(tool) === undefined) return;
   const { status, stderr, stdout } = system.runNow(tool, args, { timeoutMs: runMs });
   if (status === 0 || action.mayFail === true) return;
+  if (action.mayExist === true && stderr.includes('File exists')) return;
   const said = (stderr.trim() || stdout.trim()).split('\n').slice(-3);
   throw new QrunError('host-failed', `${renderAction(action).join(' ')} failed with status ${status}`, {
     causes: said.filter((line) => line !== ''),

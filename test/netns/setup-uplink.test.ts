@@ -65,6 +65,35 @@ test('addresses and routes move to the bridge, and back', async (context) => {
   expect(reaches(host, '2001:db8::1')).toBe(true);
 });
 
+test('a way out through another card with the same metric stays, and so do metrics of addresses', async (context) => {
+  const host = await createSetupHost(context);
+  host.sh(
+    [
+      'for n in 1 2; do ip link add eth$n type veth peer name lan$n; ip link set lan$n up; ip link set eth$n up; done',
+      'ip address add 192.0.2.7/24 brd + dev eth1 metric 1024; ip route add default via 192.0.2.1 metric 1024',
+      'ip address add 203.0.113.7/24 brd + dev eth2; ip route append default via 203.0.113.1 metric 1024',
+    ].join('\n'),
+  );
+  const fresh = host.look();
+  await host.mustSetup(...uplink);
+  const routes = host.must('ip', 'route');
+  expect(routes).toContain('default via 203.0.113.1 dev eth2 metric 1024');
+  expect(routes).toContain('default via 192.0.2.1 dev br0 metric 1024');
+  expect(routes).toMatch(/^192\.0\.2\.0\/24 dev br0 .* metric 1024/m);
+  const unit = host.must('cat', '/etc/systemd/system/qrun-bridge-br0.service');
+  for (const [, may, command = ''] of unit.matchAll(/^ExecStart=(-?)(.*)$/gm))
+    host.sh(may === '' ? command : `${command} || true`);
+  expect(host.must('ip', 'route').match(/^default/gm)).toHaveLength(2);
+  await host.mustSetup('--undo');
+  expect(host.must('ip', 'route').split('\n').toSorted()).toEqual(
+    (fresh['addresses'] ?? '')
+      .split('\n')
+      .filter((line) => /^(default|\d.* dev )/.test(line))
+      .concat('')
+      .toSorted(),
+  );
+});
+
 test('at the next start of the host the unit makes all of it again', async (context) => {
   const host = await createSetupHost(context);
   await plug(host);

@@ -1,5 +1,6 @@
 /** For a host of ifupdown's: a file beside /etc/network/interfaces, which reads it. It needs no bridge-utils. */
 import { bridgeCommands } from '../items/bridge.ts';
+import { routeCommands } from '../items/uplink.ts';
 import { ownFile } from '../own-file.ts';
 import { shellWords } from '../../shell-word.ts';
 import { lastingAddresses, lastingRoutes, type Form, type FormInput } from './form.ts';
@@ -22,9 +23,9 @@ export const ifupdown: Form = (input) => {
         ...firstLine(input),
         ...[...commands, ...port].map((command) => `    pre-up ${command}`),
         ...addressLines(input),
-        ...lastingRoutes(input).map(
-          ({ family, words }) => `    up ${shellWords(['ip', family, 'route', 'replace', ...words, 'dev', name])}`,
-        ),
+        ...lastingRoutes(input)
+          .flatMap((route) => routeCommands(route, name))
+          .map(({ argv, mayFail }) => `    up ${shellWords(argv)}${mayFail === true ? ' || true' : ''}`),
       ],
     }),
   ];

@@ -2,6 +2,7 @@
 import { addressCommand } from '../items/address.ts';
 import { bridgeCommands } from '../items/bridge.ts';
 import { wantedBy } from '../items/unit.ts';
+import { routeCommands } from '../items/uplink.ts';
 import { ownFile } from '../own-file.ts';
 import { lastingAddresses, lastingRoutes, type Form } from './form.ts';
 
@@ -15,9 +16,7 @@ export const oneshot: Form = (input) => {
     ...others,
     ...uplinkCommands(uplink?.name, bridge.name),
     ...lastingAddresses(input).map((cidr) => ({ argv: addressCommand({ link: bridge.name, cidr }) })),
-    ...lastingRoutes(input).map(({ family, words }) => ({
-      argv: ['ip', family, 'route', 'replace', ...words, 'dev', bridge.name],
-    })),
+    ...lastingRoutes(input).flatMap((route) => routeCommands(route, bridge.name)),
   ];
   const device = uplink === undefined ? [] : [`sys-subsystem-net-devices-${deviceOf(uplink.name)}.device`];
   const lines = [

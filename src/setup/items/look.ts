@@ -19,6 +19,8 @@ export interface AddressLook {
   /** One that the kernel makes by itself for the link alone. */
   readonly link: boolean;
   readonly broadcast?: string;
+  /** Of the route to its network that comes with it; undefined: the kernel's own. */
+  readonly metric?: number;
 }
 
 /** Undefined: there is no such link. */
@@ -64,7 +66,16 @@ function parseAddressLook(row: Readonly<Record<string, unknown>>): AddressLook[]
   const link = row['scope'] === 'link' && row['family'] === 'inet6';
   const broadcast = textIn(row, 'broadcast');
   const dynamic = row['dynamic'] === true;
-  return [{ cidr: `${local}/${prefix}`, dynamic, link, ...(broadcast !== undefined && { broadcast }) }];
+  const metric = row['metric'];
+  return [
+    {
+      cidr: `${local}/${prefix}`,
+      dynamic,
+      link,
+      ...(broadcast !== undefined && { broadcast }),
+      ...(typeof metric === 'number' && { metric }),
+    },
+  ];
 }
 
 const textIn = (row: Readonly<Record<string, unknown>>, key: string): string | undefined => {

@@ -4,6 +4,7 @@
  */
 import type { Before, SetupAction, UplinkItem } from '../item.ts';
 import type { SetupHost, SetupKind } from '../kind.ts';
+import type { BridgeCommand } from './bridge.ts';
 import { lookAtLink, type AddressLook } from './look.ts';
 
 export const uplink: SetupKind<UplinkItem> = {
@@ -52,6 +53,8 @@ export interface UplinkAddress {
   /** With its length. */
   readonly cidr: string;
   readonly broadcast?: string;
+  /** Of the route to its network, where it is not the kernel's own. */
+  readonly metric?: number;
 }
 
 interface UplinkRoute {
@@ -63,9 +66,11 @@ export function lookAtUplink(link: string, host: SetupHost): UplinkLook {
   const look = lookAtLink(link, host);
   return {
     up: look?.up === true,
-    addresses: (look?.addresses ?? [])
-      .filter(isMoved)
-      .map(({ cidr, broadcast }) => ({ cidr, ...(broadcast !== undefined && { broadcast }) })),
+    addresses: (look?.addresses ?? []).filter(isMoved).map(({ cidr, broadcast, metric }) => ({
+      cidr,
+      ...(broadcast !== undefined && { broadcast }),
+      ...(metric !== undefined && { metric }),
+    })),
     routes: (['-4', '-6'] as const).flatMap((family) =>
       parseRoutes(askRoutes(family, link, host)).map((words) => ({ family, words })),
     ),
@@ -115,7 +120,7 @@ function move({ addresses, from, to }: Move, host: SetupHost): SetupAction[] {
     ...(byThemselves
       ? [{ ...run('ip', '-6', 'address', 'flush', 'dev', from, 'dynamic'), mayFail: true } as const]
       : []),
-    ...addresses.flatMap(({ cidr, broadcast }) => [
+    ...addresses.flatMap(({ cidr, broadcast, metric }) => [
       ...(there.some((one) => one.cidr === cidr)
         ? [{ ...run('ip', 'address', 'delete', cidr, 'dev', from), mayFail: true } as const]
         : []),
@@ -127,14 +132,31 @@ function move({ addresses, from, to }: Move, host: SetupHost): SetupAction[] {
         'dev',
         to,
         ...(broadcast === undefined ? [] : ['broadcast', broadcast]),
+        ...(metric === undefined ? [] : ['metric', String(metric)]),
         ...(cidr.includes(':') ? ['nodad'] : []),
       ),
     ]),
   ];
 }
 
+/** A network manager may have made them meanwhile. */
 const restoreRoutes = (routes: readonly UplinkRoute[], link: string): SetupAction[] =>
-  routes.map(({ family, words }) => run('ip', family, 'route', 'replace', ...words, 'dev', link));
+  routes.map((route) => ({ ...run(...routeCommand(route, link)), mayExist: true }));
+
+/** `replace` of IPv4 takes the place of any route with the same metric, through whichever card: the way out through another would be gone. */
+export const routeCommand = ({ family, words }: UplinkRoute, link: string): string[] => [
+  ...['ip', family, 'route', family === '-4' ? 'append' : 'replace'],
+  ...words,
+  ...['dev', link],
+];
+
+/** The same for who starts with the host, and may be started again. */
+export function routeCommands(route: UplinkRoute, link: string): BridgeCommand[] {
+  const { family, words } = route;
+  const make: BridgeCommand = { argv: routeCommand(route, link) };
+  if (family === '-6') return [make];
+  return [{ argv: ['ip', family, 'route', 'delete', ...words, 'dev', link], mayFail: true }, make];
+}
 
 const run = (...argv: readonly string[]): Extract<SetupAction, { do: 'run' }> => ({ do: 'run', argv });
 
