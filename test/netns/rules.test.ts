@@ -1,9 +1,10 @@
 /** What the rules of a network let pass and what not, with real packets: by mode, sender, receiver and protocol. */
 import { existsSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { RulesetInput } from '../../src/network/bridged/ruleset.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { buildRuleset, type RulesetInput } from '../../src/network/bridged/ruleset.ts';
 import type { NetworkForward } from '../../src/network/network-plan.ts';
-import { isRoot, needsFile, needsRoot } from '../harness/harness.ts';
+import { missingTables, replaceTables } from '../../src/resources/nft.ts';
+import { isRoot, needsFile, needsRoot, Running } from '../harness/harness.ts';
 import { createRulesHost, macOf, type Ask, type PartyName, type RulesHost } from './a-rules-host.ts';
 
 let host: RulesHost;
@@ -396,5 +397,146 @@ describe('ports of guests', () => {
     g1.must('ip link set eth0 address 52:54:00:00:00:77');
     onTestFinished(() => void g1.must(`ip link set eth0 address ${macOf('g1')}`));
     await expectAsked('g1', [...both('10.66.0.12'), ...both('10.66.0.1')], { passes: 'stop' });
+  });
+});
+
+describe('tables', () => {
+  const foreign = `
+    table ip filter {
+      chain DOCKER-USER {
+      }
+      chain FORWARD {
+        type filter hook forward priority filter; policy accept;
+        jump DOCKER-USER
+        iifname "docker0" accept
+      }
+    }
+    table ip nat {
+      chain POSTROUTING {
+        type nat hook postrouting priority srcnat;
+        ip saddr 172.17.0.0/16 oifname != "docker0" masquerade
+      }
+    }
+    table inet firewalld {
+      chain filter_INPUT {
+        type filter hook input priority filter + 10;
+        ct state invalid drop
+      }
+    }
+    table inet qrun_other {
+      chain theirs {
+        udp dport 9 drop
+      }
+    }
+    table bridge filter {
+      chain FORWARD {
+        type filter hook forward priority filter;
+      }
+    }
+  `;
+  const own: RulesetInput = { ...lan0, mode: 'nat', forwards, ports };
+  const write = (text: string, options = ''): void => {
+    const { status, stderr } = host.parties.host.namespace.run(['sh', '-c', `cat | nft ${options} -f -`], text);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  };
+  const withoutOwn = (): string => {
+    const { nftables } = JSON.parse(host.ruleset()) as { nftables: Record<string, Record<string, unknown>>[] };
+    return JSON.stringify(
+      nftables.filter((item) => Object.values(item).every(({ name, table }) => ![name, table].includes('qrun_lan0'))),
+    );
+  };
+
+  beforeEach((context) => {
+    needsRoot(context);
+    write(foreign);
+  });
+  afterEach(() => {
+    if (isRoot()) write('flush ruleset');
+  });
+
+  test("ABUSE 38: nobody else's rules are changed: not when it comes up, when its forwards change, when it goes", async () => {
+    const before = host.ruleset();
+    const step = await host.take(own);
+    expect(withoutOwn()).toBe(JSON.stringify(JSON.parse(before).nftables));
+    replaceTables(step, { ...step, ...buildRuleset({ ...own, forwards: forwards.slice(0, 1) }) }, host.system);
+    expect(withoutOwn()).toBe(JSON.stringify(JSON.parse(before).nftables));
+    expect(host.ruleset()).not.toBe(before);
+    await host.release();
+    expect(host.ruleset()).toBe(before);
+  });
+
+  test("a table of somebody else's that has our name is refused, and stays as it is", async () => {
+    write(
+      'add table inet qrun_lan0\nadd chain inet qrun_lan0 theirs\nadd rule inet qrun_lan0 theirs udp dport 9 drop\n',
+    );
+    const before = host.ruleset();
+    await expect(host.take(own)).rejects.toMatchObject({
+      code: 'in-use',
+      message: expect.stringContaining('inet qrun_lan0'),
+      hint: 'sudo nft list table inet qrun_lan0',
+    });
+    await host.release();
+    expect(host.ruleset()).toBe(before);
+    // made by another qrun
+    write('delete table inet qrun_lan0');
+    await host.take({ ...own, owner: 'qrun:lan0/theirs' });
+    const theirs = host.ruleset();
+    await expect(host.take(own)).rejects.toMatchObject({ code: 'in-use' });
+    expect(host.ruleset()).toBe(theirs);
+  });
+
+  test('connections outlive rules that are replaced', async (context) => {
+    needsFile(context, '/usr/bin/socat');
+    const { out, g1 } = host.parties;
+    const env = { PATH: '/usr/bin:/bin' };
+    const far = new Running(out.namespace.wrap(['socat', 'TCP-LISTEN:9000,reuseaddr', 'EXEC:cat']), { env, cwd: '/' });
+    const near = new Running(g1.namespace.wrap(['socat', '-', 'TCP:192.0.2.2:9000,retry=50,interval=0.1']), {
+      env,
+      cwd: '/',
+      interactive: true,
+    });
+    onTestFinished(() => [far, near].forEach((one) => one.kill('SIGKILL')));
+    const step = await host.take(own);
+    near.type('before\n');
+    await near.waitFor(/before\n/);
+    replaceTables(step, { ...step, ...buildRuleset({ ...own, forwards: [] }) }, host.system);
+    near.type('after\n');
+    await near.waitFor(/after\n/);
+    expect(near.stdout).toBe('before\nafter\n');
+  });
+
+  test('what a killed run left is replaced, whole', async () => {
+    await host.take({ ...own, forwards: [] });
+    const step = await host.take(own);
+    expect(missingTables(step, host.system)).toEqual([]);
+    expect(JSON.parse(host.parties.host.must('nft -j list tables')).nftables).toHaveLength(8);
+    replaceTables(step, { ...step, ...buildRuleset({ ...own, ports: [] }) }, host.system);
+    expect(host.parties.host.must('nft list tables')).not.toContain('table bridge qrun_lan0');
+  });
+
+  test("somebody's flush is noticed, and mended by taking them again", async () => {
+    const step = await host.take(own);
+    expect(missingTables(step, host.system)).toEqual([]);
+    write('flush chain inet qrun_lan0 filter_forward');
+    expect(missingTables(step, host.system)).toEqual([{ family: 'inet', name: 'qrun_lan0', why: 'emptied' }]);
+    write('flush table bridge qrun_lan0');
+    expect(missingTables(step, host.system)).toMatchObject([{ why: 'emptied' }, { family: 'bridge', why: 'emptied' }]);
+    await host.take(own);
+    expect(missingTables(step, host.system)).toEqual([]);
+    write('flush ruleset');
+    expect(missingTables(step, host.system)).toEqual([
+      { family: 'inet', name: 'qrun_lan0', why: 'gone' },
+      { family: 'bridge', name: 'qrun_lan0', why: 'gone' },
+    ]);
+    await host.take(own);
+    expect(missingTables(step, host.system)).toEqual([]);
+  });
+
+  test('what nft lists of them nft reads again', async () => {
+    await host.take({ ...own, mode: 'isolated' });
+    await host.take({ ...lan1, nat: { ipv6: true, dev: 'up0', ports: { from: 1024, to: 2048 } } });
+    const listed = host.parties.host.must('nft list ruleset');
+    write(`flush ruleset\n${listed}`, '-c');
+    expect(listed).toContain('comment "qrun:qrun_lan1"');
   });
 });
