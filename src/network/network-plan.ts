@@ -47,6 +47,10 @@ export interface NetworkPlan {
   readonly notes: readonly string[];
 }
 
+/** What root tells all users of a network, with its ports; undefined: it is a user's own. */
+export const hostNetworkOf = ({ attach, steps }: Pick<NetworkPlan, 'attach' | 'steps'>): HostNetwork | undefined =>
+  attach.by === 'port' ? attach.host : steps.find((step) => step.kind === 'host-network')?.network;
+
 /** A port forward into the network, the guest resolved to an address. */
 export interface NetworkForward {
   readonly protocol: 'tcp' | 'udp';

@@ -12,7 +12,7 @@ import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
-import type { NetworkPlan } from '../network/network-plan.ts';
+import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { LinkStep, MemberStep, Step } from '../plan/step.ts';
@@ -28,6 +28,7 @@ import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
 import { withNetworkLock } from './lock.ts';
+import { mendBridge } from './mend-bridge.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './nic-state.ts';
 import { poolOf, type PreparedNetwork } from './prepare-network.ts';
@@ -121,9 +122,10 @@ async function startOrMend(
 async function mend(
   files: NetworkFiles,
   record: NetworkRecord,
-  { system, warn }: NetworkContext,
+  { system, places, warn }: NetworkContext,
 ): Promise<NetworkRecord> {
   let renewed = false;
+  await mendBridge(files, record, { system, places, warn });
   await remakeLinks(files, record, { system, warn });
   remakeDirectories(files, record, system.uid);
   for (const step of servicesOf(record.plan)) {
@@ -144,7 +146,8 @@ async function remakeLinks(
   { plan, network, runId }: NetworkRecord,
   { system, warn }: Pick<NetworkContext, 'system' | 'warn'>,
 ): Promise<void> {
-  const broken = plan.attach.by === 'port' ? (await import('./port-health.ts')).brokenPorts(plan.attach.host) : noPorts;
+  const host = hostNetworkOf(plan);
+  const broken = host === undefined ? noPorts : (await import('./port-health.ts')).brokenPorts(host);
   const gone = [...missingLinks(plan), ...linksNamed(plan, broken.links)];
   const registry = plan.steps.filter(
     (step) => step.kind === 'host-network' && (broken.rights.length > 0 || !existsSync(step.path)),

@@ -1,9 +1,11 @@
 /** Which programs of a network run: for `net info`, `net ls` and `ps`. */
-import type { NetworkPlan } from '../network/network-plan.ts';
+import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkRecord } from './record.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { HostAccessStep, LinkStep, ServiceStep } from '../plan/step.ts';
 import { faultyPorts } from './port-health.ts';
+import { missingRules } from './mend-bridge.ts';
+import type { System } from '../system/system.ts';
 import { findMissing, readService } from '../resources/service.ts';
 
 export interface NetworkHealth {
@@ -21,11 +23,13 @@ export const missingLinks = (plan: NetworkPlan): (LinkStep | HostAccessStep)[] =
     .filter((step) => step.kind === 'link' || step.kind === 'host-access')
     .filter(({ name }) => readHostLink(name) === undefined);
 
-export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>): NetworkHealth {
+/** @param system where rules are to be looked at as well: it takes a program */
+export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>, system?: System): NetworkHealth {
   const processes: Record<string, readonly number[]> = {};
   const missing: string[] = missingLinks(plan).map(({ name }) => name);
-  if (plan.attach.by === 'port')
-    missing.push(...faultyPorts(plan.attach.host).filter((name) => !missing.includes(name)));
+  const host = hostNetworkOf(plan);
+  if (host !== undefined) missing.push(...faultyPorts(host).filter((name) => !missing.includes(name)));
+  if (system !== undefined) missing.push(...missingRules(plan, system));
   for (const step of servicesOf(plan)) {
     const state = readService(step);
     Object.assign(processes, state.running);

@@ -4,7 +4,9 @@ import path from 'node:path';
 import { readHostLink } from '../host/host-link.ts';
 import { isVmName } from '../names.ts';
 import { hostNetworkFiles, type HostNetwork } from '../network/host-network.ts';
-import type { NetworkName } from '../network/network.ts';
+import { isBridged } from '../network/bridged/mode.ts';
+import { layoutOf } from '../network/layout.ts';
+import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import { networkSpace } from '../resources/host-network.ts';
 import { faultOfDirectory } from '../system/directories.ts';
@@ -58,7 +60,7 @@ export function recordOfHost(host: HostNetwork, { system }: Pick<Look, 'system'>
 
 /** As a user's VM sees it. */
 export function planOfHost(host: HostNetwork): NetworkPlan {
-  const { name, definition, forward, on, ports } = host;
+  const { name, definition, on, ports } = host;
   const gone = ports.filter(({ device }) => readHostLink(device) === undefined);
   const missing =
     gone.length === 0 ? [] : [`network ${name}: ${gone.length} of its ports are gone: sudo qrun net up ${name}`];
@@ -71,10 +73,18 @@ export function planOfHost(host: HostNetwork): NetworkPlan {
     file: definition.file,
     scope: 'system',
     transport: 'tap',
-    forward,
+    forward: definition.forward,
+    ...placesIn(definition),
     attach: { by: 'port', host },
     forwards: [],
     steps: [],
     notes: [...missing, ...down],
   };
+}
+
+/** On a network with a bridge of its own. */
+function placesIn(definition: Network): Pick<NetworkPlan, 'subnet' | 'gateway' | 'dnsServer'> {
+  if (!isBridged(definition.forward)) return {};
+  const { subnet, gateway } = layoutOf(definition);
+  return { subnet: subnet.cidr, gateway, dnsServer: gateway };
 }

@@ -1,7 +1,8 @@
 /** Everything that can be told of one network. Read only. */
 import { readNeighbours } from '../host/neighbours.ts';
 import { isVmName, parseNetworkName, type VmName } from '../names.ts';
-import type { NetworkForward } from '../network/network-plan.ts';
+import type { HostNetwork } from '../network/host-network.ts';
+import { hostNetworkOf, type NetworkForward } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
@@ -88,15 +89,11 @@ interface MembersWith {
 }
 
 function membersOf(files: NetworkFiles, { record, health, context }: MembersWith): MemberInfo[] {
-  const { attach } = record.plan;
-  if (attach.by === 'port') {
-    const on = readPortMembers(attach.host, context.system.uid);
-    const met = readNeighbours();
-    const ipOf = (mac: string): string | null => met.find((one) => one.mac === mac)?.address ?? null;
-    return on.map((member) => ({ ...member, ip: ipOf(member.mac), leased: false, state: 'running' }));
-  }
+  const host = hostNetworkOf(record.plan);
+  const onPorts = host === undefined ? [] : onPortsOf(host, context.system.uid);
+  if (record.plan.attach.by === 'port') return onPorts;
   const leased = new Set(leasesOf(files, record.definition).map(({ mac, ip }) => `${mac} ${ip}`));
-  return listMembers(files).map((member) => {
+  const own = listMembers(files).map((member): MemberInfo => {
     const { vm, nic, mac, ip, since } = member;
     return {
       vm,
@@ -108,4 +105,18 @@ function membersOf(files: NetworkFiles, { record, health, context }: MembersWith
       since,
     };
   });
+  return [...onPorts, ...own];
+}
+
+/** Guests of a network with DHCP of its own have the address of their port; others one at which this host may have met them. */
+function onPortsOf(host: HostNetwork, uid: number): MemberInfo[] {
+  const met = readNeighbours();
+  const ipOf = (mac: string): string | null =>
+    host.ports.find((port) => port.mac === mac)?.ip ?? met.find((one) => one.mac === mac)?.address ?? null;
+  return readPortMembers(host, uid).map((member) => ({
+    ...member,
+    ip: ipOf(member.mac),
+    leased: false,
+    state: 'running',
+  }));
 }

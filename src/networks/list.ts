@@ -1,6 +1,7 @@
 /** The networks of this user: those that are defined, and those that run without a definition. Read only. */
 import { QrunError } from '../errors.ts';
 import { listNetworks, type ListedNetwork } from '../host/network-definitions.ts';
+import { hostNetworkOf } from '../network/network-plan.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
@@ -58,9 +59,10 @@ async function rowOf(
   return { ...head, scope, forward, transport, subnet, autostart: read.autostart, vms, fault: null };
 }
 
-function vmsOn({ network, plan: { attach } }: NetworkRecord, { places, system }: NetworkContext): string[] {
-  const members =
-    attach.by === 'port' ? readPortMembers(attach.host, system.uid) : listMembers(networkFiles(places, network));
+function vmsOn({ network, plan }: NetworkRecord, { places, system }: NetworkContext): string[] {
+  const host = hostNetworkOf(plan);
+  const onPorts = host === undefined ? [] : readPortMembers(host, system.uid);
+  const members = [...onPorts, ...listMembers(networkFiles(places, network))];
   return [...new Set(members.map(({ vm }) => vm))];
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { parseDnsmasqLeases } from '../network/bridged/leases.ts';
 import { dnsmasqLeases } from '../network/bridged/files.ts';
 import type { NetworkName } from '../network/network.ts';
-import type { NetworkPlan } from '../network/network-plan.ts';
+import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import { readPortUse } from '../resources/port-lease.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { SwitchLeases } from '../switch/config.ts';
@@ -42,16 +42,26 @@ export function readNicOnNetwork(
   // what cannot be read tells nothing
   if (fault !== undefined) return { ips: [], lost: false };
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
-  if (member === undefined && hostInterface !== undefined) return { ips: [], lost: isCut(hostInterface, record?.plan) };
+  if (member === undefined && hostInterface !== undefined) {
+    const lost = isCut(hostInterface, record?.plan);
+    return { ips: lost ? [] : addressOfPort(hostInterface, record?.plan), lost };
+  }
   const lost = record === undefined || member === undefined || isLost(member, { record, health });
   return { ips: lost ? [] : addressesOf(files.leases, mac), lost };
+}
+
+/** The one that is kept for whoever has the port. */
+function addressOfPort(name: string, plan: NetworkPlan | undefined): string[] {
+  const host = plan === undefined ? undefined : hostNetworkOf(plan);
+  const ip = host?.ports.find(({ device }) => device === name)?.ip;
+  return ip === undefined ? [] : [ip];
 }
 
 /** Its interface was taken away; one that has come since in its place has nobody at its other end, or is of a later run of the network. */
 function isCut(name: string, plan: NetworkPlan | undefined): boolean {
   const link = readHostLink(name);
   if (link === undefined) return sysfsIsOwn();
-  const host = plan?.attach.by === 'port' ? plan.attach.host : undefined;
+  const host = plan === undefined ? undefined : hostNetworkOf(plan);
   const port = host?.ports.find(({ device }) => device === name);
   const use = port === undefined ? undefined : readPortUse(port.lock);
   return link.tap?.attached === false || (use?.run !== undefined && use.run !== host?.runId);

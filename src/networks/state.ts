@@ -32,7 +32,7 @@ export function readNetworkStatus(
   // begun, and never finished; or of an earlier boot: nothing of it runs
   if (record === undefined) return { state: 'broken' };
   if (record.bootId !== system.bootId()) return { state: 'defined' };
-  const health = readHealth(record);
+  const health = readHealth(record, system);
   if (health.missing.length > 0) return { state: 'broken', record, health };
   return { state: record.pinned ? 'pinned' : 'up', record, health };
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
 import { releaseAll, type Leftover } from '../journal/walk.ts';
+import { hostNetworkOf } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { resourceOf } from '../resources/registry.ts';
@@ -99,9 +100,10 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
 /** While it goes, nobody takes a port of it. */
 async function endPorts(name: NetworkName, force: boolean, context: NetworkContext): Promise<readonly Leftover[]> {
   const files = networkFiles(context.places, name);
-  const attach = readNetworkRecord(files)?.plan.attach;
-  if (attach?.by !== 'port') return await endLocked(files, context);
-  const { locks, busy } = (await import('./port-lease.ts')).lockPorts(attach.host);
+  const record = readNetworkRecord(files);
+  const host = record === undefined ? undefined : hostNetworkOf(record.plan);
+  if (host === undefined) return await endLocked(files, context);
+  const { locks, busy } = (await import('./port-lease.ts')).lockPorts(host);
   try {
     if (busy.length > 0 && !force) {
       throw new QrunError('in-use', `network ${name}: in use: ${busy.join(', ')}`, {
