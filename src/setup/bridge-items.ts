@@ -1,5 +1,6 @@
 /** A bridge, and all that follows from it: now, for good, and for the users that the bridge helper lets on it. Pure. */
 import { digestOf } from '../digest.ts';
+import { confRule } from './conf-rule.ts';
 import type { HostManager, SetupFacts, SetupOptions } from './facts.ts';
 import type { Form, UplinkForm } from './forms/form.ts';
 import { ifupdown } from './forms/ifupdown.ts';
@@ -8,7 +9,6 @@ import { networkd } from './forms/networkd.ts';
 import { oneshot } from './forms/oneshot.ts';
 import type { BridgeItem, SetupItem } from './item.ts';
 import { parseBefore } from './items/uplink.ts';
-import { ownFile } from './own-file.ts';
 
 /** What was asked for, together with what earlier setups made of the same bridge. */
 export interface WholeBridge {
@@ -85,6 +85,8 @@ const forms: Readonly<Record<HostManager, Form>> = {
 
 interface Items {
   readonly items: readonly SetupItem[];
+  /** Of earlier setups: taken back first. */
+  readonly replaced: readonly SetupItem[];
   readonly notes: readonly string[];
 }
 
@@ -108,7 +110,8 @@ export function bridgeItems(whole: WholeBridge, facts: SetupFacts, group: string
       ...lasting,
       ...accessItems(name, facts, group),
     ],
-    notes: notesOf(whole, facts),
+    replaced: [confRule(name, group, facts).replaced ?? []].flat(),
+    notes: [...notesOf(whole, facts), ...readerNotes(facts, group)],
   };
 }
 
@@ -140,25 +143,10 @@ function accessItems(name: string, facts: SetupFacts, group: string | undefined)
   ];
 }
 
-export interface ConfRule {
-  readonly rule: string;
-  /** Of bridge.conf, if there is none yet. */
-  readonly mode: number;
-  /** A file that the rule includes: bridge.conf is everybody's to read, and its mode is kept, so what is a group's alone stands beside it. */
-  readonly included?: { readonly path: string; readonly text: string; readonly file: SetupItem };
-}
-
-/** The helper reads its files with its caller's rights, so that who may not read a rule does not have it. */
-export function confRule(bridge: string, group: string | undefined, { conf, helper, recorded }: SetupFacts): ConfRule {
-  const allow = `allow ${bridge}`;
-  const own = recorded.some(({ item }) => item.kind === 'line' && item.path === helper.conf && item.line === allow);
-  if (group === undefined || conf.text === undefined || !conf.everybodyReads || own)
-    return { rule: allow, mode: group === undefined ? 0o644 : 0o640 };
-  const directory = helper.conf.slice(0, helper.conf.lastIndexOf('/'));
-  const path = `${directory}/qrun-${bridge}.conf`;
-  const what = `${bridge} for the group ${group} alone`;
-  const file = ownFile({ what, path, lines: [allow], mode: 0o640, group });
-  return { rule: `include ${path}`, mode: 0o644, included: { path, text: `${allow}\n`, file } };
+function readerNotes({ conf: { onlyGroup }, helper }: SetupFacts, group: string | undefined): string[] {
+  return onlyGroup === undefined || onlyGroup === group
+    ? []
+    : [`the group ${onlyGroup} alone may read ${helper.conf}: others are not let on any bridge`];
 }
 
 function notesOf({ item: { name }, foreign, addresses, uplink }: WholeBridge, facts: SetupFacts): string[] {

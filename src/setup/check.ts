@@ -1,19 +1,19 @@
 /** What keeps setup from being done as it was asked for, told before anything is done. Pure. */
 import { QrunError } from '../errors.ts';
-import { predictBridgeConf, type BridgeVerdict } from '../host/bridge-conf.ts';
 import { faultOfIfName } from '../names.ts';
 import { parseAddressOfWay } from '../profile/address-of-way.ts';
 import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap } from '../subnet.ts';
-import { confRule } from './bridge-items.ts';
+import { faultOfAccount, faultOfConf, faultOfGroup } from './check-access.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { faultOfCard } from './host-access-items.ts';
 import { faultOfOurs } from './items/bridge.ts';
-import { addLine } from './line-edit.ts';
 
 /** In the order in which a person would mend them. */
 export function faultsOfOptions(options: SetupOptions, facts: SetupFacts): QrunError[] {
   return [
     ...faultsOfWords(options),
+    faultOfGroup(options, facts),
+    faultOfAccount(facts),
     faultOfTools(options, facts),
     ...(options.bridge === undefined
       ? []
@@ -131,51 +131,20 @@ function faultOfHelper({ helper }: SetupFacts): QrunError | undefined {
     return new QrunError('missing-tool', `there is no bridge helper ${helper.file}`, {
       hint: 'sudo apt-get install qemu-system-common (Fedora: dnf install qemu-common)',
     });
+  if (helper.rights === 'mixed')
+    return new QrunError(
+      'host-failed',
+      `${helper.file} is setuid and has capabilities as well, and with both it fails`,
+      {
+        hint: `sudo chmod u-s ${helper.file}`,
+      },
+    );
   if (helper.rights !== 'nosuid') return undefined;
   return new QrunError(
     'missing-feature',
     `${helper.file} is on a file system that is mounted nosuid: it gains no rights there`,
     {
       hint: `findmnt --target ${helper.file}`,
-    },
-  );
-}
-
-/** With our line in it the helper must say yes: a file that it does not parse, or a `deny`, is for a person to mend. */
-function faultOfConf(bridge: string, options: SetupOptions, facts: SetupFacts): QrunError | undefined {
-  const { conf, helper } = facts;
-  if (conf.fault !== undefined) return new QrunError('unsafe-state', conf.fault.message, { hint: conf.fault.hint });
-  const { rule, included } = confRule(bridge, options.group, facts);
-  const text = addLine(conf.text ?? '', rule);
-  const verdict = predictBridgeConf({
-    bridge,
-    file: helper.conf,
-    // of other files only what is in this one's way counts here
-    read: (file) =>
-      file === helper.conf ? { text } : file === included?.path ? { text: included.text } : { missing: 'absent' },
-    cwd: '/',
-  });
-  return verdict.verdict === 'allowed' ? undefined : refusal(bridge, verdict);
-}
-
-function refusal(bridge: string, verdict: Exclude<BridgeVerdict, { verdict: 'allowed' }>): QrunError {
-  if (verdict.verdict === 'invalid') {
-    const { file, line, text } = verdict.place;
-    return new QrunError(
-      'host-failed',
-      `${file}:${line}: ${verdict.reason}: the bridge helper takes nothing of the file`,
-      {
-        hint: `sudo sensible-editor +${line} ${file}`,
-        causes: [`line ${line}: ${JSON.stringify(text.slice(0, 120))}`],
-      },
-    );
-  }
-  const rule = verdict.verdict === 'denied' ? verdict.rule : undefined;
-  return new QrunError(
-    'host-failed',
-    `${rule === undefined ? 'bridge.conf' : `${rule.file}:${rule.line}`} denies ${bridge}; deny wins wherever it stands`,
-    {
-      ...(rule !== undefined && { hint: `sudo sensible-editor +${rule.line} ${rule.file}` }),
     },
   );
 }

@@ -1,6 +1,7 @@
 /** What planning knows of the host. Plain data: a test writes it down. */
 import type { BridgeHelperFact } from '../host/bridge-helper.ts';
 import type { RouteFact } from '../host/routes.ts';
+import type { AccountLook } from './items/accounts.ts';
 import type { LinkLook } from './items/look.ts';
 import type { UplinkLook } from './items/uplink.ts';
 import type { SetupEntry } from './record.ts';
@@ -24,6 +25,10 @@ export interface ConfFact {
   /** Bytes, each as one character; undefined: there is none. */
   readonly text?: string;
   readonly everybodyReads: boolean;
+  /** Who reads it, if not everybody does; undefined then: root alone. */
+  readonly onlyGroup?: string;
+  /** Files that it includes and that everybody may read, by their paths. */
+  readonly included?: Readonly<Record<string, string>>;
   /** Why it is not to be edited. */
   readonly fault?: { readonly message: string; readonly hint: string };
 }
@@ -62,6 +67,10 @@ export interface SetupFacts {
   readonly uplink?: UplinkFact;
   readonly card?: CardFact;
   readonly routes: readonly RouteFact[];
+  /** The user that root's QEMU runs as, if there is one of that name. */
+  readonly account?: AccountLook;
+  /** The group that was asked for, if there is one. */
+  readonly group?: { readonly gid: number };
   readonly manager: HostManager;
   /** Who else might take an interface for its own. */
   readonly watchers: {

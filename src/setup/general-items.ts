@@ -9,7 +9,7 @@ const everyGroup = '0 2147483647';
 export const wantedModules = ['tun', 'macvtap', 'vhost_net'];
 /** Names of interfaces that qrun makes. */
 const ownNames = 'qr-*';
-const runAsName = 'qrun';
+export const runAsName = 'qrun';
 
 export interface GeneralInput {
   readonly facts: SetupFacts;

@@ -2,6 +2,7 @@
 import { QrunError } from '../errors.ts';
 import { bridgeItems, completeBridge, keptBySetup, uplinksOf } from './bridge-items.ts';
 import { faultsOfOptions } from './check.ts';
+import { recordedGroup } from './conf-rule.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { generalItems } from './general-items.ts';
 import { completeWay, wayItems, waysOf } from './host-access-items.ts';
@@ -9,6 +10,8 @@ import type { SetupItem } from './item.ts';
 
 export interface SetupPlan {
   readonly items: readonly SetupItem[];
+  /** Of earlier setups, and not wanted any more: taken back before the others are made. */
+  readonly replaced: readonly SetupItem[];
   /** What setup does not do, and somebody should know. */
   readonly notes: readonly string[];
 }
@@ -17,25 +20,29 @@ export interface SetupPlan {
 export function planSetup(options: SetupOptions, facts: SetupFacts): SetupPlan {
   const fault = faultsOfOptions(options, facts)[0];
   if (fault !== undefined) throw fault;
-  const group = options.group ?? recordedGroup(facts);
+  const group = options.group ?? recordedGroup(options.bridge, facts);
   const bridge = completeBridge(options, facts);
   const bridges = keptBySetup(facts, bridge);
   const way = wayItems(options, facts);
   const ways = waysOf(facts, completeWay(options, facts));
   const general = generalItems({ facts, group, bridges, uplinks: uplinksOf(facts, bridge), ways });
   if (bridge === undefined) {
-    return { items: [...general, ...way.items], notes: [...way.notes, ...groupNotes(group)] };
+    return { items: [...general, ...way.items], replaced: [], notes: [...way.notes, ...groupNotes(options, group)] };
   }
-  const { items, notes } = bridgeItems(bridge, facts, group);
-  return { items: [...general, ...items], notes: [...notes, ...groupNotes(group)] };
+  const { items, replaced, notes } = bridgeItems(bridge, facts, group);
+  return { items: [...general, ...items], replaced, notes: [...notes, ...groupNotes(options, group)] };
 }
 
 /** A setup without --group keeps what one with it made. */
-const recordedGroup = ({ recorded }: SetupFacts): string | undefined =>
-  recorded.flatMap(({ item }) => (item.kind === 'group' ? [item.name] : [])).at(-1);
-
-const groupNotes = (group: string | undefined): string[] =>
-  group === undefined ? [] : [`who may use it joins the group: sudo usermod -aG ${group} USER, and logs in again`];
+function groupNotes({ bridge, group: asked }: SetupOptions, group: string | undefined): string[] {
+  if (group === undefined) return [];
+  const join = `who may use it joins the group: sudo usermod -aG ${group} USER, and logs in again`;
+  if (asked !== undefined || bridge === undefined) return [join];
+  return [
+    `${bridge} is for the group ${group} alone, as an earlier setup had it; for everybody: sudo qrun setup --undo, and the same again`,
+    join,
+  ];
+}
 
 /** For those who call it without rights. */
 export function sudoLine(options: SetupOptions & { readonly undo: boolean }): string {

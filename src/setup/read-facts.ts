@@ -2,7 +2,10 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readIdentity } from '../host/accounts.ts';
+import { predictBridgeConf } from '../host/bridge-conf.ts';
+import { confReader } from '../host/bridge-conf-file.ts';
 import { readBridgeHelper } from '../host/bridge-helper.ts';
+import { accessOf } from '../host/file-access.ts';
 import { readHostAccess } from '../host/host-access.ts';
 import { readHostLink } from '../host/host-link.ts';
 import { readRoutes } from '../host/routes.ts';
@@ -12,13 +15,14 @@ import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import type { System } from '../system/system.ts';
 import type { CardFact, ConfFact, HostManager, ModuleState, SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
+import { accountNamed, groupNamed, groupOfGid } from './items/accounts.ts';
 import { lookAtLink } from './items/look.ts';
 import { isLoaded } from './items/module.ts';
 import { readSysctl } from './items/sysctl.ts';
 import { lookAtUplink } from './items/uplink.ts';
 import type { SetupHost } from './kind.ts';
 import { faultOfEditing } from './perform.ts';
-import { pingRangeKey, wantedModules } from './general-items.ts';
+import { pingRangeKey, runAsName, wantedModules } from './general-items.ts';
 import type { SetupRecord } from './record.ts';
 
 export interface FactsInput {
@@ -34,6 +38,8 @@ export async function readSetupFacts({ system, places, options, record }: FactsI
   const host = { system };
   const helper = await readHelper(system, places);
   const bridge = options.bridge === undefined ? undefined : lookAtLink(options.bridge, host);
+  const account = accountNamed(runAsName);
+  const group = options.group === undefined ? undefined : groupNamed(options.group);
   const networkManager = isEnabled('NetworkManager.service', host);
   const networkd = isEnabled('systemd-networkd.service', host);
   const dhcpcd = dhcpcdFiles.find(isThere);
@@ -41,6 +47,8 @@ export async function readSetupFacts({ system, places, options, record }: FactsI
     helper,
     conf: readConf(helper.conf),
     ...(bridge !== undefined && { bridge }),
+    ...(account !== undefined && { account }),
+    ...(group !== undefined && { group }),
     ...(options.uplink !== undefined && { uplink: readUplink(options.uplink, host) }),
     ...(options.hostAccess !== undefined && { card: readCard(options.hostAccess, host) }),
     routes: readRoutes(),
@@ -77,11 +85,30 @@ function readConf(file: string): ConfFact {
   const fault = faultOfEditing(file);
   const everybodyReads = stat === undefined || (stat.mode & 0o004) !== 0;
   if (stat === undefined || fault !== undefined) return { everybodyReads, ...(fault !== undefined && { fault }) };
+  const onlyGroup = (stat.mode & 0o040) === 0 || stat.gid === 0 ? undefined : groupOfGid(stat.gid);
+  const readers = { everybodyReads, ...(!everybodyReads && onlyGroup !== undefined && { onlyGroup }) };
   try {
-    return { everybodyReads, text: readFileSync(file, 'latin1') };
+    return { ...readers, text: readFileSync(file, 'latin1'), included: readIncluded(file) };
   } catch {
-    return { everybodyReads }; // a dry run of an ordinary user's
+    return readers; // a dry run of an ordinary user's
   }
+}
+
+/** What all users of the helper read, found as the helper finds it. */
+function readIncluded(file: string): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const everybody = confReader(accessOf({ name: 'nobody', uid: 65_534, gid: 65_534 }));
+  predictBridgeConf({
+    bridge: '',
+    file,
+    read: (one) => {
+      const read = everybody(one);
+      if ('text' in read && one !== file) found[one] = read.text;
+      return read;
+    },
+    cwd: '/',
+  });
+  return found;
 }
 
 function readUplink(name: string, host: SetupHost): UplinkFact {

@@ -42,6 +42,8 @@ async function alone<T>({ places }: SetupContext, act: () => T | Promise<T>): Pr
 /** What would be done, and nothing else. Needs no rights, but sees no more than its user may. */
 export async function previewSetup(options: SetupOptions, context: SetupContext): Promise<SetupPlan> {
   const { plan, record } = await readPlan(options, context);
+  for (const item of plan.replaced)
+    context.tell(item, kindOf(item).undo(item, entryOf(record, item)?.before ?? {}, context));
   for (const item of plan.items) context.tell(item, actionsOf(item, record, context));
   return plan;
 }
@@ -57,6 +59,7 @@ export async function applySetup(options: SetupOptions, context: SetupContext): 
     };
     const made = makeHostDirectory(context.places);
     keep({ ...now, made: [...new Set([...now.made, ...made])] });
+    for (const item of plan.replaced) takeBack(item, now, { ...context, keep });
     const refused: string[] = [];
     for (const item of plan.items) {
       try {
@@ -78,6 +81,16 @@ async function readPlan(options: SetupOptions, { system, places }: SetupContext)
 
 interface Keeping extends SetupContext {
   readonly keep: (record: SetupRecord) => void;
+}
+
+/** @throws QrunError why it stays: what was asked for would not be so */
+function takeBack(item: SetupItem, record: SetupRecord, context: Keeping): void {
+  const entry = entryOf(record, item);
+  if (entry === undefined) return;
+  const kept = undoEntry(entry, record.entries, context);
+  if (kept !== undefined) throw new QrunError('host-failed', `${item.what}: ${kept.why}`);
+  context.keep(withoutEntry(record, item));
+  failpoint(`setup ${idOf(item)} replaced`);
 }
 
 function applyItem(item: SetupItem, record: SetupRecord, context: Keeping): void {

@@ -14,7 +14,26 @@ export function groupNamed(name: string): GroupLook | undefined {
   return undefined;
 }
 
-export const hasAccount = (name: string): boolean => linesOf('/etc/passwd').some((line) => line.startsWith(`${name}:`));
+export const hasAccount = (name: string): boolean => accountNamed(name) !== undefined;
+
+export interface AccountLook {
+  readonly uid: number;
+  /** Empty: /bin/sh. */
+  readonly shell: string;
+}
+
+export function accountNamed(name: string): AccountLook | undefined {
+  for (const line of linesOf('/etc/passwd')) {
+    const [found, , uid = '', , , , shell = ''] = line.split(':');
+    if (found === name) return { uid: Number(uid), shell };
+  }
+  return undefined;
+}
+
+export const groupOfGid = (gid: number): string | undefined =>
+  linesOf('/etc/group')
+    .find((line) => line.split(':')[2] === String(gid))
+    ?.split(':')[0];
 
 function linesOf(file: string): string[] {
   try {

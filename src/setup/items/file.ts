@@ -4,10 +4,11 @@ import { QrunError } from '../../errors.ts';
 import type { FileItem } from '../item.ts';
 import type { SetupKind } from '../kind.ts';
 import { fileMark } from '../own-file.ts';
+import { groupNamed } from './accounts.ts';
 import { makeParents, missingParents, removeParents } from './missing-parents.ts';
 
 export const file: SetupKind<FileItem> = {
-  isDone: (item) => textOf(item.path) === item.content && modeOf(item.path) === item.mode,
+  isDone: (item) => textOf(item.path) === item.content && modeOf(item.path) === item.mode && isOfGroup(item),
   // its reader may not have been told yet
   resumes: true,
   before: (item) => {
@@ -50,5 +51,8 @@ function textOf(path: string): string | undefined {
     return undefined;
   }
 }
+
+const isOfGroup = ({ path, group }: FileItem): boolean =>
+  group === undefined || lstatSync(path, { throwIfNoEntry: false })?.gid === groupNamed(group)?.gid;
 
 const modeOf = (path: string): number => (lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o7777;
