@@ -30,7 +30,8 @@ function answerUdp(at) {
   return new Promise((resolve) => socket.bind(at, '::', resolve));
 }
 
-Promise.all(ports.flatMap((at) => [answerTcp(at), answerUdp(at)])).then(() => console.log('ready'));
+await Promise.all(ports.flatMap((at) => [answerTcp(at), answerUdp(at)]));
+console.log('ready');
 
 const retryMs = 100;
 

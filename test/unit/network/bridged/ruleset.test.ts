@@ -4,7 +4,7 @@ import { linkLocalOf } from '../../../../src/network/bridged/port-rules.ts';
 import { buildRuleset, rulePriorities, type RulesetInput } from '../../../../src/network/bridged/ruleset.ts';
 import type { NetworkForward } from '../../../../src/network/network-plan.ts';
 import { addOwner, faultOfRuleDevice, ownerChain } from '../../../../src/plan/nft-commands.ts';
-import { chainsOf, hooksOf } from './a-ruleset.ts';
+import { chainsOf, commentsOf, hooksOf, setsOf } from './a-ruleset.ts';
 
 const input = {
   table: 'qrun_lan0',
@@ -55,11 +55,7 @@ describe('tables', () => {
         { family: 'bridge', name: 'qrun_lan0' },
       ],
     });
-    const comments = commands.flatMap(({ add }) => {
-      const { rule } = add as { rule?: { comment?: string; family: string } };
-      return rule?.comment === undefined ? [] : [[rule.family, rule.comment]];
-    });
-    expect(comments).toEqual([
+    expect(commentsOf(commands)).toEqual([
       ['inet', owner],
       ['bridge', owner],
     ]);
@@ -140,11 +136,9 @@ describe('nat', () => {
 
   test('networks that lie in one another are one', () => {
     const subnets = ['10.66.0.0/24', '10.66.0.0/16', '10.66.7.0/24', '10.67.0.0/24', '10.66.0.0/16'];
-    const sets = buildRuleset({ ...input, subnets }).commands.flatMap(({ add }) => {
-      const { set } = add as { set?: { elem: unknown } };
-      return set === undefined ? [] : [set.elem];
-    });
-    expect(sets).toEqual([[{ prefix: { addr: '10.66.0.0', len: 16 } }, { prefix: { addr: '10.67.0.0', len: 24 } }]]);
+    expect(setsOf(buildRuleset({ ...input, subnets }).commands)).toEqual([
+      [{ prefix: { addr: '10.66.0.0', len: 16 } }, { prefix: { addr: '10.67.0.0', len: 24 } }],
+    ]);
   });
 });
 
