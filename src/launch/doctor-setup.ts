@@ -1,5 +1,5 @@
 /** What `qrun doctor` says of what was prepared: what setup made and has come undone, files that keep network managers off, config.yaml. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
@@ -8,6 +8,7 @@ import type { SetupItem } from '../setup/item.ts';
 import { kindOf } from '../setup/items/registry.ts';
 import { sudoLine } from '../setup/plan.ts';
 import { readRecord, type SetupEntry } from '../setup/record.ts';
+import { readOwned } from '../system/regular-file.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
 
@@ -30,7 +31,11 @@ const setupBase = { id: 'setup', what: 'what sudo qrun setup made' } as const;
 
 /** What of an item cannot be told without root, or without a tool, counts as there. */
 function stateOf(item: SetupItem, system: System): ItemState {
-  if ((item.kind === 'file' || item.kind === 'line') && isHidden(item.path)) return 'unknown';
+  if (item.kind === 'file' || item.kind === 'line') {
+    if (isHidden(item.path)) return 'unknown';
+    // a FIFO would be waited for
+    if (!isPlainFile(item.path)) return 'undone';
+  }
   if (item.kind === 'capability' && system.which('getcap') === undefined) return 'unknown';
   if (['bridge', 'up', 'address', 'uplink', 'way'].includes(item.kind) && system.which('ip') === undefined)
     return 'unknown';
@@ -50,6 +55,8 @@ function isHidden(file: string): boolean {
     return errnoOf(error) === 'EACCES';
   }
 }
+
+const isPlainFile = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() === true;
 
 export type ItemState = 'done' | 'undone' | 'unknown';
 
@@ -165,10 +172,12 @@ export function checkOfSettings(settings: Settings | QrunError, directories: rea
   return { ...base, state: 'ok', evidence: `${where}: sudo: ${settings.sudo}`, mend: null };
 }
 
+/** Of what may be read, and is a plain file that is no link; dhcpcd.conf is the largest of them. */
 function textOf(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
+    return readOwned(file, { maxBytes: 1024 * 1024 })?.text;
+  } catch (error) {
+    if (error instanceof QrunError) return undefined;
+    throw error;
   }
 }

@@ -113,3 +113,23 @@ test('what setup made and an upgrade of QEMU took away is told, and the setup th
   await host.mustSetup('--bridge', 'br0', '--address', '10.0.5.1/24');
   expect(await checkOf(user, 'setup')).toMatchObject({ state: 'ok' });
 });
+
+test('a FIFO in the place of bridge.conf is told, and not waited for', async (context) => {
+  needsQemu(context);
+  const host = await createSetupHost(context);
+  withoutKvm(host);
+  await host.mustSetup('--bridge', 'br0');
+  host.sh('rm /etc/qemu/bridge.conf; mkfifo -m 644 /etc/qemu/bridge.conf');
+  const user = createHome({
+    namespace: host.namespace,
+    env: { QRUN_HOST_DIR: host.home.env['QRUN_HOST_DIR'] ?? '' },
+  });
+  for (const home of [host.home, user]) {
+    expect(await checkOf(home, 'setup')).toMatchObject({ state: 'warn', evidence: expect.stringContaining('undone') });
+    expect(await checkOf(home, 'bridge')).toMatchObject({
+      state: 'warn',
+      evidence: expect.stringContaining('/etc/qemu/bridge.conf is no plain file'),
+      mend: 'sudo mv /etc/qemu/bridge.conf /etc/qemu/bridge.conf.old && sudo qrun setup --bridge br0',
+    });
+  }
+});
