@@ -22,6 +22,8 @@ export interface BridgeHelperFact {
   readonly found: boolean;
   /** QEMU does not look there by itself. */
   readonly told: boolean;
+  /** A profile names it, and QEMU's own is another or there is none. */
+  readonly foreign?: true;
   /** Why one that a profile names is not to be trusted. */
   readonly unsafe?: string;
   /** This user may not run it. */
@@ -56,17 +58,22 @@ export const usualConf = '/etc/qemu/bridge.conf';
 
 export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
   const { compiledIn, written, system, runAs, user } = search;
-  const candidates = written === undefined ? [compiledIn ?? [], usualFiles].flat() : [written];
-  const file = candidates.find((one) => statOf(one)?.isFile() === true);
+  const usual = [compiledIn ?? [], usualFiles].flat();
+  const candidates = written === undefined ? usual : [written];
+  const isThere = (one: string): boolean => statOf(one)?.isFile() === true;
+  const file = candidates.find(isThere);
   const [first = ''] = candidates;
   if (file === undefined)
     return { file: first, found: false, told: written !== undefined, rights: 'none', gains: [], conf: usualConf };
   const unsafe = written === undefined ? undefined : faultOfRootsFile(written);
+  const own = usual.find(isThere);
+  const foreign = own === undefined || realOf(file) !== realOf(own);
   const may = accessOf(runAs).mayExecute(file);
   return {
     file,
     found: true,
     told: file !== compiledIn,
+    ...(foreign && { foreign }),
     ...(unsafe !== undefined && { unsafe }),
     ...(!may && { blocked: blockedBy(file, 1, runAs ?? user) }),
     // what is not trusted is not opened either

@@ -39,8 +39,15 @@ export function errorOfFaults(at: string, faults: readonly BridgeFault[]): QrunE
   });
 }
 
-/** A name is what a profile says, and a command is what people paste. */
-const setup = ({ bridge }: BridgeDoor): string => `sudo qrun setup --bridge ${shellWord(bridge.name)}`;
+/** A name is what a profile says, and a command is what people paste. Of what is no bridge setup makes none. */
+function setup({ bridge: { name, state, portOf } }: BridgeDoor): string {
+  if (state !== 'other') return `sudo qrun setup --bridge ${shellWord(name)}`;
+  if (portOf !== undefined) return `sudo qrun setup --bridge ${shellWord(portOf)}`;
+  return name === 'lo' ? 'sudo qrun setup --bridge br0' : `sudo qrun setup --bridge br0 --uplink ${shellWord(name)}`;
+}
+
+/** The rights of a program that is not QEMU's own are not for a profile to ask for: it may be a shell. */
+const leaveOut = 'leave helper out';
 
 function helperFault({ helper }: BridgeDoor, user: string): BridgeFault | undefined {
   const fault = { what: 'helper', causes: [] } as const;
@@ -49,23 +56,23 @@ function helperFault({ helper }: BridgeDoor, user: string): BridgeFault | undefi
       ...fault,
       code: 'missing-tool',
       message: `there is no bridge helper ${helper.file}`,
-      mend: helper.told
-        ? 'leave helper out'
-        : 'sudo apt-get install qemu-system-common (Fedora: dnf install qemu-common)',
+      mend: helper.told ? leaveOut : 'sudo apt-get install qemu-system-common (Fedora: dnf install qemu-common)',
     };
   if (helper.unsafe !== undefined)
     return {
       ...fault,
       code: 'unsafe-file',
       message: `helper: ${helper.unsafe}: only a program that root alone can change is started`,
-      mend: 'leave helper out',
+      mend: leaveOut,
     };
   if (helper.blocked === undefined) return undefined;
   return {
     ...fault,
     code: 'permission',
     message: `${user} may not run ${helper.file}${onlyGroup(helper.blocked)}`,
-    mend: joinGroup(helper.blocked, user) ?? `sudo chmod a+rx ${shellWord(helper.file)}`,
+    mend:
+      joinGroup(helper.blocked, user) ??
+      (helper.foreign === true ? leaveOut : `sudo chmod a+rx ${shellWord(helper.file)}`),
   };
 }
 
@@ -95,9 +102,11 @@ function rightsFault(door: BridgeDoor): BridgeFault | undefined {
     return {
       ...fault,
       message: `${helper.file} is setuid and has capabilities as well, and with both it fails`,
-      mend: `sudo chmod u-s ${shellWord(helper.file)}`,
+      mend: helper.foreign === true ? leaveOut : `sudo chmod u-s ${shellWord(helper.file)}`,
     };
   if (helper.rights !== 'none') return undefined;
+  if (helper.foreign === true)
+    return { ...fault, message: `helper: ${helper.file} has no right to make taps`, mend: leaveOut };
   return {
     ...fault,
     message: `${helper.file} has no right to make taps (a package upgrade takes it away again)`,
@@ -133,7 +142,7 @@ function confWords(door: BridgeDoor, conf: Exclude<BridgeVerdict, { verdict: 'al
     case 'strange':
       return {
         message: `${conf.file} is no plain file of at most 1 MiB`,
-        mend: `ls -l ${shellWord(conf.file)}`,
+        mend: `sudo mv ${shellWord(conf.file)} ${shellWord(`${conf.file}.old`)} && ${setup(door)}`,
         causes: [],
       };
     case 'invalid':
@@ -209,10 +218,7 @@ function bridgeFault(door: BridgeDoor): BridgeFault | undefined {
   return {
     ...fault,
     message: `${name} is no bridge`,
-    mend:
-      name === 'lo'
-        ? 'sudo qrun setup --bridge br0'
-        : `sudo qrun setup --bridge br0 --uplink ${shellWord(name)}, or kind: macvtap with parent: ${name}`,
+    mend: name === 'lo' ? setup(door) : `${setup(door)}, or kind: macvtap with parent: ${name}`,
     causes: known,
   };
 }

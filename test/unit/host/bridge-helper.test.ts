@@ -141,6 +141,15 @@ describe('where it is', () => {
     });
   });
 
+  test('one that a profile names is foreign when QEMU’s own is another', () => {
+    const own = helper('own');
+    expect(search(own, helper('other')).foreign).toBe(true);
+    expect(search(own, own).foreign).toBeUndefined();
+    const link = path.join(dir, 'bin', 'link');
+    symlinkSync(own, link);
+    expect(search(own, link).foreign).toBeUndefined();
+  });
+
   test('one that is not there is named', () => {
     const gone = path.join(dir, 'bin', 'gone');
     expect(search(undefined, gone)).toMatchObject({ file: gone, found: false, told: true });

@@ -130,6 +130,27 @@ describe('what is missing', () => {
       /log in again, or: newgrp kvm/,
     ],
     ['no rights', { helper: { rights: 'none' } }, 'permission', /no right to make taps/, /qrun setup --bridge br0/],
+    [
+      'no rights of a program that is not QEMU’s helper',
+      { helper: { file: '/bin/sh', told: true, foreign: true, rights: 'none' } },
+      'permission',
+      /helper: \/bin\/sh has no right/,
+      /^leave helper out$/,
+    ],
+    [
+      'mixed rights of such a one',
+      { helper: { file: '/bin/su', foreign: true, rights: 'mixed' } },
+      'permission',
+      /with both/,
+      /^leave helper out$/,
+    ],
+    [
+      'such a one that is nobody’s',
+      { helper: { file: '/bin/su', foreign: true, blocked: { member: false } } },
+      'permission',
+      /may not run/,
+      /^leave helper out$/,
+    ],
     ['nosuid', { helper: { rights: 'nosuid' } }, 'permission', /mounted nosuid/, /findmnt/],
     ['mixed rights', { helper: { rights: 'mixed' } }, 'permission', /with both it fails/, /chmod u-s/],
     ['no_new_privs', { gain: 'no-new-privs' }, 'permission', /no_new_privs/, /NoNewPrivileges/],
@@ -142,7 +163,13 @@ describe('what is missing', () => {
       /may not read \/c/,
       /chmod a\+r \/c/,
     ],
-    ['a strange bridge.conf', { conf: { verdict: 'strange', file: '/c' } }, 'permission', /no plain file/, /ls -l \/c/],
+    [
+      'a strange bridge.conf',
+      { conf: { verdict: 'strange', file: '/c' } },
+      'permission',
+      /no plain file/,
+      /^sudo mv \/c \/c.old && sudo qrun setup --bridge br0$/,
+    ],
     [
       'a bad line',
       { conf: { verdict: 'invalid', place, reason: 'why' } },
@@ -177,6 +204,19 @@ describe('what is missing', () => {
     expect(faultsOfDoor(aBridgeDoor(changes), 'alice')).toEqual([
       expect.objectContaining({ code, message: expect.stringMatching(message), mend: expect.stringMatching(mend) }),
     ]);
+  });
+
+  test('of what is no bridge, setup is not told to make one', () => {
+    const mendOf = (bridge: Partial<BridgeDoor['bridge']>): string | undefined =>
+      faultsOfDoor(aBridgeDoor({ bridge, helper: { rights: 'none' } }), 'alice')[0]?.mend;
+    expect(mendOf({ name: 'v0', state: 'other' })).toBe('sudo qrun setup --bridge br0 --uplink v0');
+    expect(mendOf({ name: 'lo', state: 'other' })).toBe('sudo qrun setup --bridge br0');
+    expect(mendOf({ name: 'v0', state: 'other', portOf: 'br1' })).toBe('sudo qrun setup --bridge br1');
+  });
+
+  test('no setcap is advised for a program that is not QEMU’s helper', () => {
+    const [fault] = faultsOfDoor(aBridgeDoor({ helper: { foreign: true, rights: 'none' } }), 'alice');
+    expect(JSON.stringify(fault)).not.toContain('setcap');
   });
 
   test('nothing, where all is there or cannot be known', () => {
