@@ -25,6 +25,12 @@ export const lastingAddresses = ({ addresses, uplink }: FormInput): string[] => 
 export const lastingRoutes = ({ uplink }: FormInput): UplinkLook['routes'] =>
   uplink === undefined || uplink.dynamic ? [] : uplink.routes;
 
+/** Of the way out through the uplink, so that it is preferred to others as before, or not; undefined: none is written. */
+export function metricOf({ uplink }: FormInput): string | undefined {
+  const words = uplink?.routes.find((one) => one.family === '-4' && one.words[0] === 'default')?.words ?? [];
+  return words.includes('metric') ? words[words.indexOf('metric') + 1] : undefined;
+}
+
 /** `via X` of the default route of that family. */
 export function gatewayOf(input: FormInput, family: '-4' | '-6'): string | undefined {
   const route = lastingRoutes(input).find((one) => one.family === family && one.words[0] === 'default');

@@ -3,7 +3,7 @@ import { bridgeCommands } from '../items/bridge.ts';
 import { routeCommands } from '../items/uplink.ts';
 import { ownFile } from '../own-file.ts';
 import { shellWords } from '../../shell-word.ts';
-import { lastingAddresses, lastingRoutes, type Form, type FormInput } from './form.ts';
+import { lastingAddresses, lastingRoutes, metricOf, type Form, type FormInput } from './form.ts';
 
 export const ifupdown: Form = (input) => {
   const { bridge, uplink } = input;
@@ -31,9 +31,12 @@ export const ifupdown: Form = (input) => {
   ];
 };
 
-const firstLine = ({ bridge, uplink }: FormInput): string[] => [
-  `iface ${bridge.name} inet ${uplink?.dynamic === true ? 'dhcp' : 'manual'}`,
-];
+function firstLine(input: FormInput): string[] {
+  const { bridge, uplink } = input;
+  if (uplink?.dynamic !== true) return [`iface ${bridge.name} inet manual`];
+  const metric = metricOf(input);
+  return [`iface ${bridge.name} inet dhcp`, ...(metric === undefined ? [] : [`    metric ${metric}`])];
+}
 
 function addressLines(input: FormInput): string[] {
   const { name } = input.bridge;

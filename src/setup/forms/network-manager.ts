@@ -1,6 +1,6 @@
 /** For a host of NetworkManager's: connections as files that it keeps itself. https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html */
 import { ownFile } from '../own-file.ts';
-import { gatewayOf, lastingAddresses, lastingRoutes, type Form, type FormInput } from './form.ts';
+import { gatewayOf, lastingAddresses, lastingRoutes, metricOf, type Form, type FormInput } from './form.ts';
 
 export const networkManager: Form = (input) => {
   const { bridge, uplink } = input;
@@ -54,6 +54,7 @@ function otherRoutes(input: FormInput, family: '-4' | '-6'): string[] {
 function ipLines(input: FormInput, family: '-4' | '-6'): string[] {
   const addresses = lastingAddresses(input).filter((cidr) => cidr.includes(':') === (family === '-6'));
   const gateway = gatewayOf(input, family);
+  const metric = metricOf(input);
   const heading = family === '-4' ? '[ipv4]' : '[ipv6]';
   const asks = family === '-4' ? input.uplink?.dynamic === true : input.uplink !== undefined && addresses.length === 0;
   const without = family === '-4' ? 'disabled' : 'link-local';
@@ -62,6 +63,8 @@ function ipLines(input: FormInput, family: '-4' | '-6'): string[] {
     `method=${asks ? 'auto' : addresses.length === 0 ? without : 'manual'}`,
     ...addresses.map((cidr, index) => `address${index + 1}=${cidr}`),
     ...(gateway === undefined ? [] : [`gateway=${gateway}`]),
+    // else that of a bridge: 425, where a card has 100
+    ...(family === '-6' || metric === undefined ? [] : [`route-metric=${metric}`]),
     ...otherRoutes(input, family),
   ];
 }

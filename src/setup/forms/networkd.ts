@@ -1,6 +1,6 @@
 /** For a host of systemd-networkd's. Files of ours come before those that are there. */
 import { ownFile } from '../own-file.ts';
-import { lastingAddresses, lastingRoutes, type Form, type FormInput } from './form.ts';
+import { lastingAddresses, lastingRoutes, metricOf, type Form, type FormInput } from './form.ts';
 
 export const networkd: Form = (input) => {
   const { bridge, uplink } = input;
@@ -27,6 +27,7 @@ export const networkd: Form = (input) => {
 function networkLines(input: FormInput): string[] {
   const { bridge, uplink } = input;
   const dynamic = uplink?.dynamic === true;
+  const metric = metricOf(input);
   return [
     ...['[Match]', `Name=${bridge.name}`, ''],
     // a bridge that has no guest yet would keep the host's start waiting
@@ -34,6 +35,7 @@ function networkLines(input: FormInput): string[] {
     ...['[Network]', 'ConfigureWithoutCarrier=yes', `IPv6AcceptRA=${uplink === undefined ? 'no' : 'yes'}`],
     ...(dynamic ? ['DHCP=yes'] : []),
     ...lastingAddresses(input).map((cidr) => `Address=${cidr}`),
+    ...(dynamic && metric !== undefined ? ['', '[DHCPv4]', `RouteMetric=${metric}`] : []),
     ...lastingRoutes(input).flatMap(({ words }) => routeLines(words)),
   ];
 }

@@ -169,6 +169,18 @@ describe('an uplink', () => {
   });
 
   test.for([
+    ['ifupdown', '/etc/network/interfaces.d/qrun-br0', 'iface br0 inet dhcp\n    metric 100\n'],
+    ['networkd', '/etc/systemd/network/05-qrun-br0.network', '[DHCPv4]\nRouteMetric=100\n'],
+    [
+      'network-manager',
+      '/etc/NetworkManager/system-connections/qrun-br0.nmconnection',
+      'method=auto\nroute-metric=100\n',
+    ],
+  ] as const)('the way out by it is preferred to others as it was (%s)', ([manager, path, lines]) => {
+    expect(file(path, made({ manager, uplink: { ...someUplink, dynamic: true } }))).toContain(lines);
+  });
+
+  test.for([
     [{ onlyWayOut: true }, 2, 'only way out'],
     [{ wifi: true }, 3, 'Wi-Fi'],
     [{ link: { ...someLink, master: 'br9' } }, 4, 'a port of br9 already'],
