@@ -49,6 +49,18 @@ test.for(bothQemus)('a tap of the user’s own is used, and stays, with the %s Q
   expect(host.state()).toEqual(before);
 });
 
+test('a tap that is down is free, whoever has one of that name in another network', async (context) => {
+  needsQemu(context);
+  const [here, there] = [await createLinkHost(context), await createLinkHost(context)];
+  for (const host of [here, there]) host.must(`ip tuntap add dev both0 mode tap user ${user()} vnet_hdr`);
+  const homes = [createHome({ namespace: there.namespace }), createHome({ namespace: here.namespace })];
+  for (const home of homes) {
+    home.profile('web1', `${still}nics: [tap:both0]\n`);
+    await detach(home, 'web1');
+  }
+  for (const home of homes) expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
 test('several queues: the tap and the profile must agree', async (context) => {
   needsQemu(context);
   const host = await createLinkHost(context);
