@@ -59,7 +59,7 @@ export function privateApt(directory, { suite = readCodename() } = {}) {
 }
 
 /** The machine's Debian sources, with another release's name in them. */
-function renderSources(suite) {
+export function renderSources(suite) {
   const codename = readCodename();
   const rename = (name) => name.replace(new RegExp(`^${codename}(?=$|[-/])`), suite);
   const entries = readSources()

@@ -1,0 +1,265 @@
+/**
+ * `npm run test:boot [SCENARIO…]`: `qrun setup` on Debian machines that really boot, under QEMU without KVM. For each way in which a host's interfaces
+ * are made: look, setup, a guest of an ordinary user's, reboot, again, ports, undo, look, reboot, look. Root's, and some minutes for each; with --fast
+ * the managers run in namespaces instead, without systemd and guests. --keep keeps the disks and what was said.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { buildGuest } from '../guest/build.mjs';
+import { cacheDir, isRoot } from '../setup/places.mjs';
+import { makeDisk, makeRoot, makeTree, user } from './image.mjs';
+import { differences } from './look.mjs';
+import { Machine } from './machine.mjs';
+import { NamespaceMachine } from './namespace-machine.mjs';
+import { lan, router, scenarios } from './scenarios.mjs';
+
+const hostAddress = '10.0.5.1';
+const lookScript = readFileSync(path.join(import.meta.dirname, 'look.sh'), 'utf8');
+const begin = performance.now();
+
+const tell = (text) => process.stdout.write(`${text}\n`);
+const seconds = () => `${((performance.now() - begin) / 1000).toFixed(0).padStart(5)} s`;
+
+/** One scenario, with what was found wrong. */
+class Trial {
+  constructor(name, machine) {
+    this.name = name;
+    this.scenario = scenarios[name];
+    this.machine = machine;
+    this.faults = 0;
+  }
+
+  check(holds, sentence, evidence = '') {
+    tell(`${seconds()}  ${this.name}: ${holds ? 'yes' : 'NO '}  ${sentence}`);
+    if (holds) return;
+    this.faults++;
+    if (evidence !== '') tell(evidence.trimEnd().replaceAll(/^/gm, '          '));
+  }
+
+  async holds(script, sentence, options) {
+    const { status, text } = await this.machine.run(script, options);
+    this.check(status === 0, sentence, `${script}\n${text}`);
+  }
+
+  async look() {
+    return await this.machine.must(lookScript);
+  }
+
+  same(before, after, sentence) {
+    const text = differences(before, after);
+    this.check(text === '', sentence, text);
+  }
+}
+
+const setupLine = ({ uplink }) =>
+  uplink === undefined
+    ? `qrun setup --bridge br0 --address ${hostAddress}/24`
+    : `qrun setup --bridge br0 --uplink ${lan} --address ${hostAddress}/24 --yes`;
+
+async function start(trial) {
+  const { machine, scenario } = trial;
+  await machine.start();
+  await settled(trial);
+  if (scenario.begin !== undefined) await machine.must(scenario.begin);
+}
+
+/** Until the LAN's card has its address, where it is to have one. */
+async function settled({ machine, scenario }, link = lan) {
+  if (scenario.uplink !== undefined && scenario.begin === undefined)
+    await machine.run(
+      `for i in $(seq 60); do ip -4 -br address show ${link} | grep -q 192.168.77 && break; sleep 1; done`,
+    );
+  await machine.run('udevadm settle; sleep 3');
+}
+
+async function setup(trial) {
+  const { machine, scenario } = trial;
+  const line = setupLine(scenario);
+  const dry = await machine.run(`${line} --dry-run`);
+  trial.check(dry.status === 0 && dry.text.includes(scenario.by), `the dry run names ${scenario.by}`, dry.text);
+  const done = await machine.run(line);
+  trial.check(done.status === 0, line, done.text);
+  for (const line of done.text.split('\n')) if (line.startsWith('note')) tell(`         ${line}`);
+}
+
+/** What is to be there after setup, and after each reboot. */
+async function prepared(trial, when) {
+  const { scenario } = trial;
+  await settled(trial, 'br0');
+  await trial.holds(
+    'ip -d link show br0 | grep -q "bridge .*stp_state 0"',
+    `${when}: the bridge is there, without STP`,
+  );
+  await trial.holds('ip -br link show br0 up | grep -q br0', `${when}: it is up`);
+  await trial.holds(
+    `test "$(ip -o -4 address show dev br0 | grep -c 'inet ${hostAddress}/24')" = 1`,
+    `${when}: it has the address`,
+  );
+  await trial.holds(
+    'test "$(sysctl -n net.ipv4.ping_group_range)" = "$(printf "0\\t2147483647")"',
+    `${when}: the ping range`,
+  );
+  if (trial.machine.real)
+    await trial.holds('for m in tun macvtap vhost_net; do test -d /sys/module/$m; done', `${when}: the modules`);
+  await trial.holds(
+    'getcap /usr/lib/qemu/qemu-bridge-helper | grep -q cap_net_admin=ep',
+    `${when}: the helper's right`,
+  );
+  await trial.holds(
+    'test -z "$(systemctl list-units --failed --no-legend)" || { systemctl list-units --failed; journalctl -b -p err --no-pager | tail -30; false; }',
+    `${when}: no unit has failed`,
+  );
+  if (scenario.uplink === undefined) return;
+  await trial.holds(`ip link show ${lan} | grep -q "master br0"`, `${when}: ${lan} is its port`);
+  await trial.holds(
+    `test -z "$(ip -o -4 address show dev ${lan})" || { ip address; false; }`,
+    `${when}: ${lan} has no address`,
+  );
+  await trial.holds(
+    'ip -o -4 address show dev br0 | grep -q 192.168.77. || { ip address; false; }',
+    `${when}: the bridge has the LAN's`,
+  );
+  await trial.holds(
+    'ip route show default dev br0 | grep -q via || { ip route; false; }',
+    `${when}: the way out by it`,
+  );
+  await trial.holds(`ping -c 2 -W 5 ${router}`, `${when}: the LAN's router answers`);
+}
+
+/** A guest of an ordinary user's: it answers the host, and who manages the host's interfaces leaves its tap alone. */
+async function guestOn(trial, { name, nic, address, probe }) {
+  const { machine } = trial;
+  const profile = [
+    'kernel: vmlinuz',
+    'initrd: initrd.gz',
+    `append: console=ttyS0 quiet nokaslr mitigations=off panic=-1 qrun.wait=0 qrun.ip=eth0=${address}/24`,
+    'accel: tcg',
+    'memory: 128M',
+    `nics: [${nic}]`,
+  ].join('\n');
+  await machine.must(`cat >/home/${user}/.config/qrun/profiles/${name}.yaml <<'EOF'\n${profile}\nEOF`);
+  const run = await machine.run(asUser(`qrun run ${name} -d`));
+  trial.check(run.status === 0, `an ordinary user's qrun ${name}`, run.text);
+  if (run.status !== 0) return;
+  if (probe !== undefined) await trial.holds(probe, `${name}: its port is there`);
+  await trial.holds(
+    `for i in $(seq 400); do ping -c 1 -W 2 ${address} >/dev/null && exit 0; done; ip -d link; ip neigh; exit 1`,
+    `${name}: the guest answers the host`,
+    { timeoutMs: 1_000_000 },
+  );
+  await trial.holds(
+    'for t in $(ls /sys/class/net | grep -E "^(tap|qr-)"); do ip -4 -o address show dev $t; done | grep . && { ip address; exit 1; }; true',
+    `${name}: nobody gave its port an address`,
+  );
+  await machine.run(asUser(`qrun kill ${name}`));
+  await trial.holds(
+    'for i in $(seq 30); do ip -br link | grep -q ^tap || exit 0; sleep 1; done; ip -br link; exit 1',
+    `${name}: its tap goes with it`,
+  );
+}
+
+const asUser = (command) => `runuser -l ${user} -c '${command}'`;
+
+const onBridge = (trial) =>
+  guestOn(trial, {
+    name: 'web1',
+    nic: 'bridge:br0',
+    address: '10.0.5.2',
+    probe: 'ip -br link show master br0 | grep ^tap',
+  });
+
+/** Macvtaps for an ordinary user, on the LAN's card or, where that is a port, on the bridge's. */
+async function onPorts(trial) {
+  const { machine, scenario } = trial;
+  const card = scenario.uplink === undefined ? lan : 'br0';
+  const bridge =
+    card === 'br0' ? 'forward: bridge\nbridge: { name: br0 }' : `forward: macvtap\nbridge: { uplink: ${card} }`;
+  await machine.must(
+    `mkdir -p /etc/qrun/networks; printf '%s\\n' '${bridge}' 'ports: 2' 'owner: ${user}' >/etc/qrun/networks/lan0.yaml; ip link set ${card} up`,
+  );
+  const up = await machine.run('qrun net up lan0');
+  trial.check(up.status === 0, 'qrun net up lan0', up.text);
+  if (card === 'br0')
+    await guestOn(trial, { name: 'web2', nic: '{ kind: network, network: lan0 }', address: '10.0.5.3' });
+  else {
+    const shim =
+      'ip link add link CARD name shim0 type macvlan mode bridge && ip address add 10.0.6.1/24 dev shim0 && ip link set shim0 up';
+    await machine.must(shim.replace('CARD', card));
+    await guestOn(trial, { name: 'web2', nic: '{ kind: network, network: lan0 }', address: '10.0.6.3' });
+    await machine.must('ip link delete shim0');
+  }
+  const down = await machine.run('qrun net down lan0');
+  trial.check(down.status === 0, 'qrun net down lan0', down.text);
+  await machine.must('rm -r /etc/qrun');
+  await trial.holds('test -z "$(ls /sys/class/net | grep ^qr-)"', 'no port is left');
+}
+
+async function undo(trial) {
+  const { machine, scenario } = trial;
+  if (machine.real) await machine.must(asUser('qrun rm web1 web2'));
+  const result = await machine.run('qrun setup --undo');
+  trial.check(result.status === 0, 'qrun setup --undo', result.text);
+  if (scenario.unmend !== undefined) await machine.must(scenario.unmend);
+  await settled(trial);
+}
+
+async function play(trial) {
+  const { machine, scenario } = trial;
+  await start(trial);
+  const before = await trial.look();
+  await setup(trial);
+  await prepared(trial, 'now');
+  if (machine.real) await onBridge(trial);
+  if (scenario.mend !== undefined) await machine.must(scenario.mend);
+  await machine.reboot();
+  await prepared(trial, 'after a reboot');
+  const again = await machine.run(setupLine(scenario));
+  trial.check(again.status === 0 && again.text.includes('is so already'), 'a second setup does nothing', again.text);
+  if (machine.real) await onBridge(trial);
+  if (machine.real) await onPorts(trial);
+  await undo(trial);
+  trial.same(before, await trial.look(), 'after --undo all is as before');
+  await machine.reboot();
+  await settled(trial);
+  if (scenario.begin !== undefined) await machine.must(scenario.begin);
+  trial.same(before, await trial.look(), 'after --undo and a reboot all is as before');
+}
+
+async function main() {
+  if (!isRoot()) throw new Error('a Debian tree is made as root: sudo npm run test:boot');
+  const words = process.argv.slice(2);
+  const keep = words.includes('--keep');
+  const names = words.filter((word) => !word.startsWith('-'));
+  const chosen = names.length === 0 ? Object.keys(scenarios) : names;
+  const unknown = chosen.find((name) => scenarios[name] === undefined);
+  if (unknown !== undefined) throw new Error(`no scenario ${unknown}: ${Object.keys(scenarios).join(' ')}`);
+  const cache = process.env.QRUN_BOOT_CACHE ?? path.join(cacheDir(undefined), 'boot');
+  mkdirSync(cache, { recursive: true });
+  const tree = makeTree({ directory: cache, say: tell });
+  const guest = buildGuest({ cacheDir: cacheDir(undefined), say: tell });
+  let faults = 0;
+  for (const name of chosen) {
+    const directory = mkdtempSync(path.join(cache, `${name}-`));
+    const input = { tree, directory, guest, scenario: scenarios[name] };
+    const machine = words.includes('--fast')
+      ? new NamespaceMachine({ directory, root: makeRoot(input), services: scenarios[name].enable ?? [] })
+      : new Machine(makeDisk(input));
+    const trial = new Trial(name, machine);
+    try {
+      await play(trial);
+    } catch (error) {
+      trial.check(false, 'to the end', error instanceof Error ? error.message : String(error));
+    } finally {
+      await machine.stop();
+      if (!keep) rmSync(directory, { recursive: true, force: true });
+    }
+    faults += trial.faults;
+  }
+  tell(
+    `${seconds()}  ${faults === 0 ? 'all is so' : `${faults} are not so`} (${chosen.join(', ')}; ${os.availableParallelism()} processors)`,
+  );
+  process.exitCode = faults === 0 ? 0 : 1;
+}
+
+await main();
