@@ -25,7 +25,7 @@ export const nft: Resource<NftStep> = {
   acquire: async (step, { system, record }) => {
     record({ network: ownNetwork() });
     const result = run(system, made(step));
-    if (/File exists/.test(result.stderr) && result.status !== 0) replaceTables(undefined, step, system);
+    if (/File exists/.test(result.stderr) && result.status !== 0) replace(step, system);
     else if (result.status !== 0) throw failed(step, result);
     return { network: ownNetwork() };
   },
@@ -52,19 +52,14 @@ export const nft: Resource<NftStep> = {
 const made = ({ tables, commands }: Tables): NftCommand[] => [...tables.map(createTable), ...commands];
 
 /**
- * Rules in place of rules, in one transaction: connections and whatever else runs on see the old ones or the new ones. Tables that only `before` has go.
+ * Rules in place of rules, in one transaction: a packet meets the old ones or the new ones.
  * @throws QrunError `in-use`: a table of that name is somebody else's
  */
-export function replaceTables(before: Tables | undefined, after: Tables, system: Runner): void {
-  const gone = (before?.tables ?? []).filter((table) => !after.tables.some((other) => isSame(table, other)));
-  for (const table of [...after.tables, ...gone]) {
-    if (stateOf(table, after, system) === 'foreign') throw taken(table);
-  }
-  const result = run(system, [...[...gone, ...after.tables].flatMap(deleteTable), ...made(after)]);
-  if (result.status !== 0) throw failed(after, result);
+function replace(step: NftStep, system: Runner): void {
+  for (const table of step.tables) if (stateOf(table, step, system) === 'foreign') throw taken(table);
+  const result = run(system, [...step.tables.flatMap(deleteTable), ...made(step)]);
+  if (result.status !== 0) throw failed(step, result);
 }
-
-const isSame = (a: NftTable, b: NftTable): boolean => a.family === b.family && a.name === b.name;
 
 export interface MissingTable extends NftTable {
   /** `emptied`: it is there, and not all that was in it. */

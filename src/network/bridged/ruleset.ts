@@ -1,5 +1,5 @@
 /**
- * The rules of a network of the host's with a bridge of its own: one table of family inet, and one of family bridge where ports are guarded. Pure.
+ * The rules of a network of the host's with a bridge of its own: one table of family inet, and one of family bridge for the ports of guests. Pure.
  *
  * An `accept` ends the walk of its own chain alone, and a drop of anybody's is the end of a packet: these rules can forbid, and cannot undo what another
  * firewall forbids. The chains stand beside those of others, at numbers of their own:
@@ -88,11 +88,13 @@ export function buildRuleset(input: RulesetInput): Ruleset {
   const parts = [
     { table: inet, commands: inetCommands(inet, input) },
     { table: bridge, commands: portCommands(bridge, input, rulePriorities.bridge) },
-  ].filter(({ commands }) => commands.length > 0);
+  ];
+  // both or neither, though one may be empty: so that other rules of the network, with other guests on it, replace all of these
+  const some = parts.some(({ commands }) => commands.length > 0) ? parts : [];
   return {
     owner,
-    tables: parts.map(({ table }) => table),
-    commands: parts.flatMap(({ table, commands }) => [...addOwner(table, owner), ...commands]),
+    tables: some.map(({ table }) => table),
+    commands: some.flatMap(({ table, commands }) => [...addOwner(table, owner), ...commands]),
   };
 }
 

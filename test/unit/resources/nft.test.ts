@@ -5,7 +5,7 @@ import type { StepRecord } from '../../../src/journal/journal.ts';
 import { buildRuleset } from '../../../src/network/bridged/ruleset.ts';
 import { nftText, type NftCommand } from '../../../src/plan/nft-commands.ts';
 import type { NftStep } from '../../../src/plan/step.ts';
-import { missingTables, nft, replaceTables } from '../../../src/resources/nft.ts';
+import { missingTables, nft } from '../../../src/resources/nft.ts';
 import type { RunResult, System } from '../../../src/system/system.ts';
 
 type Item = Record<string, Record<string, unknown>>;
@@ -241,14 +241,16 @@ describe('given back', () => {
   });
 });
 
-test('replaced: in one transaction; tables that are no longer wanted go', async () => {
+test('taken again with other rules: in one transaction', async () => {
   const host = new FakeNft();
   await take(host);
   const after = rules({ ports: [] });
   host.runs.length = 0;
-  replaceTables(step, after, host.system);
-  expect(host.runs.filter((run) => run === 'commands')).toHaveLength(1);
-  expect([...host.tables.keys()]).toEqual(['inet qrun_lan0']);
+  await take(host, after);
+  // the first one found that there are some
+  expect(host.runs.filter((run) => run === 'commands')).toHaveLength(2);
+  expect([...host.tables.keys()]).toEqual(names);
+  expect(host.tables.get('bridge qrun_lan0')).toHaveLength(2);
   expect(missingTables(after, host.system)).toEqual([]);
 });
 

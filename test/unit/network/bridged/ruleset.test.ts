@@ -43,7 +43,22 @@ describe('tables', () => {
       'nat_postrouting',
     ]);
     const ports = [{ device: 'tap0', mac: '52:54:00:00:00:01', ips: ['10.66.0.5'] }];
-    expect(buildRuleset({ ...input, mode: 'open', ports }).tables).toEqual([{ family: 'bridge', name: 'qrun_lan0' }]);
+    expect(Object.keys(chains({ mode: 'open', ports }))).toEqual([ownerChain]);
+    expect(Object.keys(chains({ mode: 'open', ports }, 'bridge'))).toEqual([
+      ownerChain,
+      'from_port',
+      'port_0',
+      'guest_ports',
+    ]);
+  });
+
+  test('both families or neither: other rules of the network replace all that there were', () => {
+    const tables = [
+      { family: 'inet', name: 'qrun_lan0' },
+      { family: 'bridge', name: 'qrun_lan0' },
+    ];
+    expect(buildRuleset(input).tables).toEqual(tables);
+    expect(buildRuleset({ ...input, ports: [{ device: 'tap0' }] }).tables).toEqual(tables);
   });
 
   test('each says in a comment whose it is', () => {
