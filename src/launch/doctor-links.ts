@@ -14,6 +14,8 @@ import type { Profile } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
+import { failed } from './doctor-profile.ts';
+import { faultOfSudo } from './doctor-sudo.ts';
 
 /** Who QEMU runs as. */
 interface Who {
@@ -38,7 +40,7 @@ export function examineLinks(system: System, sudo: Settings['sudo'], profile?: P
   return [
     checkOfTun(readTun(runAs, user), who.name),
     checkOfVhost(readVhost(runAs, user), who.name),
-    checkOfRights(rights),
+    checkOfRights(rights, rights === 'ask' || rights === 'noninteractive' ? faultOfSudo(system, rights) : undefined),
     checkOfTaps(taps, who),
     checkOfReversePath(readFilters(profile === undefined ? links : parentsOf(profile)), profile !== undefined),
   ];
@@ -100,8 +102,8 @@ function readVhost(runAs: RunAs | undefined, user: Pick<RunAs, 'name' | 'gid'>):
   return { state: 'blocked', blocked: blockedBy(file, 6, runAs ?? user) };
 }
 
-/** `own`: root. `contained`: root without CAP_NET_ADMIN. Else what config.yaml says of sudo. */
-export function checkOfRights(rights: 'own' | 'contained' | Settings['sudo']): Check {
+/** `own`: root. `contained`: root without CAP_NET_ADMIN. Else what config.yaml says of sudo. @param fault of that sudo */
+export function checkOfRights(rights: 'own' | 'contained' | Settings['sudo'], fault?: QrunError): Check {
   const base = { id: 'link-rights', what: 'taps and macvtaps that qrun makes' };
   switch (rights) {
     case 'own':
@@ -121,6 +123,7 @@ export function checkOfRights(rights: 'own' | 'contained' | Settings['sudo']): C
         mend: 'sudo qrun run NAME',
       };
     default:
+      if (fault !== undefined) return { ...base, ...failed(fault), state: 'warn' };
       return { ...base, state: 'ok', evidence: `with sudo, which config.yaml allows (sudo: ${rights})`, mend: null };
   }
 }

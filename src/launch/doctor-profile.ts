@@ -6,6 +6,7 @@ import { nicDescriptors } from '../plan/descriptors.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import type { Check } from './doctor.ts';
 import type { CheckedNic } from './doctor-ports.ts';
+import { faultOfSudoIn } from './doctor-sudo.ts';
 import { readForLaunch, type LaunchContext, type Prepared } from './prepare.ts';
 
 /** Which kinds of NICs a check concerns. All others concern every VM. */
@@ -65,8 +66,11 @@ export async function examineProfile(profile: Profile, name: string, context: La
   }
   const nics = found.profile.nics.map((nic) => checkOfNic(nic, planOf(nic, found)));
   const plan = await orFailure(() => found.replan({}));
-  if (plan instanceof QrunError) refuseFileFaults(plan);
-  return [...nics, checkOfRun(name, plan instanceof QrunError ? plan : plan.notes)];
+  if (plan instanceof QrunError) {
+    refuseFileFaults(plan);
+    return [...nics, checkOfRun(name, plan)];
+  }
+  return [...nics, checkOfRun(name, faultOfSudoIn(plan.steps, context.system) ?? plan.notes)];
 }
 
 /** @throws QrunError what is wrong with the file, or a name that is not there: that is no fault of the host's */

@@ -1,5 +1,6 @@
 /** `qrun doctor` on hosts where something is wrong, in namespaces of the test's own. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
 import { ownerFor } from '../harness/as.ts';
@@ -7,6 +8,7 @@ import { createHome, needsQemu, type Home, type Namespace } from '../harness/har
 import { still } from '../cli/a-vm.ts';
 import { helperFile } from './a-bridge-host.ts';
 import { createLinkHost } from './a-link-host.ts';
+import { createSudo } from './a-sudo.ts';
 import { createSetupHost } from './a-setup-host.ts';
 
 /** Root's doctor would start a guest under KVM, which is not what is looked at here: in this namespace alone there is no such device. */
@@ -133,3 +135,61 @@ test('a FIFO in the place of bridge.conf is told, and not waited for', async (co
     });
   }
 });
+
+test('sudo that is not there, or wants a password: what a run would be refused for, doctor refuses', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const sudo = createSudo(host.namespace);
+  const before = host.state();
+  const homeWith = (env: Readonly<Record<string, string>>): Home => {
+    const home = createHome({ namespace: host.namespace, env });
+    home.profile('web1', `${still}nics: [{ kind: tap, bridge: br0 }, macvtap:v0]\n`);
+    home.profile('web2', `${still}nics: [user]\n`);
+    home.write('c/config.yaml', 'sudo: noninteractive\n', 0o644);
+    return home;
+  };
+  const works = homeWith(sudo.env);
+  expect((await works.qrun(['doctor', 'web1'])).status).toBe(0);
+  expect(await checkOf(works, 'link-rights')).toMatchObject({ state: 'ok' });
+  // it was tried, and nothing was asked for
+  expect(new Set(sudo.calls())).toEqual(new Set(['ip -batch -']));
+  const program = path.join(host.namespace.dir, 'sudo');
+  writeFileSync(program, '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n');
+  const none = createHostPath(host.namespace);
+  for (const [home, says] of [
+    [works, 'sudo does not let qrun run: ip -batch -: sudo: a password is required'],
+    [homeWith({ PATH: none }), 'there is no sudo on the PATH'],
+  ] as const) {
+    expect(await checkOf(home, 'link-rights')).toMatchObject({
+      state: 'warn',
+      evidence: expect.stringContaining(says),
+    });
+    expect(await checkOf(home, 'profile', 'web1')).toMatchObject({
+      state: 'fail',
+      evidence: expect.stringContaining(says),
+      mend: expect.any(String),
+    });
+    expect((await home.qrun(['doctor', 'web1'])).status).toBe(3);
+    expect((await home.qrun(['run', 'web1', '-d'])).status).toBe(3);
+    expect(await checkOf(home, 'profile', 'web2')).not.toMatchObject({ state: 'fail' });
+  }
+  expect(host.state()).toEqual(before);
+});
+
+/** All programs of this machine but sudo. */
+function createHostPath({ dir }: Pick<Namespace, 'dir'>): string {
+  const tools = path.join(dir, 'tools');
+  mkdirSync(tools);
+  for (const from of ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'])
+    for (const name of existsSync(from) ? readdirSync(from) : [])
+      if (name !== 'sudo' && !existsSync(path.join(tools, name))) linkTo(path.join(from, name), path.join(tools, name));
+  return tools;
+}
+
+function linkTo(target: string, file: string): void {
+  try {
+    symlinkSync(target, file);
+  } catch {
+    // a link to nothing is there already
+  }
+}

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { QrunError } from '../../../src/errors.ts';
 import type { HostLink } from '../../../src/host/host-link.ts';
 import { checkOfIommu } from '../../../src/launch/doctor-cards.ts';
 import {
@@ -40,6 +41,13 @@ test('/dev/vhost-net: open, absent, closed', () => {
 test('who makes taps and macvtaps', () => {
   for (const rights of ['own', 'ask', 'noninteractive'] as const) expect(checkOfRights(rights).state).toBe('ok');
   expect(checkOfRights('never')).toMatchObject({ state: 'warn', mend: 'sudo qrun run NAME' });
+  expect(
+    checkOfRights('noninteractive', new QrunError('permission', 'sudo does not', { hint: 'sudo -v' })),
+  ).toMatchObject({
+    state: 'warn',
+    evidence: 'sudo does not',
+    mend: 'sudo -v',
+  });
   expect(checkOfRights('contained')).toMatchObject({ state: 'warn', mend: expect.stringContaining('NET_ADMIN') });
 });
 
