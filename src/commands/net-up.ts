@@ -1,20 +1,27 @@
 import { forEachVm } from '../launch/many.ts';
+import { writeOneLine } from '../networks/one-line.ts';
 import { upNetwork } from '../networks/up.ts';
 import { tellError } from '../report/tell.ts';
 import type { Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
-import type { NetsArguments } from './network-arguments.ts';
+import type { NetUpArguments } from './network-arguments.ts';
 
-export const run: Run<NetsArguments> = async ({ networks }, context) => {
+export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context) => {
   const { report } = context;
-  return await forEachVm(
-    networks,
-    async (argument) => {
-      const { network, plan } = await upNetwork(argument, launchContext(context));
-      for (const note of plan.notes) report.warn(`${network}: ${note}`);
-      report.note(`${network} is up${plan.subnet === undefined ? '' : `: ${plan.subnet}`}`);
-      return 0;
-    },
-    tellError(report),
-  );
+  const launch = launchContext(context);
+  const spot = writeOneLine(networks, oneLine, launch);
+  try {
+    return await forEachVm(
+      spot === undefined ? networks : [spot.file],
+      async (argument) => {
+        const { network, plan } = await upNetwork(argument, launch);
+        for (const note of plan.notes) report.warn(`${network}: ${note}`);
+        report.note(`${network} is up${plan.subnet === undefined ? '' : `: ${plan.subnet}`}`);
+        return 0;
+      },
+      tellError(report),
+    );
+  } finally {
+    spot?.tidy();
+  }
 };

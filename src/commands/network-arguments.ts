@@ -15,6 +15,18 @@ export interface NetEditArguments extends NetArguments {
 export interface NetsArguments {
   readonly networks: readonly string[];
 }
+export interface NetUpArguments extends NetsArguments {
+  readonly nat?: string;
+  readonly route?: string;
+  readonly open?: string;
+  readonly isolated?: string;
+  readonly ports?: number;
+  readonly owner?: string;
+  readonly group?: string;
+  readonly dhcp: boolean;
+  readonly domain?: string;
+  readonly forward: readonly string[];
+}
 export interface NetDownArguments extends NetsArguments {
   readonly force: boolean;
 }

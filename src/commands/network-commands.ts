@@ -1,6 +1,6 @@
 /** Commands of managed networks, as data. Each is called by two words, `net ls`; `networkGroup` is the first of them. */
 import type { NoArguments } from './arguments.ts';
-import { flag, network, networks, value } from './argument-specs.ts';
+import { flag, network, networks, number, value } from './argument-specs.ts';
 import { command, type AnyCommand, type CommandGroup } from './command.ts';
 import type {
   NetArguments,
@@ -10,6 +10,7 @@ import type {
   NetForwardArguments,
   NetMapArguments,
   NetsArguments,
+  NetUpArguments,
 } from './network-arguments.ts';
 
 export const networkGroup: CommandGroup = {
@@ -77,12 +78,36 @@ export const networkCommands: readonly AnyCommand[] = [
     examples: [{ line: 'net rm lab', means: 'forget it' }],
     load: () => import('./net-rm.ts'),
   }),
-  command<NetsArguments>({
+  command<NetUpArguments>({
     name: 'net up',
     summary: 'bring networks up, or mend them, and keep them up until net down',
     family: 'network',
-    arguments: { networks: { ...networks, summary: orFile } },
-    examples: [{ line: 'net up lab', means: 'up, with or without VMs on it' }],
+    arguments: {
+      networks: { ...networks, summary: orFile },
+      nat: value('CIDR', 'one that is not defined: behind NAT, with this address of the host on it'),
+      route: value('CIDR', 'the same, forwarded without NAT'),
+      open: value('CIDR', 'the same, without any rules'),
+      isolated: value('CIDR', 'the same, with no way out'),
+      ports: { ...number('N', 'so many ports for ordinary users'), short: 'n' },
+      owner: value('USER', 'who may take a port; default: who called sudo'),
+      group: value('GROUP', 'whose members may take a port'),
+      dhcp: flag('addresses by DHCP, where that is not the default (route, open)'),
+      domain: value('NAME', 'the domain of its guests'),
+      forward: {
+        as: 'option',
+        type: 'strings',
+        label: 'RULE',
+        summary: '[HOSTADDR:]HOSTPORT:GUEST:GUESTPORT[/tcp|/udp]; may be given several times',
+      },
+    },
+    exclusive: [
+      ['nat', 'route', 'open', 'isolated'],
+      ['owner', 'group'],
+    ],
+    examples: [
+      { line: 'net up lab', means: 'up, with or without VMs on it' },
+      { line: 'net up lan --nat 10.66.0.1/24', means: 'a network without a definition' },
+    ],
     load: () => import('./net-up.ts'),
   }),
   command<NetDownArguments>({
