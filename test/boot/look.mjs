@@ -1,12 +1,12 @@
-/** What differs between two looks, part by part: `- before`, `+ after`. Nothing: ''. */
-export function differences(before, after) {
+/** What differs between two looks, part by part: `- before`, `+ after`. Nothing: ''. `but`: lines that may be there after, and not before. */
+export function differences(before, after, but = []) {
   const [was, is] = [partsOf(before), partsOf(after)];
   return [...new Set([...was.keys(), ...is.keys()])]
     .flatMap((part) => {
       const [had, has] = [was.get(part) ?? [], is.get(part) ?? []];
       const lines = [
         ...had.filter((line) => !has.includes(line)).map((line) => `- ${line}`),
-        ...has.filter((line) => !had.includes(line)).map((line) => `+ ${line}`),
+        ...has.filter((line) => !had.includes(line) && !but.includes(line)).map((line) => `+ ${line}`),
       ];
       return lines.length === 0 ? [] : [`${part}:`, ...lines];
     })
