@@ -4,6 +4,7 @@ import {
   chownSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fsyncSync,
@@ -104,8 +105,14 @@ export function readSafe(file: string): SafeFile | undefined {
 export function faultOfEditing(file: string): { readonly message: string; readonly hint: string } | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat?.isSymbolicLink() === true)
-    return { message: `${file} is a symbolic link: setup edits the file itself or nothing`, hint: `ls -l ${file}` };
-  if (stat !== undefined && !stat.isFile()) return { message: `${file} is not a plain file`, hint: `ls -l ${file}` };
+    return {
+      message: `${file} is a symbolic link: setup edits the file itself or nothing`,
+      hint: existsSync(file)
+        ? `sudo cp --remove-destination -- "$(readlink -f ${file})" ${file}`
+        : `sudo mv ${file} ${file}.old`,
+    };
+  if (stat !== undefined && !stat.isFile())
+    return { message: `${file} is not a plain file`, hint: `sudo mv ${file} ${file}.old` };
   if (stat !== undefined && (stat.mode & 0o022) !== 0)
     return {
       message: `${file} can be written by others (mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')})`,
@@ -115,7 +122,14 @@ export function faultOfEditing(file: string): { readonly message: string; readon
     return { message: `${file} belongs to uid ${stat.uid}, not to root`, hint: `sudo chown root ${file}` };
   const directory = nearestDirectory(path.dirname(file));
   const unsafe = faultOfDirectory(directory, { uid: 0 });
-  return unsafe === undefined ? undefined : { message: `${file}: ${unsafe}`, hint: `ls -ld ${directory}` };
+  return unsafe === undefined ? undefined : { message: `${file}: ${unsafe}`, hint: mendOfDirectory(unsafe, directory) };
+}
+
+/** @param fault begins with the directory that it is of, which may be one above */
+function mendOfDirectory(fault: string, directory: string): string {
+  const [of = directory] = fault.split(' ');
+  if (fault.startsWith(`${of} can be written`)) return `sudo chmod go-w ${of}`;
+  return fault.startsWith(`${of} belongs to`) ? `sudo chown root ${of}` : `ls -ld ${directory}`;
 }
 
 const nearestDirectory = (directory: string): string =>

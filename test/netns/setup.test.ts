@@ -129,9 +129,23 @@ test('60 61: foreign lines, mode and owner of bridge.conf are kept; a symlink an
   expect(host.look()).toEqual(writable);
   host.sh(`chmod 644 ${conf}; mv ${conf} /etc/qemu/other.conf; ln -s other.conf ${conf}`);
   const linked = host.look();
-  expect((await host.setup(...bridge)).stderr).toContain('is a symbolic link');
+  const link = (await host.setup(...bridge)).stderr;
+  expect(link).toContain('is a symbolic link');
   expect(host.look()).toEqual(linked);
+  // what is told mends it
+  host.sh(mendOf(link));
+  await host.mustSetup(...bridge);
+  expect(confOf(host)).toBe(`${text}\nallow br0\n`);
+  await host.mustSetup('--undo');
+  host.sh('chmod 777 /etc/qemu');
+  const open = await host.setup(...bridge);
+  expect(open).toMatchObject({ status: 3, stderr: expect.stringContaining('/etc/qemu can be written by others') });
+  host.sh(mendOf(open.stderr));
+  await host.mustSetup(...bridge);
 });
+
+/** Its command, for whom is root already. */
+const mendOf = (stderr: string): string => /hint: sudo (.*)/.exec(stderr)?.[1] ?? 'false';
 
 test('a bridge.conf that denies the bridge, or that the helper cannot parse, is refused before anything is done', async (context) => {
   const host = await createSetupHost(context);
