@@ -1,6 +1,6 @@
 import { nicsOfVm } from '../launch/nics-of.ts';
 import type { NicDocument } from '../launch/vms.ts';
-import { renderForwards } from '../report/vm.ts';
+import { lostInWords, renderForwards, startAnew } from '../report/vm.ts';
 import type { VmArguments } from './arguments.ts';
 import type { CommandContext, Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
@@ -26,6 +26,9 @@ export const run: Run<VmArguments> = async ({ vm }, context) => {
     ],
     `${vm} has no network interfaces`,
   );
+  const lost = nics.filter(({ link }) => link === 'lost');
+  for (const nic of lost) report.note(`${nic.id}: ${lostInWords(nic)}`);
+  if (lost.length > 0) report.note(startAnew([vm]));
   for (const nic of nics) tellFilter(nic, report);
   return 0;
 };

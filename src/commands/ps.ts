@@ -1,6 +1,6 @@
 import { describeNicsNow } from '../launch/nics-now.ts';
 import { listRunning, runningDocument, type NicDocument, type Vm } from '../launch/vms.ts';
-import { renderForwards, sinceOf } from '../report/vm.ts';
+import { lostInWords, renderForwards, sinceOf, startAnew } from '../report/vm.ts';
 import type { NoArguments } from './arguments.ts';
 import type { Run } from './command.ts';
 
@@ -12,7 +12,7 @@ export const run: Run<NoArguments> = async (_args, context) => {
   const { report } = context;
   const vms: PsVm[] = [];
   for (const vm of listRunning(context)) {
-    vms.push({ ...vm, nics: await describeNicsNow(vm.vm, vm.record?.nics ?? [], context) });
+    vms.push({ ...vm, nics: await describeNicsNow(vm.vm, vm.record?.nics ?? [], { ...context, pid: vm.pid }) });
   }
   if (report.json) {
     report.document(
@@ -45,13 +45,9 @@ export const run: Run<NoArguments> = async (_args, context) => {
     'no VM runs',
   );
   const lost = vms.flatMap(({ vm, nics }) => nics.filter(({ link }) => link === 'lost').map((nic) => ({ vm, nic })));
-  for (const { vm, nic } of lost) {
-    const cause = nic.network === undefined ? 'passt has ended' : `it has lost the network ${nic.network}`;
-    report.note(`${vm}: ${nic.id}: ${cause}`);
-  }
+  for (const { vm, nic } of lost) report.note(`${vm}: ${nic.id}: ${lostInWords(nic)}`);
   const cut = [...new Set(lost.map(({ vm }) => vm))];
-  if (cut.length > 0)
-    report.note(`to have that back: qrun stop ${cut.join(' ')}; then start ${cut.length === 1 ? 'it' : 'them'} again`);
+  if (cut.length > 0) report.note(startAnew(cut));
   return 0;
 };
 

@@ -38,7 +38,7 @@ async function documentOf({ vms, networks }: LabUp, where: Where): Promise<Recor
     const running =
       record === undefined || pid === undefined
         ? { vm, state, pid: pid ?? null }
-        : runningDocument(record, { pid, state, nics: await describeNicsNow(vm, record.nics, where) });
+        : runningDocument(record, { pid, state, nics: await describeNicsNow(vm, record.nics, { ...where, pid }) });
     documents.push({ ...running, started });
   }
   return { vms: documents, networks };

@@ -3,11 +3,15 @@ import { QrunError } from '../errors.ts';
 import type { NicPlan } from '../nic/nic-kind.ts';
 import { nicKindOf } from '../nic/registry.ts';
 import { nicDescriptors } from '../plan/descriptors.ts';
+import type { VmName } from '../names.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
+import { lostInWords } from '../report/vm.ts';
 import type { Check } from './doctor.ts';
 import type { CheckedNic } from './doctor-ports.ts';
 import { faultOfSudoIn } from './doctor-sudo.ts';
+import { describeNicsNow } from './nics-now.ts';
 import { readForLaunch, type LaunchContext, type Prepared } from './prepare.ts';
+import { isRunningVm, readVm } from './vms.ts';
 
 /** Which kinds of NICs a check concerns. All others concern every VM. */
 const kindsOfCheck: Readonly<Record<string, readonly CheckedNic['kind'][]>> = {
@@ -64,13 +68,33 @@ export async function examineProfile(profile: Profile, name: string, context: La
     refuseFileFaults(found);
     return [checkOfRun(name, found)];
   }
-  const nics = found.profile.nics.map((nic) => checkOfNic(nic, planOf(nic, found)));
+  const nics = [
+    ...found.profile.nics.map((nic) => checkOfNic(nic, planOf(nic, found))),
+    ...(await examineRunning(profile.name, context)),
+  ];
   const plan = await orFailure(() => found.replan({}));
   if (plan instanceof QrunError) {
     refuseFileFaults(plan);
     return [...nics, checkOfRun(name, plan)];
   }
   return [...nics, checkOfRun(name, faultOfSudoIn(plan.steps, context.system) ?? plan.notes)];
+}
+
+/** One that runs goes on with NICs whose links are gone, and nobody in it notices why. */
+async function examineRunning(name: VmName, context: LaunchContext): Promise<Check[]> {
+  const vm = readVm(context, name);
+  if (!isRunningVm(vm)) return [];
+  const nics = await describeNicsNow(name, vm.record.nics, { ...context, pid: vm.pid });
+  const lost = nics.filter(({ link }) => link === 'lost');
+  return [
+    {
+      id: 'running',
+      what: `${name}, which runs`,
+      state: lost.length === 0 ? 'ok' : 'warn',
+      evidence: [`pid ${vm.pid}`, ...lost.map((nic) => `${nic.id}: ${lostInWords(nic)}`)].join('; '),
+      mend: lost.length === 0 ? null : `qrun stop ${name}; then start it again`,
+    },
+  ];
 }
 
 /** @throws QrunError what is wrong with the file, or a name that is not there: that is no fault of the host's */

@@ -1,18 +1,22 @@
 /** The NICs of a running VM with what the managed networks know of them. No monitor is asked. */
+import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
 import { readNeighbours, type NeighbourFact } from '../host/neighbours.ts';
 import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import { vmFiles } from '../plan/vm-files.ts';
 import { parseJournal } from '../qmp/journal.ts';
 import { readTail } from '../system/files.ts';
+import { isOfThisNetwork } from '../system/processes.ts';
 import { describeNic, type NicDocument, type Where } from './vms.ts';
 
-/** @param ipsOf what is known of NICs on no managed network */
-export async function describeNicsNow(
-  vm: string,
-  nics: readonly PlannedNic[],
-  options: Where & { readonly ipsOf?: (nic: PlannedNic) => readonly string[] },
-): Promise<NicDocument[]> {
+type Now = Where & {
+  /** QEMU's. */
+  readonly pid?: number | undefined;
+  /** What is known of NICs on no managed network. */
+  readonly ipsOf?: (nic: PlannedNic) => readonly string[];
+};
+
+export async function describeNicsNow(vm: string, nics: readonly PlannedNic[], options: Now): Promise<NicDocument[]> {
   const plain = plainNics(vm, nics, options);
   if (nics.every(({ network }) => network === undefined)) return nics.map(plain);
   const { readNicOnNetwork } = await import('../networks/nic-state.ts');
@@ -24,17 +28,26 @@ export async function describeNicsNow(
   });
 }
 
-/** Those on no managed network. A passt that has ended is not joined again. */
+/** Those on no managed network. A passt that has ended is not joined again, nor is an interface that was removed. */
 function plainNics(
   vm: string,
   nics: readonly PlannedNic[],
-  { places, ipsOf }: Where & { readonly ipsOf?: (nic: PlannedNic) => readonly string[] },
+  { places, pid, ipsOf }: Now,
 ): (nic: PlannedNic) => NicDocument {
   const cut = nics.some(({ kind }) => kind === 'passt') ? readCutStreams(vmFiles(places, vm as VmName).events) : [];
   return (nic) => ({
     ...describeNic(nic, [...(ipsOf?.(nic) ?? []), ...metAt(nic)]),
-    ...(nic.kind === 'passt' && cut.includes(nic.netdev) && { link: 'lost' as const }),
+    ...(((nic.kind === 'passt' && cut.includes(nic.netdev)) || isCutOff(nic, pid)) && { link: 'lost' as const }),
   });
+}
+
+/** Its tap or macvtap was removed; QEMU is told nothing of that. One that has come since under that name has nobody at its other end. */
+function isCutOff({ kind, hostInterface }: PlannedNic, pid: number | undefined): boolean {
+  if (hostInterface === undefined || !['bridge', 'tap', 'macvtap'].includes(kind)) return false;
+  const link = readHostLink(hostInterface);
+  if (link !== undefined) return link.tap?.attached === false;
+  // another network knows nothing of it
+  return sysfsIsOwn() && (pid === undefined || isOfThisNetwork(pid));
 }
 
 /** Addresses at which the host has met a guest that is on a network which the host itself may be on. */

@@ -20,6 +20,7 @@ export async function nicsOfVm(name: string, context: LaunchContext): Promise<Ni
   const filters = await readFilters(vm.record.nics, vm.record.sockets.qmp, { vm: vm.vm, lock: vm.files.monitorLock });
   const nics = await describeNicsNow(vm.vm, vm.record.nics, {
     ...context,
+    pid: vm.pid,
     ipsOf: (nic) => (nic.kind === 'user' ? guestAddresses(rows, nic.netdev, portsOf(nic)) : []),
   });
   return nics.map((nic) => ({ ...nic, ...filters.get(nic.id) }));

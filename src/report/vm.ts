@@ -13,6 +13,24 @@ export function renderForwards(
     .join(' ');
 }
 
+/** Why a NIC's link is lost. */
+export function lostInWords({
+  kind,
+  network,
+  hostInterface,
+}: {
+  readonly kind: string;
+  readonly network?: string;
+  readonly hostInterface: string | null;
+}): string {
+  if (network !== undefined) return `it has lost the network ${network}`;
+  return kind === 'passt' ? 'passt has ended' : `its interface ${hostInterface ?? ''} is gone`;
+}
+
+/** What brings links back. */
+export const startAnew = (vms: readonly string[]): string =>
+  `to have that back: qrun stop ${vms.join(' ')}; then start ${vms.length === 1 ? 'it' : 'them'} again`;
+
 /** A date of today as its time, an older one as its day and time; local. */
 export function sinceOf(iso: string, now: Date = new Date()): string {
   const date = new Date(iso);

@@ -150,6 +150,12 @@ export function readDescriptor(pid: number, fd: number): string | undefined {
   return readLink(`/proc/${pid}/fd/${fd}`);
 }
 
+/** Also what cannot be looked into. */
+export function isOfThisNetwork(pid: number): boolean {
+  const theirs = readLink(`/proc/${pid}/ns/net`);
+  return theirs === undefined || theirs === readLink('/proc/self/ns/net');
+}
+
 /** Such as `mnt:[4026531841]`; undefined if that is not ours to see. */
 export function readMountNamespace(pid: number): string | undefined {
   return readLink(`/proc/${pid}/ns/mnt`);

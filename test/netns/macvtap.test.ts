@@ -259,3 +259,39 @@ test('an ordinary user with sudo: noninteractive has a tap and a macvtap made, u
     `ip link delete dev ${macvtap}`,
   ]);
 });
+
+test('an interface that goes from under a VM is told by ps, nics and doctor, and the VM ends as ever', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [macvtap:v0, { kind: tap, bridge: br0 }, { kind: tap, bridge: br0 }]\n`);
+  await detach(home, 'web1');
+  const nicsOf = async () =>
+    (await rowOf(home, 'web1')).nics as readonly unknown[] as readonly { link?: string; hostInterface: string }[];
+  const linksOf = async () => (await nicsOf()).map(({ link }) => link);
+  const check = async (): Promise<unknown> =>
+    (JSON.parse((await home.qrun(['doctor', 'web1', '--json'])).stdout) as { id: string }[]).find(
+      ({ id }) => id === 'running',
+    );
+  expect(await linksOf()).toEqual([undefined, undefined, undefined]);
+  expect(await check()).toMatchObject({ state: 'ok', mend: null });
+  const [macvtap = '', tap = ''] = (await nicsOf()).map(({ hostInterface }) => hostInterface);
+  // the macvtap goes with its card; somebody else's tap has the name of ours
+  for (const line of ['ip link delete dev v0', `ip link delete dev ${tap}`, `ip tuntap add dev ${tap} mode tap`])
+    host.must(line);
+  host.must(`ip link set dev ${tap} up`);
+  expect(await linksOf()).toEqual(['lost', 'lost', undefined]);
+  for (const command of [['ps'], ['nics', 'web1']]) {
+    const { status, stdout, stderr } = await home.qrun(command);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining('(lost)') });
+    expect(stderr).toContain(`net0: its interface ${macvtap} is gone`);
+    expect(stderr).toContain('to have that back: qrun stop web1; then start it again');
+  }
+  expect(await check()).toMatchObject({
+    state: 'warn',
+    evidence: expect.stringContaining(`net0: its interface ${macvtap} is gone; net1: its interface ${tap} is gone`),
+    mend: 'qrun stop web1; then start it again',
+  });
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(host.made()).toEqual([tap]);
+});
