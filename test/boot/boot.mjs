@@ -123,10 +123,12 @@ async function prepared(trial, when) {
     'ip -o -4 address show dev br0 | grep -q 192.168.77. || { ip address; false; }',
     `${when}: the bridge has the LAN's`,
   );
-  await trial.holds(
-    'ip route show default dev br0 | grep -q via || { ip route; false; }',
-    `${when}: the way out by it`,
-  );
+  // QEMU's DHCP server tells no router where nothing may leave
+  if (scenario.uplink === 'static' || !trial.machine.real)
+    await trial.holds(
+      'ip route show default dev br0 | grep -q via || { ip route; false; }',
+      `${when}: the way out by it`,
+    );
   await trial.holds(`ping -c 2 -W 5 ${router}`, `${when}: the LAN's router answers`);
 }
 

@@ -14,7 +14,7 @@ const commands = {
   'systemd-networkd':
     'mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp; chown -R systemd-network /run/systemd/netif; /lib/systemd/systemd-networkd >/run/networkd.log 2>&1 & sleep 4',
   NetworkManager: 'mkdir -p /run/NetworkManager; NetworkManager --log-level=INFO >/run/nm.log 2>&1; sleep 5',
-  dhcpcd: 'dhcpcd >/run/dhcpcd.log 2>&1 </dev/null; true',
+  dhcpcd: 'dhcpcd --nodev >/run/dhcpcd.log 2>&1 </dev/null; true',
 };
 
 /** What systemd would start: units that setup enabled. */
