@@ -5,7 +5,7 @@ import { parseAddress, renderAddress } from '../subnet.ts';
 export interface AddressPool {
   /** How many there are to give. */
   readonly size: number;
-  /** What the definition gives to that holder (a VM by its name). */
+  /** What the definition gives to that holder (a VM by its name), in IPv4. */
   readonly fixed: (holder: string) => string | undefined;
   /** One of those that are given by turns: in a range, and nobody's fixed one. */
   readonly isDynamic: (ip: string) => boolean;
@@ -34,7 +34,7 @@ export function addressPool({ dhcp }: Pick<Network, 'dhcp'>, { ranges, kept }: P
   };
   return {
     size: Number(spans.reduce((sum, [first, last]) => sum + last - first + 1n, 0n)),
-    fixed: (holder) => hosts.find(({ vm }) => vm === holder)?.ip,
+    fixed: (holder) => hosts.find(({ vm, ip }) => vm === holder && ipv4Value(ip) !== undefined)?.ip,
     isDynamic,
     firstFree: (taken) => {
       for (const [first, last] of spans) {

@@ -162,15 +162,19 @@ function hostFaults({ hosts, options: { lineOf } }: Look): PathFault[] {
   });
   const doubles = (['ip', 'vm', 'mac'] as const).flatMap((key) => {
     const first = new Map<string, DocumentPath>();
-    return hosts.flatMap(({ [key]: value, path }): PathFault[] => {
-      const before = value === undefined ? undefined : first.get(value);
-      if (value !== undefined && before === undefined) first.set(value, path);
+    return hosts.flatMap(({ [key]: value, ip, path }): PathFault[] => {
+      // one of each family may be somebody's
+      const whose = `${key === 'ip' ? '' : familyOf(ip)} ${value}`;
+      const before = value === undefined ? undefined : first.get(whose);
+      if (value !== undefined && before === undefined) first.set(whose, path);
       if (before === undefined) return [];
       return [at([...path, key], `${value} stands on line ${lineOf([...before, key])} already`)];
     });
   });
   return [...choices, ...doubles];
 }
+
+const familyOf = (ip: string | undefined): number => (ip?.includes(':') === true ? 6 : 4);
 
 function leaseFaults(written: WrittenMap): PathFault[] {
   const [lease, most] = ['lease', 'maxLease'].map((key) => {
@@ -190,6 +194,7 @@ const ofMode: readonly {
   readonly why: string;
 }[] = [
   { path: ['nat'], mode: 'nat', why: 'without NAT there is nothing to choose' },
+  { path: ['route'], mode: 'route', why: 'only there packets go on as they are' },
   {
     path: ['bridge', 'uplink'],
     mode: 'bridge',

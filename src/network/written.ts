@@ -5,6 +5,7 @@ import type { PlacedForward } from '../profile/forward-faults.ts';
 import type { DocumentPath } from '../profile/yaml-document.ts';
 import { canonicalAddress, parseInterfaceAddress, type Address, type Subnet } from '../subnet.ts';
 import { parseCidr, parseRange, type AddressRange } from './address-fields.ts';
+import { parseOptionName } from './dhcp-options.ts';
 import { parseGuestForward, type GuestForward } from './guest-forward.ts';
 
 interface Placed {
@@ -86,6 +87,18 @@ export const writtenForwards = (written: WrittenMap): WrittenForward[] =>
   listAt(written, ['forwards'], (one, path) => {
     const parsed = typeof one === 'string' ? parseGuestForward(one) : undefined;
     return parsed === undefined || 'fault' in parsed ? undefined : { forward: parsed.value, path };
+  });
+
+export interface WrittenOption extends Placed {
+  readonly code: number;
+}
+
+export const writtenOptions = (written: WrittenMap): WrittenOption[] =>
+  listAt(written, ['dhcp', 'options'], (one, path) => {
+    const option = isMap(one) ? one['option'] : undefined;
+    const parsed =
+      typeof option === 'string' || typeof option === 'number' ? parseOptionName(String(option)) : undefined;
+    return parsed === undefined || 'fault' in parsed ? undefined : { code: parsed.value.code, path };
   });
 
 /** Addresses of hosts that have names of their own. */

@@ -3,19 +3,26 @@
  * gets no line. Pure. https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html
  */
 import type { IfName } from '../../names.ts';
-import { parseAddress, parseInterfaceAddress } from '../../subnet.ts';
+import { parseAddress, parseInterfaceAddress, type Subnet } from '../../subnet.ts';
 import { encodeDhcpOption } from '../dhcp-options.ts';
 import type { NetworkLayout } from '../layout.ts';
 import type { Dhcp, Network } from '../network.ts';
-import { forever, isHostLabel } from './leases.ts';
+import { forever, isHostLabel, shortestDnsmasqLeaseS } from './leases.ts';
 
 export interface DnsmasqInput {
   readonly network: Network;
   readonly layout: NetworkLayout;
   readonly bridge: IfName;
-  /** Absolute. `hosts`: fixed addresses, read again on SIGHUP; `leases`: what was handed out; `pid`: there when it is ready. */
+  /**
+   * Absolute. `hosts`: fixed addresses, read again on SIGHUP; where dhcpd hands them out, `ADDRESS NAME` in place of them. `leases`: what was handed out;
+   * `pid`: there when it is ready.
+   */
   readonly files: { readonly hosts: string; readonly leases: string; readonly pid: string };
 }
+
+/** Who answers DHCP in IPv4; router advertisements and DHCPv6 are always dnsmasq's. */
+export const dhcpServerOf = ({ dhcp }: Pick<Network, 'dhcp'>): 'dnsmasq' | 'dhcpd' | undefined =>
+  dhcp === undefined ? undefined : dhcp.server === 'dhcpd' ? 'dhcpd' : 'dnsmasq';
 
 /** The whole of its configuration file. */
 export function renderDnsmasq(input: DnsmasqInput): string {
@@ -33,7 +40,7 @@ export function renderDnsmasq(input: DnsmasqInput): string {
     'quiet-ra',
     ...nameLines(input),
     ...dhcpLines(input),
-    ...tftpLines(network.dhcp),
+    ...tftpLines(network),
   ];
   return `${lines.map(checkedLine).join('\n')}\n`;
 }
@@ -59,8 +66,12 @@ function nameLines({ network }: DnsmasqInput): string[] {
     ...dns.hosts.map(
       ({ ip, names }) => `host-record=${[...names.flatMap((name) => withDomain(name, dns.domain)), ip].join(',')}`,
     ),
-    ...dns.records.txt.map(({ name, text }) => `txt-record=${name},${quoted(text)}`),
-    ...dns.records.srv.map(({ name, target, port }) => `srv-host=${name},${target},${port}`),
+    ...dns.records.txt.flatMap(({ name, text }) =>
+      withDomain(name, dns.domain).map((known) => `txt-record=${known},${quoted(text)}`),
+    ),
+    ...dns.records.srv.map(
+      ({ name, target, port }) => `srv-host=${name},${withDomain(target, dns.domain)[0] ?? target},${port}`,
+    ),
   ];
 }
 
@@ -70,20 +81,16 @@ const withDomain = (name: string, domain: string | undefined): string[] =>
 
 const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 
-function dhcpLines({ network, layout, bridge, files }: DnsmasqInput): string[] {
+function dhcpLines(input: DnsmasqInput): string[] {
+  const { network, layout, files } = input;
   const { dhcp, dns, mtu, forward } = network;
-  const six = network.addresses.flatMap((written) => {
-    const parsed = parseInterfaceAddress(written);
-    return parsed?.subnet.family === 6 ? [parsed.subnet] : [];
-  });
-  if (dhcp === undefined) {
-    return six.length === 0
-      ? []
-      : ['enable-ra', ...six.map(({ prefix }) => `dhcp-range=::,constructor:${bridge},ra-only,${prefix}`)];
-  }
+  const subnets = network.addresses.flatMap((written) => parseInterfaceAddress(written)?.subnet ?? []);
+  const six = subnets.filter(({ family }) => family === 6);
+  if (dhcp === undefined) return advertLines(input, six);
+  if (dhcpServerOf(network) === 'dhcpd') return [`addn-hosts=${files.hosts}`, ...advertLines(input, six)];
   const lease = leaseOf(dhcp.leaseS);
-  const written6 = dhcp.ranges.filter(({ from }) => parseAddress(from)?.family === 6);
   const search = [...new Set([...(dns.domain === undefined ? [] : [dns.domain]), ...dns.search])];
+  const four = [...subnets.filter(({ family }) => family === 4), ...(layout.derived ? [layout.subnet] : [])];
   return [
     'dhcp-authoritative',
     // an address that qrun gives is nobody else's: to ask first whether somebody answers there takes 3 s
@@ -92,24 +99,41 @@ function dhcpLines({ network, layout, bridge, files }: DnsmasqInput): string[] {
     `dhcp-leasefile=${files.leases}`,
     `dhcp-hostsfile=${files.hosts}`,
     'dhcp-lease-max=65536',
-    ...layout.ranges.map(({ from, to }) => `dhcp-range=${from},${to},${netmaskOf(layout.subnet.prefix)},${lease}`),
+    ...layout.ranges.map(({ from, to }) => {
+      const { prefix } = four.find((subnet) => subnet.contains(from)) ?? layout.subnet;
+      return `dhcp-range=${from},${to},${netmaskOf(prefix)},${lease}`;
+    }),
     // fixed addresses outside of the ranges
-    `dhcp-range=${layout.subnet.at(0)},static,${netmaskOf(layout.subnet.prefix)},${lease}`,
+    ...four.map((subnet) => `dhcp-range=${subnet.at(0)},static,${netmaskOf(subnet.prefix)},${lease}`),
     ...(forward === 'isolated' ? ['dhcp-option=3'] : []),
     ...(search.length === 0 ? [] : [`dhcp-option=option:domain-search,${search.join(',')}`]),
     ...(mtu === undefined ? [] : [`dhcp-option-force=26,${mtu}`]),
     ...dhcp.options.map(optionLine),
-    ...(six.length === 0 ? [] : ['enable-ra']),
-    ...six.map((subnet) => {
-      const range = written6.find(({ from }) => subnet.contains(from));
-      return range === undefined
-        ? `dhcp-range=${subnet.at(0)},ra-stateless,${subnet.prefix},${lease}`
-        : `dhcp-range=${range.from},${range.to},${subnet.prefix},${lease}`;
+    ...advertLines(input, six),
+  ];
+}
+
+/** IPv6: guests make their addresses themselves, unless there are ranges; fixed ones they get by DHCPv6 besides. */
+function advertLines({ network: { dhcp, forward }, bridge }: DnsmasqInput, six: readonly Subnet[]): string[] {
+  if (six.length === 0) return [];
+  const lease = leaseOf(dhcp?.leaseS ?? 0);
+  return [
+    'enable-ra',
+    // a prefix, and no way out
+    ...(forward === 'isolated' ? [`ra-param=${bridge},0,0`] : []),
+    ...six.flatMap((subnet) => {
+      const { prefix } = subnet;
+      if (dhcp === undefined) return [`dhcp-range=${subnet.at(0)},ra-only,${prefix}`];
+      const ranges = dhcp.ranges.filter(({ from }) => subnet.contains(from));
+      if (ranges.length > 0) return ranges.map(({ from, to }) => `dhcp-range=${from},${to},${prefix},${lease}`);
+      const fixed = dhcp.hosts.some(({ ip }) => subnet.contains(ip));
+      return [`dhcp-range=${subnet.at(0)},${fixed ? 'static,slaac' : 'ra-stateless'},${prefix},${lease}`];
     }),
   ];
 }
 
-const leaseOf = (seconds: number): string => (seconds >= forever ? 'infinite' : String(Math.max(120, seconds)));
+const leaseOf = (seconds: number): string =>
+  seconds >= forever ? 'infinite' : String(Math.max(shortestDnsmasqLeaseS, seconds));
 
 /** As bytes: what a value may hold is no word of dnsmasq's. */
 function optionLine(option: Dhcp['options'][number]): string {
@@ -121,13 +145,18 @@ function optionLine(option: Dhcp['options'][number]): string {
   return `dhcp-option-force=${code},${bytes.length === 1 ? Number.parseInt(hex, 16) : bytes.join(':')}`;
 }
 
-function tftpLines(dhcp: Dhcp | undefined): string[] {
+function tftpLines(network: Network): string[] {
+  const { dhcp } = network;
   if (dhcp?.tftp === undefined) return [];
   const { root, file } = dhcp.tftp;
-  return ['enable-tftp', `tftp-root=${root}`, ...(file === undefined ? [] : [`dhcp-boot=${file}`])];
+  return [
+    'enable-tftp',
+    `tftp-root=${quoted(root)}`,
+    ...(file === undefined || dhcpServerOf(network) === 'dhcpd' ? [] : [`dhcp-boot=${quoted(file)}`]),
+  ];
 }
 
-const netmaskOf = (prefix: number): string =>
+export const netmaskOf = (prefix: number): string =>
   [24, 16, 8, 0].map((shift) => (prefix === 0 ? 0 : ((-1 << (32 - prefix)) >>> shift) & 255)).join('.');
 
 export interface FixedHost {
@@ -137,16 +166,34 @@ export interface FixedHost {
   readonly name?: string;
 }
 
-/** The file of fixed addresses. Of two with one address or one MAC the first counts. */
+/** The file of fixed addresses: a line for each MAC. Of two with one address, or of one family with one MAC, the first counts. */
 export function renderDnsmasqHosts(hosts: readonly FixedHost[]): string {
   const taken = new Set<string>();
-  const lines = hosts.flatMap(({ mac, ip, name }) => {
-    if (taken.has(mac) || taken.has(ip)) return [];
-    taken.add(mac).add(ip);
-    const address = parseAddress(ip)?.family === 6 ? `[${ip}]` : ip;
-    const known = name !== undefined && isHostLabel(name) && !taken.has(name) ? [name] : [];
-    for (const one of known) taken.add(one);
-    return [checkedLine([mac, address, ...known].join(','))];
-  });
-  return lines.map((line) => `${line}\n`).join('');
+  const lines = new Map<string, { readonly ips: string[]; name?: string }>();
+  for (const { mac, ip, name } of hosts) {
+    const family = parseAddress(ip)?.family ?? 4;
+    if (taken.has(ip) || taken.has(`${mac} ${family}`)) continue;
+    taken.add(ip).add(`${mac} ${family}`);
+    const line: { readonly ips: string[]; name?: string } = lines.get(mac) ?? { ips: [] };
+    lines.set(mac, line);
+    line.ips.push(family === 6 ? `[${ip}]` : ip);
+    if (name === undefined || line.name !== undefined || !isHostLabel(name) || taken.has(name)) continue;
+    taken.add(name);
+    line.name = name;
+  }
+  return [...lines]
+    .map(([mac, { ips, name }]) => `${checkedLine([mac, ...ips, ...(name === undefined ? [] : [name])].join(','))}\n`)
+    .join('');
+}
+
+/** Names and addresses alone, as in /etc/hosts: for a dnsmasq that hands nothing out. */
+export function renderNames(hosts: readonly FixedHost[]): string {
+  const taken = new Set<string>();
+  return hosts
+    .flatMap(({ ip, name }) => {
+      if (name === undefined || !isHostLabel(name) || taken.has(name)) return [];
+      taken.add(name);
+      return [`${checkedLine(`${ip} ${name}`)}\n`];
+    })
+    .join('');
 }

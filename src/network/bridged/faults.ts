@@ -1,8 +1,10 @@
 /** What a network of the host's with a bridge of its own cannot honour: refused with the reason, never ignored. */
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
+import { parseLease } from '../address-fields.ts';
 import { isHarmless } from '../consistency.ts';
-import { valueAt, writtenForwards, writtenHosts } from '../written.ts';
+import { valueAt, writtenForwards, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
+import { shortestDnsmasqLeaseS } from './leases.ts';
 
 interface Refusal {
   readonly path: readonly string[];
@@ -24,6 +26,10 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
     ...whoFaults(written),
     ...nameFaults(written),
     ...serverFaults(written),
+    ...optionFaults(written),
+    ...textFaults(written),
+    ...isolatedFaults(written),
+    ...hostDnsFaults(written),
     ...foreignFaults(written),
   ];
 }
@@ -47,9 +53,63 @@ function nameFaults(written: WrittenMap): PathFault[] {
 }
 
 function serverFaults(written: WrittenMap): PathFault[] {
-  const path = ['dhcp', 'server'];
-  if (valueAt(written, path) !== 'dhcpd') return [];
-  return [{ path, at: 'value', message: 'dhcpd is not implemented yet: dnsmasq answers DHCP' }];
+  return valueAt(written, ['dhcp', 'server']) === 'dhcpd' ? dhcpdFaults(written) : dnsmasqFaults(written);
+}
+
+const dhcpdFour = 'is of IPv6, and dhcpd answers IPv4 alone here: server: dnsmasq hands out both';
+
+function dhcpdFaults(written: WrittenMap): PathFault[] {
+  return [
+    ...writtenRanges(written).flatMap(({ from, to, path }): PathFault[] =>
+      isSix(from) ? [{ path, at: 'value', message: `${from}-${to} ${dhcpdFour}` }] : [],
+    ),
+    ...writtenHosts(written).flatMap(({ ip, path }): PathFault[] =>
+      isSix(ip) ? [{ path: [...path, 'ip'], at: 'value', message: `${ip} ${dhcpdFour}` }] : [],
+    ),
+  ];
+}
+
+const isSix = (ip: string | undefined): boolean => ip?.includes(':') === true;
+
+/** It lends for two minutes at least, whatever it is told. */
+function dnsmasqFaults(written: WrittenMap): PathFault[] {
+  const path = ['dhcp', 'lease'];
+  const value = valueAt(written, path);
+  const lease = typeof value === 'string' || typeof value === 'number' ? parseLease(value) : undefined;
+  if (lease === undefined || !('value' in lease) || lease.value >= shortestDnsmasqLeaseS) return [];
+  return [{ path, at: 'value', message: `${String(value)} is too short for dnsmasq, which lends for 2m at least` }];
+}
+
+/** dnsmasq tells one of two, and dhcpd the other. */
+function optionFaults(written: WrittenMap): PathFault[] {
+  const seen = new Set<number>();
+  return writtenOptions(written).flatMap(({ code, path }): PathFault[] => {
+    if (!seen.has(code)) {
+      seen.add(code);
+      return [];
+    }
+    return [{ path: [...path, 'option'], at: 'value', message: `the option ${code} is given twice` }];
+  });
+}
+
+/** What they say stands in a line of a configuration. */
+function textFaults(written: WrittenMap): PathFault[] {
+  const path = ['dhcp', 'tftp', 'root'];
+  const root = valueAt(written, path);
+  if (typeof root !== 'string' || !/[\p{Cc}\u2028\u2029]/u.test(root)) return [];
+  return [{ path, at: 'value', message: 'a path with a line break or another control character cannot be given out' }];
+}
+
+function isolatedFaults(written: WrittenMap): PathFault[] {
+  const path = ['dns', 'forwarders'];
+  if (written['forward'] !== 'isolated' || isHarmless(valueAt(written, path))) return [];
+  return [{ path, at: 'key', message: 'an isolated network resolves no names but its own: nobody is asked' }];
+}
+
+function hostDnsFaults(written: WrittenMap): PathFault[] {
+  const path = ['hostDns'];
+  if (written['hostDns'] !== true || valueAt(written, ['dns', 'domain']) !== undefined) return [];
+  return [{ path, at: 'key', message: 'the host asks for names of one domain there: write "dns.domain" too' }];
 }
 
 /** Which port another user's VM takes is not known before it runs. */

@@ -4,6 +4,8 @@ import { parseAddress } from '../../subnet.ts';
 /** DHCP's word for "for ever". */
 export const forever = 0xff_ff_ff_ff;
 
+export const shortestDnsmasqLeaseS = 120;
+
 /** RFC 1123. */
 export const isHostLabel = (name: string): boolean => /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(name);
 

@@ -112,6 +112,38 @@ describe('hosts', () => {
     expect(faults.join('')).toContain(part ?? '');
   });
 
+  test('somebody has one address of each family, by several networks', () => {
+    const some = 'addresses: [10.1.1.1/24, 10.2.0.1/16, "fd00:1::1/64", "fd00:2::1/64"]\n';
+    const hosts = (text: string): string[] => saidOf(`scope: system\n${some}dhcp: { hosts: [${text}] }`);
+    expect(hosts('{ vm: a, ip: 10.2.7.9 }, { vm: a, ip: "fd00:2::9" }')).toEqual([]);
+    expect(hosts('{ mac: 52:54:00:00:00:01, ip: "fd00:1::9" }, { mac: 52:54:00:00:00:01, ip: 10.1.1.9 }')).toEqual([]);
+    for (const [text, part] of [
+      ['{ vm: a, ip: "fd00:1::9" }, { vm: a, ip: "fd00:2::9" }', 'dhcp.hosts[1].vm: a stands on line 3 already'],
+      [
+        '{ vm: a, ip: "fd00:1::9" }, { vm: b, ip: "fd00:1:0::9" }',
+        'dhcp.hosts[1].ip: fd00:1::9 stands on line 3 already',
+      ],
+      ['{ vm: a, ip: "fd00:3::9" }', 'dhcp.hosts[0].ip: fd00:3::9 does not lie in 10.1.1.0/24 or'],
+      ['{ vm: a, ip: "fd00:2::1" }', 'dhcp.hosts[0].ip: no guest can have fd00:2::1, the gateway'],
+      ['{ vm: a, ip: "fd00:2::" }', 'dhcp.hosts[0].ip: no guest can have fd00:2::, the address of the network itself'],
+      ['{ vm: a, ip: 10.2.255.255 }', 'dhcp.hosts[0].ip: no guest can have 10.2.255.255, the broadcast address'],
+    ] as const) {
+      expect(hosts(text)).toEqual([expect.stringContaining(part)]);
+    }
+  });
+
+  test.for<[string, string]>([
+    ['10.1.1.250-10.2.0.10', '10.1.1.250-10.2.0.10 does not lie in'],
+    ['10.2.0.1-10.2.0.9', 'holds 10.2.0.1, the gateway'],
+    ['"fd00:1::1-fd00:1::9"', 'holds fd00:1::1, the gateway'],
+    ['"fd00:1::10-fd00:2::20"', 'does not lie in'],
+    ['"fd00:1::10-fd00:1::20", "fd00:1::20-fd00:1::30"', 'overlaps with fd00:1::10-fd00:1::20 on line 3'],
+    ['10.2.255.1-10.2.255.255', 'holds 10.2.255.255, the broadcast address'],
+  ])('ranges of several networks: %s', ([ranges, part]) => {
+    const some = 'addresses: [10.1.1.1/24, 10.2.0.1/16, "fd00:1::1/64", "fd00:2::1/64"]\n';
+    expect(saidOf(`scope: system\n${some}dhcp: { ranges: [${ranges}] }`)).toEqual([expect.stringContaining(part)]);
+  });
+
   test('may lie in a range', () => {
     expect(said('dhcp: { ranges: [10.1.1.50-10.1.1.60], hosts: [{ vm: a, ip: 10.1.1.55 }] }')).toEqual([]);
   });

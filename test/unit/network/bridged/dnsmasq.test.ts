@@ -44,8 +44,8 @@ mtu: 1400
 });
 
 test('an isolated network hands out no gateway and asks no name server', () => {
-  const lines = linesOf('forward: isolated\naddresses: [10.10.120.1/24]\ndns: { forwarders: [9.9.9.9] }');
-  expect(lines).toEqual(expect.arrayContaining(['dhcp-option=3', 'no-resolv']));
+  const lines = linesOf('forward: isolated\naddresses: [10.10.120.1/24, "fd00:120::1/64"]');
+  expect(lines).toEqual(expect.arrayContaining(['dhcp-option=3', 'no-resolv', 'ra-param=qr-lan0,0,0']));
   expect(lines.filter((line) => line.startsWith('server='))).toEqual([]);
 });
 
@@ -59,7 +59,7 @@ dns:
   forwarders: [9.9.9.9]
   records:
     txt: [{ name: note, text: 'a, b' }]
-    srv: [{ name: _ldap._tcp, target: db.lan0.test, port: 389 }]
+    srv: [{ name: _ldap._tcp, target: db.lan0.test, port: 389 }, { name: _sip._udp, target: gw, port: 5060 }]
 `);
   expect(lines).toEqual(
     expect.arrayContaining([
@@ -67,7 +67,9 @@ dns:
       'local=/lan0.test/',
       'host-record=gw.lan0.test,gw,db.other.test,10.10.120.1',
       'txt-record=note,"a, b"',
+      'txt-record=note.lan0.test,"a, b"',
       'srv-host=_ldap._tcp,db.lan0.test,389',
+      'srv-host=_sip._udp,gw.lan0.test,5060',
       'server=9.9.9.9',
       'no-resolv',
       'dhcp-option=option:domain-search,lan0.test,example.test',
@@ -82,6 +84,43 @@ test('IPv6: advertised, and stateless unless a range is written', () => {
   expect(
     linesOf('addresses: [10.10.120.1/24, "fd00:120::1/64"]\ndhcp: { ranges: ["fd00:120::100-fd00:120::1ff"] }'),
   ).toEqual(expect.arrayContaining(['enable-ra', 'dhcp-range=fd00:120::100,fd00:120::1ff,64,43200']));
+});
+
+test('several networks on one bridge: each range with its own mask, fixed addresses in all of them', () => {
+  const lines = linesOf(`
+addresses: [10.10.120.1/24, 10.20.0.1/16, "fd00:120::1/64", "fd00:121::1/64"]
+dhcp:
+  ranges: [10.10.120.50-10.10.120.60, 10.20.7.1-10.20.8.0, "fd00:121::10-fd00:121::20", "fd00:121::30-fd00:121::40"]
+  hosts: [{ mac: "52:54:00:aa:bb:cc", ip: "fd00:120::9" }, { mac: "52:54:00:aa:bb:cc", ip: 10.20.0.9 }]
+`);
+  expect(lines.filter((line) => line.startsWith('dhcp-range='))).toEqual([
+    'dhcp-range=10.10.120.50,10.10.120.60,255.255.255.0,43200',
+    'dhcp-range=10.20.7.1,10.20.8.0,255.255.0.0,43200',
+    'dhcp-range=10.10.120.0,static,255.255.255.0,43200',
+    'dhcp-range=10.20.0.0,static,255.255.0.0,43200',
+    'dhcp-range=fd00:120::,static,slaac,64,43200',
+    'dhcp-range=fd00:121::10,fd00:121::20,64,43200',
+    'dhcp-range=fd00:121::30,fd00:121::40,64,43200',
+  ]);
+});
+
+test('with dhcpd it answers names alone, and makes IPv6 known', () => {
+  const lines = linesOf(`
+addresses: [10.10.120.1/24, "fd00:120::1/64"]
+dhcp: { server: dhcpd, tftp: { root: /srv/tftp, file: pxelinux.0 } }
+`);
+  expect(lines.filter((line) => /^(dhcp|addn|enable)/.test(line))).toEqual([
+    'addn-hosts=/host/lan0.hosts',
+    'enable-ra',
+    'dhcp-range=fd00:120::,ra-stateless,64,43200',
+    'enable-tftp',
+  ]);
+});
+
+test('paths are quoted: none of their characters is a word of its own', () => {
+  expect(linesOf('addresses: [10.10.120.1/24]\ndhcp: { tftp: { root: "/srv/a #b, c", file: "x,y z" } }')).toEqual(
+    expect.arrayContaining(['tftp-root="/srv/a #b, c"', 'dhcp-boot="x,y z"']),
+  );
 });
 
 test.for(['web1\nconf-file=/x', 'a\u2028b'])('36: what is more than a line is written nowhere: %j', (text) => {
@@ -99,6 +138,13 @@ test('fixed hosts: one line each, a name only if it is one, of two with one addr
       { mac: '52:54:00:00:00:04', ip: '10.0.0.6', name: 'web1' },
     ]),
   ).toBe('52:54:00:00:00:01,10.0.0.5,web1\n52:54:00:00:00:03,[fd00::5]\n52:54:00:00:00:04,10.0.0.6\n');
+  expect(
+    renderDnsmasqHosts([
+      { mac: '52:54:00:00:00:01', ip: '10.0.0.5', name: 'db' },
+      { mac: '52:54:00:00:00:01', ip: 'fd00::5', name: 'db' },
+      { mac: '52:54:00:00:00:01', ip: '10.0.0.6' },
+    ]),
+  ).toBe('52:54:00:00:00:01,10.0.0.5,[fd00::5],db\n');
   expect(() => renderDnsmasqHosts([{ mac: 'x\ny', ip: '10.0.0.5' }])).toThrow('more than a line');
 });
 
