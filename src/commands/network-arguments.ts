@@ -1,4 +1,5 @@
 /** The arguments that handlers of network commands get. */
+import type { OneLine } from '../network/one-line.ts';
 
 export interface NetDefineArguments {
   /** `-`: the standard input. */
@@ -15,18 +16,7 @@ export interface NetEditArguments extends NetArguments {
 export interface NetsArguments {
   readonly networks: readonly string[];
 }
-export interface NetUpArguments extends NetsArguments {
-  readonly nat?: string;
-  readonly route?: string;
-  readonly open?: string;
-  readonly isolated?: string;
-  readonly ports?: number;
-  readonly owner?: string;
-  readonly group?: string;
-  readonly dhcp: boolean;
-  readonly domain?: string;
-  readonly forward: readonly string[];
-}
+export interface NetUpArguments extends NetsArguments, OneLine {}
 export interface NetDownArguments extends NetsArguments {
   readonly force: boolean;
 }

@@ -60,6 +60,21 @@ function vhostFault({ state, blocked }: LinkDoor['vhost']): { why: string; mend:
   };
 }
 
+/** QEMU's end of a tap that it finds by its name. Scripts are never QEMU's: hooks are the profile's. */
+export const tapNetdev = (
+  id: string,
+  { ifname, queues }: { readonly ifname: string; readonly queues: number },
+  vhost: Vhost,
+): NicPlan['netdev'] => ({
+  type: 'tap',
+  id,
+  ifname,
+  script: 'no',
+  downscript: 'no',
+  ...(queues > 1 && { queues }),
+  ...vhost.netdev,
+});
+
 const standardMtu = 1500;
 const mostMtu = 65_535;
 

@@ -6,7 +6,16 @@ import { isolatedCommand } from '../plan/bridge-commands.ts';
 import { tapCommands } from '../plan/link-commands.ts';
 import type { LinkStep } from '../plan/step.ts';
 import type { NetworkNic } from '../profile/profile.ts';
-import { linkDoorOf, planVhost, requireRights, requireTun, reservedName, tellMtu, userOf } from './link-support.ts';
+import {
+  linkDoorOf,
+  planVhost,
+  requireRights,
+  requireTun,
+  reservedName,
+  tapNetdev,
+  tellMtu,
+  userOf,
+} from './link-support.ts';
 import type { NicContext, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
 
@@ -45,15 +54,7 @@ export function planOnBridge(
     ipv6: door.ipv6,
   });
   return {
-    netdev: {
-      type: 'tap',
-      id: netdevId,
-      ifname: name,
-      script: 'no',
-      downscript: 'no',
-      ...(nic.queues > 1 && { queues: nic.queues }),
-      ...vhost.netdev,
-    },
+    netdev: tapNetdev(netdevId, { ifname: name, queues: nic.queues }, vhost),
     device: told.device,
     hostInterface: name,
     step: {

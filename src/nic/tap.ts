@@ -16,6 +16,7 @@ import {
   requireTun,
   reservedName,
   sudoOf,
+  tapNetdev,
   tellMtu,
   userOf,
 } from './link-support.ts';
@@ -49,15 +50,7 @@ function plan(nic: TapNic, context: NicContext): NicPlan {
   const vhost = planVhost(at, nic, door);
   const mtu = tellMtu(nic, bridge ?? (made ? { name, mtu: nic.mtu ?? 1500 } : there));
   return {
-    netdev: {
-      type: 'tap',
-      id: netdevId,
-      ifname: name,
-      script: 'no',
-      downscript: 'no',
-      ...(nic.queues > 1 && { queues: nic.queues }),
-      ...vhost.netdev,
-    },
+    netdev: tapNetdev(netdevId, { ifname: name, queues: nic.queues }, vhost),
     steps: part.steps,
     source: nic.bridge ?? (made ? name : (there.master ?? name)),
     hostInterface: name,
@@ -93,10 +86,14 @@ function use(tap: TapContext, there: HostLink): Part {
       hint: `sudo ip link set dev ${name} master ${nic.bridge}`,
     });
   }
+  const taken = tap.door.taken?.[name];
   const anybody = flags.owner === undefined && flags.group === undefined;
   return {
     steps: [{ kind: 'tap-check', id: `tap:${nic.id}`, needsRoot: false, name }],
     notes: [
+      ...(taken === undefined
+        ? []
+        : [`${nic.id}: ${name} is in use${taken === '' ? '' : ` by ${taken}`}: a run is refused as long as it is`]),
       ...(there.up ? [] : [`${nic.id}: ${name} is down: nothing passes until: sudo ip link set ${name} up`]),
       ...(anybody ? [`${nic.id}: ${name} has no owner: every user of this host can take it. ${anew}`] : []),
     ],
