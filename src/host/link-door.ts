@@ -5,6 +5,7 @@ import type { Nic, Profile } from '../profile/profile.ts';
 import type { Sudo } from '../privileged.ts';
 import type { System } from '../system/system.ts';
 import { readGroups } from './accounts.ts';
+import { readCardUses, type CardUse } from './card-use.ts';
 import { blockedBy, type BlockedBy } from './blocked-by.ts';
 import { readTun, type TunFact } from './bridge-door.ts';
 import type { Identity, RunAs } from './facts.ts';
@@ -12,6 +13,7 @@ import { accessOf } from './file-access.ts';
 import { readHostAccess, type HostAccessFact } from './host-access.ts';
 import { listHostLinks, readHostLink, sysfsIsOwn, type HostLink } from './host-link.ts';
 import { readSettings } from './settings.ts';
+import { findHolderOfTap, holderInWords } from './tap-holder.ts';
 
 export interface LinkDoor {
   /** By name: those that are there of the ones that the profile names. */
@@ -30,6 +32,10 @@ export interface LinkDoor {
   readonly seed?: string;
   /** By parent: what the host has there. */
   readonly ways: Readonly<Record<string, HostAccessFact>>;
+  /** By parent: what shares it now. */
+  readonly uses?: Readonly<Record<string, readonly CardUse[]>>;
+  /** By tap of the profile's that another program has: which, as far as this user may see. */
+  readonly taken?: Readonly<Record<string, string>>;
 }
 
 export interface VhostFact {
@@ -46,6 +52,8 @@ export interface LinkDoorOptions {
   readonly seed?: string;
   /** A NIC is on a port that root made. */
   readonly onPorts?: boolean;
+  /** QEMU's of this VM, if it runs. */
+  readonly ownPid?: () => number | undefined;
 }
 
 /** Undefined: no NIC of this profile needs one. @throws QrunError for a config.yaml that is wrong */
@@ -56,8 +64,10 @@ export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor |
   // after unshare --net alone /sys tells of other interfaces: then none is known
   const known = sysfsIsOwn();
   const parents = nics.flatMap((nic) => (nic.kind === 'macvtap' ? [nic.parent] : []));
+  const links = known ? readNamed(nics.flatMap(namesOf)) : {};
+  const cards = parents.flatMap((parent) => links[parent] ?? []);
   return {
-    links: known ? readNamed(nics.flatMap(namesOf)) : {},
+    links,
     others: known ? listHostLinks().toSorted() : [],
     ...(await readRights(system, places)),
     ...(options.seed !== undefined && { seed: options.seed }),
@@ -65,8 +75,22 @@ export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor |
     vhost: readVhost(runAs, user),
     groups: runAs === undefined ? [user.gid, ...(process.getgroups?.() ?? [])] : readGroups(runAs),
     ipv6: existsSync('/proc/sys/net/ipv6'),
+    uses: Object.fromEntries(cards.map((card) => [card.name, readCardUses(card)])),
+    taken: readTaken(Object.values(links), options),
     ways: known ? Object.fromEntries(parents.map((parent) => [parent, readHostAccess(parent)])) : {},
   };
+}
+
+/** One that is down does not say whether a program has it. */
+function readTaken(links: readonly HostLink[], { ownPid }: LinkDoorOptions): Record<string, string> {
+  const taken: Record<string, string> = {};
+  for (const { name, tap } of links) {
+    if (tap === undefined || tap.attached === false) continue;
+    const holder = findHolderOfTap(name);
+    if (holder === undefined ? tap.attached === true : holder.pid !== ownPid?.())
+      taken[name] = holder === undefined ? '' : holderInWords(holder);
+  }
+  return taken;
 }
 
 function namesOf(nic: Nic): string[] {

@@ -27,6 +27,8 @@ export interface FactsOptions {
   readonly portFaults?: HostFacts['portFaults'];
   /** What the names follow from of the interfaces that the run makes. */
   readonly linkSeed?: string | undefined;
+  /** QEMU's of this VM, if it runs. */
+  readonly ownPid?: () => number | undefined;
   readonly readImageHeader?: ReadImageHeader;
 }
 
@@ -90,15 +92,15 @@ async function readBridgeDoors(
 }
 
 async function readDoorOfLinks(
-  { system, places, profile, ports, networks = {}, linkSeed }: FactsOptions,
+  { system, places, profile, ports, networks = {}, linkSeed, ownPid }: FactsOptions,
   runAs: RunAs | undefined,
 ): Promise<HostFacts['linkDoor']> {
   const onBridge = Object.values(networks).some(({ attach }) => attach.by === 'bridge');
   const onPorts = onBridge || (ports !== undefined && Object.keys(ports).length > 0);
   if (!onPorts && !profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
   const { readLinkDoor } = await import('./link-door.ts');
-  const seed = linkSeed === undefined ? {} : { seed: linkSeed };
-  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts, ...seed });
+  const more = { ...(linkSeed !== undefined && { seed: linkSeed }), ...(ownPid !== undefined && { ownPid }) };
+  return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts, ...more });
 }
 
 async function readDoorOfPci({ system, places, profile }: FactsOptions): Promise<HostFacts['pciDoor']> {

@@ -20,6 +20,7 @@ import { reserveNics } from '../resources/mac-lease.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import type { System } from '../system/system.ts';
+import { findRunningPid } from './liveness.ts';
 
 export interface LaunchContext {
   readonly system: System;
@@ -71,6 +72,7 @@ export async function readForLaunch(profile: Profile, context: LaunchContext): P
   const macs = Object.fromEntries(Object.entries(ports).map(([nic, { port }]) => [nic, port.mac]));
   const facts = await readHostFacts({
     ...{ system, places, profile, qemu, ports, portFaults },
+    ownPid: () => findRunningPid(files),
     linkSeed: reserveLinkNames({ system, file: files.linkNames, nics: profile.nics }),
     leases: { ...leases, macs: { ...leases.macs, ...macs } },
     networks: plans,

@@ -5,6 +5,7 @@
 import { QrunError } from '../errors.ts';
 import type { HostLink } from '../host/host-link.ts';
 import type { LinkDoor } from '../host/link-door.ts';
+import { holdersInWords } from '../link-owner.ts';
 import { linkAliasOf, linkIndexOf, linkNameOf, type LinkOwner } from '../link-name.ts';
 import { planHostAccess } from '../plan/host-access.ts';
 import { macvtapCommands } from '../plan/link-commands.ts';
@@ -49,7 +50,7 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
     hostInterface: link.name,
     fds: fds.map((fd) => ({ fd, path })),
     device: mtu.device,
-    notes: [...notesOf(nic, door), ...way.notes, ...mtu.notes, ...vhost.notes],
+    notes: [...takenNotes(macvtap, link), ...notesOf(nic, door), ...way.notes, ...mtu.notes, ...vhost.notes],
   };
 }
 
@@ -99,6 +100,18 @@ function wayOf({ nic, door, at }: MacvtapContext, parent: HostLink, link: string
     ...sudoOf(door),
   });
   return { steps, notes: notes.map((note) => `${id}: ${note}`) };
+}
+
+/** Who has the card in mode passthru has it for himself alone; the kernel refuses others, of any mode. */
+function takenNotes({ nic: { id, parent, mode }, door }: MacvtapContext, { alias }: LinkStep): string[] {
+  const others = (door.uses?.[parent] ?? []).filter((use) => use.alias !== alias);
+  const inTheWay = mode === 'passthru' ? others : others.filter(({ alone }) => alone);
+  if (inTheWay.length === 0) return [];
+  const { who, hint } = holdersInWords(inTheWay, alias);
+  const why = mode === 'passthru' ? 'cannot be had alone' : 'cannot be shared';
+  return [
+    `${id}: ${parent} ${why}: ${who} is on it${mode === 'passthru' ? '' : ' in mode passthru'}, and a run is refused (${hint})`,
+  ];
 }
 
 function notesOf({ id, parent, hostAccess, mode }: MacvtapNic, { ways }: LinkDoor): string[] {

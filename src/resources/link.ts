@@ -6,10 +6,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { readCardUses } from '../host/card-use.ts';
 import { listHostLinks, readHostLink, type HostLink } from '../host/host-link.ts';
 import { readLinkUse } from '../host/link-use.ts';
 import type { StepRecord } from '../journal/journal.ts';
 import { isLinkName } from '../link-name.ts';
+import { holdersInWords } from '../link-owner.ts';
 import type { LinkStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
 import type { System } from '../system/system.ts';
@@ -121,12 +123,14 @@ function failed(step: LinkStep, stderr: string): QrunError {
     return new QrunError('in-use', `${parent} has an interface with the MAC ${mac} already${holder}`, { causes });
   }
   if (parent !== undefined && /Invalid argument|busy/.test(stderr)) {
-    const uppers = (readHostLink(parent)?.uppers ?? []).filter((upper) => upper !== name);
-    const others = uppers.length === 0 ? '' : `: ${uppers.join(', ')}`;
-    return new QrunError('in-use', `${parent} cannot be shared: mode passthru has a card for itself alone${others}`, {
-      causes,
-      hint: `ip -details link show dev ${uppers[0] ?? parent}`,
-    });
+    const card = readHostLink(parent);
+    const uses = (card === undefined ? [] : readCardUses(card)).filter((use) => use.name !== name);
+    const { who, hint } = holdersInWords(uses, step.alias);
+    return new QrunError(
+      'in-use',
+      `${parent} cannot be shared: mode passthru has a card for itself alone${who === '' ? '' : `: ${who}`}`,
+      { causes, hint: uses.length === 0 ? `ip -details link show dev ${parent}` : hint },
+    );
   }
   return new QrunError('host-failed', `${name} could not be made: ${words}`, {
     causes,

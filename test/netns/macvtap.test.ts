@@ -260,6 +260,39 @@ test('an ordinary user with sudo: noninteractive has a tap and a macvtap made, u
   ]);
 });
 
+test('a card that a VM has, in mode passthru or not: show and doctor tell it before, the refusal names what frees it', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('p1', `${still}nics: [{ kind: macvtap, parent: v0, mode: passthru }]\n`);
+  home.profile('s1', `${still}nics: [macvtap:v0]\n`);
+  const notesOf = async (vm: string) =>
+    (await show(home, vm)).notes.filter((note) => note.includes('a run is refused'));
+  const doctor = async (vm: string) =>
+    JSON.parse((await home.qrun(['doctor', vm, '--json'])).stdout) as { id: string; state: string; evidence: string }[];
+  for (const [holder, other, why] of [
+    ['p1', 's1', 'v0 cannot be shared'],
+    ['s1', 'p1', 'v0 cannot be had alone'],
+  ] as const) {
+    expect(await notesOf(other)).toEqual([]);
+    await detach(home, holder);
+    expect(await notesOf(holder)).toEqual([]);
+    expect(await notesOf(other)).toEqual([expect.stringContaining(`${why}: `)]);
+    expect(await notesOf(other)).toEqual([
+      expect.stringMatching(new RegExp(`qr-\\w+ of ${holder} .*qrun stop ${holder}`)),
+    ]);
+    for (const id of ['nic-net0', 'profile'])
+      expect((await doctor(other)).find((check) => check.id === id)).toMatchObject({
+        state: 'warn',
+        evidence: expect.stringContaining(why),
+      });
+    const refused = await refusal(home, other);
+    expect(refused).toEqual({ status: 4, stderr: expect.stringContaining(`hint: qrun stop ${holder}\n`) });
+    expect(refused.stderr).toMatch(new RegExp(`passthru.*: qr-\\w+ of ${holder}\n`));
+    expect((await home.qrun(['kill', holder])).status).toBe(0);
+  }
+});
+
 test('an interface that goes from under a VM is told by ps, nics and doctor, and the VM ends as ever', async (context) => {
   needsQemu(context);
   const host = await createLinkHost(context);

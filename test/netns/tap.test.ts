@@ -43,8 +43,18 @@ test.for(bothQemus)('a tap of the user’s own is used, and stays, with the %s Q
     status: 4,
     stderr: expect.stringMatching(new RegExp(`the tap pt0 is in use by pid ${pid} \\(qemu`)),
   });
-  // what a run would do can be looked at while it runs
-  expect((await home.qrun(['show', 'web1'])).status).toBe(0);
+  // what a run would do can be looked at while it runs, and who is in its way
+  const told = `net0: pt0 is in use by pid ${pid} (qemu`;
+  const shown = await home.qrun(['show', 'web1']);
+  expect(shown.status).toBe(0);
+  expect(shown.stdout).not.toContain('is in use');
+  expect((await home.qrun(['show', 'web2'])).stdout).toContain(told);
+  const checks = JSON.parse((await home.qrun(['doctor', 'web2', '--json'])).stdout) as { id: string }[];
+  for (const id of ['nic-net0', 'profile'])
+    expect(checks.find((check) => check.id === id)).toMatchObject({
+      state: 'warn',
+      evidence: expect.stringContaining(told),
+    });
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   expect(host.state()).toEqual(before);
 });

@@ -71,6 +71,15 @@ describe('a tap that is there', () => {
   });
 });
 
+test('a tap that another program has is told, as far as it can be seen', () => {
+  const told = (taken: Record<string, string>) => planOf(aTap({ device: tap0 }), withDoor({ taken })).notes?.[0];
+  expect(told({ tap0: 'pid 7 (qemu)' })).toBe(
+    'net0: tap0 is in use by pid 7 (qemu): a run is refused as long as it is',
+  );
+  expect(told({ tap0: '' })).toBe('net0: tap0 is in use: a run is refused as long as it is');
+  expect(told({})).not.toContain('in use');
+});
+
 describe('a tap that is made', () => {
   test('by the commands that one would use by hand', () => {
     const [step] = planOf(aTap({ bridge: br0, device: 'vt0' as IfName, queues: 2 }), withDoor()).steps;
@@ -152,6 +161,37 @@ describe('a macvtap', () => {
   ])('on %s is refused', (...[, parent, changes, message]) => {
     const door = parent === 'eth0' ? withLink('eth0', changes) : withDoor();
     expect(() => planOf(aMacvtap({ parent: parent as IfName }), door)).toThrow(refused(message, 'host-failed'));
+  });
+
+  test.each([
+    [
+      'a port',
+      linkAliasOf({ state: '/s', vm: 'net/lan0', nic: '0', role: 'macvtap' }),
+      'qr-1 of network lan0',
+      'sudo qrun net down lan0',
+    ],
+    [
+      'another user’s',
+      linkAliasOf({ state: '/s', vm: 'p1', nic: 'net0', role: 'macvtap' }),
+      'qr-1 of another user',
+      'ip -details link show dev qr-1',
+    ],
+    [
+      'this user’s',
+      linkAliasOf({ state: '/state', vm: 'p1', nic: 'net0', role: 'macvtap' }),
+      'qr-1 of p1',
+      'qrun stop p1',
+    ],
+    ['nobody’s', '', 'qr-1', 'ip -details link show dev qr-1'],
+  ])('on a card that %s has alone: told, with what frees it', (...[, alias, who, hint]) => {
+    const told = (alone: boolean, changes: Partial<MacvtapNic> = {}) =>
+      planOf(aMacvtap(changes), withDoor({ uses: { eth0: [{ name: 'qr-1', alias, alone }] } })).notes?.find((note) =>
+        note.includes('a run is refused'),
+      );
+    expect(told(false)).toBeUndefined();
+    expect(told(true)).toContain(who);
+    expect(told(true)).toContain(`(${hint})`);
+    expect(told(false, { mode: 'passthru' })).toContain('eth0 cannot be had alone');
   });
 
   test('that the host cannot reach is told, unless it can', () => {
