@@ -2,7 +2,8 @@
 import { QrunError } from '../errors.ts';
 import { isIpLiteral, isIpv4Literal, isIpv6Literal } from '../profile/address.ts';
 import { renderForward } from '../profile/forward.ts';
-import type { PortStep } from '../plan/step.ts';
+import type { PortStep, TakenPort } from '../plan/step.ts';
+import { canonicalAddress, parseAddress } from '../subnet.ts';
 import type { GuestForward } from './guest-forward.ts';
 import type { NetworkForward } from './network-plan.ts';
 import type { ForwardMode, Network } from './network.ts';
@@ -34,7 +35,7 @@ export interface PlannedForwards {
 type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'ports' | 'lastPorts'> & {
   /** system: rules of the kernel's do it, which can do more than slirp. Default: user. */
   readonly scope?: 'user' | 'system';
-  readonly facts: Pick<NetworkFacts, 'links'>;
+  readonly facts: Pick<NetworkFacts, 'links' | 'others'>;
 };
 
 /** @throws QrunError `usage`, `host-failed` */
@@ -51,7 +52,8 @@ export function planForwards(
       throw new QrunError('bug', `${at}: nobody reserved an address for ${forward.guest}`);
     return hostAddresses(forward, at, input).map((address, position) => {
       const key = `forward:${index}${position === 0 ? '' : `.${position}`}`;
-      const step = portStep(forward, { key, address, last: input.lastPorts?.[key] });
+      const rules = input.scope === 'system' ? takenOf(input.facts) : undefined;
+      const step = portStep(forward, { key, address, last: input.lastPorts?.[key], rules });
       return { step, forward: resolved(forward, { address, guestAddress, port: input.ports?.[step.id] }) };
     });
   });
@@ -62,9 +64,28 @@ interface PortOf {
   readonly key: string;
   readonly address: string;
   readonly last: number | undefined;
+  /** Rules do it; and what other rules do already. */
+  readonly rules: readonly TakenPort[] | undefined;
 }
 
-function portStep({ protocol, hostPort }: GuestForward, { key, address, last }: PortOf): PortStep {
+/** Nobody listens there, and nobody else can be reached there. */
+const takenOf = ({ others = [] }: Pick<NetworkFacts, 'others'>): TakenPort[] =>
+  others.flatMap(({ name, forwards }) =>
+    forwards.map(({ protocol, hostAddress, hostPort, guest, guestPort }) => ({
+      protocol,
+      address: hostAddress,
+      port: Number(hostPort),
+      by: `network ${name}, and leads to ${guest}:${guestPort}`,
+    })),
+  );
+
+function portStep({ protocol, hostPort }: GuestForward, { key, address, last, rules }: PortOf): PortStep {
+  const taken = rules?.filter(
+    (one) =>
+      one.protocol === protocol &&
+      (hostPort === 'auto' || hostPort === one.port) &&
+      addressesMeet(one.address, address),
+  );
   return {
     kind: 'port',
     id: `port:${key}`,
@@ -73,6 +94,7 @@ function portStep({ protocol, hostPort }: GuestForward, { key, address, last }: 
     address,
     port: hostPort,
     ...(hostPort === 'auto' && last !== undefined && { last }),
+    ...(taken !== undefined && { rules: { taken } }),
   };
 }
 
@@ -100,4 +122,11 @@ function hostAddresses(forward: GuestForward, at: string, { facts, scope }: Forw
   throw new QrunError('host-failed', `${at}: ${renderForward(forward)}: the interface ${name} has no IPv4 address`, {
     hint: `ip address show dev ${name}`,
   });
+}
+
+/** A packet to one of the host's addresses may be for both. */
+export function addressesMeet(one: string, other: string): boolean {
+  if (parseAddress(one)?.family !== parseAddress(other)?.family) return false;
+  const isAny = (address: string): boolean => ['0.0.0.0', '::'].includes(canonicalAddress(address) ?? '');
+  return isAny(one) || isAny(other) || canonicalAddress(one) === canonicalAddress(other);
 }

@@ -6,6 +6,8 @@ import type { HostLink } from '../host/host-link.ts';
 import type { Mac } from '../names.ts';
 import type { LinkFact } from '../host/facts.ts';
 import type { RouteFact } from '../host/routes.ts';
+import type { NetworkForward } from './network-plan.ts';
+import type { NetworkName } from './network.ts';
 
 export interface NetworkFacts {
   readonly qemu: QemuCapabilities;
@@ -18,8 +20,21 @@ export interface NetworkFacts {
   readonly links?: readonly LinkFact[];
   /** Networks that the host itself reaches; none: overlaps are not looked for. */
   readonly routes?: readonly RouteFact[];
+  /** Only read for a network of the host's that is to come up. */
+  readonly others?: readonly OtherNetwork[];
   /** Only read for a network whose ports root makes. */
   readonly ports?: PortFacts;
+}
+
+/** Another network of the host's with a bridge of its own: what it has, nobody else can have. */
+export interface OtherNetwork {
+  readonly name: NetworkName;
+  /** The definition's. */
+  readonly file: string;
+  readonly isUp: boolean;
+  readonly subnets: readonly string[];
+  /** Those that are in force. */
+  readonly forwards: readonly NetworkForward[];
 }
 
 /** What ports for ordinary users are made from. */
@@ -42,6 +57,8 @@ export interface PortFacts {
   /** It runs here. */
   readonly udev: boolean;
   readonly ipv6: boolean;
+  /** Interfaces by which the host would lose its own routes of IPv6 if it forwarded. */
+  readonly advertised?: readonly string[];
 }
 
 /** The tap of a VM that is on a network with a bridge of its own. */

@@ -12,6 +12,7 @@ import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
+import { isBridged } from '../network/bridged/mode.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
@@ -27,11 +28,11 @@ import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
-import { withNetworkLock } from './lock.ts';
+import { withHostLock, withNetworkLock } from './lock.ts';
 import { mendBridge } from './mend-bridge.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './nic-state.ts';
-import { poolOf, type PreparedNetwork } from './prepare-network.ts';
+import { poolOf, readSurroundings, type PreparedNetwork } from './prepare-network.ts';
 import type { BrokenPorts } from './port-health.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
 
@@ -99,6 +100,8 @@ async function takeShare(files: NetworkFiles, name: NetworkName): Promise<number
 
 interface StartOptions {
   readonly pinned: boolean;
+  /** What was looked at under the lock of all. */
+  readonly now?: Awaited<ReturnType<typeof readSurroundings>>;
 }
 
 async function startOrMend(
@@ -189,10 +192,19 @@ function remakeDirectories(files: NetworkFiles, { plan }: NetworkRecord, uid: nu
   }
 }
 
-async function start(
+/** Networks of the host's one after the other: what one of them has, the next one sees. */
+async function start(network: PreparedNetwork, context: NetworkContext, options: StartOptions): Promise<NetworkRecord> {
+  const { definition } = network;
+  if (context.system.uid !== 0 || !isBridged(definition.forward)) return await startNow(network, context, options);
+  return await withHostLock(context, async () => {
+    return await startNow(network, context, { ...options, now: await readSurroundings(definition, context) });
+  });
+}
+
+async function startNow(
   network: PreparedNetwork,
   context: NetworkContext,
-  { pinned }: StartOptions,
+  { pinned, now }: StartOptions,
 ): Promise<NetworkRecord> {
   const { name, files, definition } = network;
   const { system } = context;
@@ -201,7 +213,8 @@ async function start(
   const startedAt = new Date().toISOString();
   const bootId = system.bootId();
   const book = openAddressBook({ files, pool: network.pool, uid: system.uid });
-  const first = network.plan({ book, runId, pinned, ports: {} });
+  const seen = now === undefined ? {} : { now };
+  const first = network.plan({ book, runId, pinned, ports: {}, ...seen });
   requireOwn(first);
   const journal = Journal.begin(files.journal, { v: 1, runId, bootId, vm: name, startedAt });
   try {
@@ -213,7 +226,7 @@ async function start(
         context: { system, runId, descriptors: new Map(), warn: context.warn },
       });
     const ports = portsOf(await walk(first.steps.filter(isPort)));
-    const plan = network.plan({ book, runId, pinned, ports });
+    const plan = network.plan({ book, runId, pinned, ports, ...seen });
     await walk(plan.steps.filter((step) => !isPort(step)));
     rememberPorts({ directory: files.dir, ports });
     const record: NetworkRecord = {

@@ -4,7 +4,7 @@ import { QrunError } from '../errors.ts';
 import { readLinks } from '../host/links.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import { isVmName } from '../names.ts';
-import { interfacesOf, planForwards } from '../network/forwards.ts';
+import { addressesMeet, interfacesOf, planForwards } from '../network/forwards.ts';
 import type { GuestForward } from '../network/guest-forward.ts';
 import type { NetworkForward } from '../network/network-plan.ts';
 import { networkFiles } from '../plan/network-files.ts';
@@ -18,6 +18,7 @@ import { openAddressBook, type AddressBook } from './address-book.ts';
 import { holderOfPort } from '../system/ports.ts';
 import type { NetworkContext } from './context.ts';
 import { listMembers } from './members.ts';
+import { upNetworks } from './other-networks.ts';
 import { poolOf } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 
@@ -37,7 +38,8 @@ export async function resolveForwards(
   const addresses = Object.fromEntries(wanted.map(({ guest }) => [guest, addressOf(guest, { record, book, context })]));
   const named = { name: record.network, forward: record.plan.forward, forwards: wanted };
   const links = interfacesOf(named).length > 0 ? await readLinks(context.system) : [];
-  const input = { addresses, facts: { links }, scope: record.plan.scope };
+  const others = record.plan.attach.by === 'bridge' ? upNetworks(record.network, context) : [];
+  const input = { addresses, facts: { links, others }, scope: record.plan.scope };
   const { forwards, steps } = planForwards(named, input);
   refuseTwice(forwards);
   const isNew = (forward: NetworkForward): boolean => !record.forwards.some((one) => isSame(one, forward));
@@ -70,14 +72,12 @@ interface HostEnd {
   readonly hostPort: number | 'auto';
 }
 
-const everywhere = '0.0.0.0';
-
 /** Both cannot be had. */
 const collide = (one: HostEnd, other: HostEnd): boolean =>
   one.hostPort !== 'auto' &&
   one.hostPort === other.hostPort &&
   one.protocol === other.protocol &&
-  (one.hostAddress === other.hostAddress || one.hostAddress === everywhere || other.hostAddress === everywhere);
+  addressesMeet(one.hostAddress, other.hostAddress);
 
 /** VMs that are on it, and those that forwards lead to, keep their addresses. */
 function bookOf({ network, definition, forwards }: NetworkRecord, { places, system }: NetworkContext): AddressBook {

@@ -18,7 +18,7 @@ import { resolveForwards } from './forward-ends.ts';
 import { findForwards, parseSelector } from './forward-selector.ts';
 import { withGateway, type Gateway } from './gateway.ts';
 import { keepForwards, requireLive } from './live-forwards.ts';
-import { withNetworkLock } from './lock.ts';
+import { withHostLock, withNetworkLock } from './lock.ts';
 import type { NetworkRecord } from './record.ts';
 import { requireUp } from './require-up.ts';
 
@@ -120,10 +120,12 @@ async function addRules(
   record: NetworkRecord,
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
-  const { fresh } = await resolveForwards(wanted, record, context);
-  // also when all are known: whoever wrote them down may have been killed before
-  await (await import('./replace-rules.ts')).replaceRules(record, [...record.forwards, ...fresh], context);
-  return fresh;
+  return await withHostLock(context, async () => {
+    const { fresh } = await resolveForwards(wanted, record, context);
+    // also when all are known: whoever wrote them down may have been killed before
+    await (await import('./replace-rules.ts')).replaceRules(record, [...record.forwards, ...fresh], context);
+    return fresh;
+  });
 }
 
 function parseRule(text: string): GuestForward {

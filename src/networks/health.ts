@@ -4,7 +4,7 @@ import type { NetworkRecord } from './record.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { HostAccessStep, LinkStep, ServiceStep } from '../plan/step.ts';
 import { faultyPorts } from './port-health.ts';
-import { missingRules } from './mend-bridge.ts';
+import { alteredParts, missingRules } from './mend-bridge.ts';
 import type { System } from '../system/system.ts';
 import { findMissing, readService } from '../resources/service.ts';
 
@@ -29,6 +29,7 @@ export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinne
   const missing: string[] = missingLinks(plan).map(({ name }) => name);
   const host = hostNetworkOf(plan);
   if (host !== undefined) missing.push(...faultyPorts(host).filter((name) => !missing.includes(name)));
+  missing.push(...alteredParts(plan));
   if (system !== undefined) missing.push(...missingRules(plan, system));
   for (const step of servicesOf(plan)) {
     const state = readService(step);

@@ -90,9 +90,9 @@ interface MembersWith {
 
 function membersOf(files: NetworkFiles, { record, health, context }: MembersWith): MemberInfo[] {
   const host = hostNetworkOf(record.plan);
-  const onPorts = host === undefined ? [] : onPortsOf(host, context.system.uid);
+  const leased = new Set(leasesOf(record, context).map(({ mac, ip }) => `${mac} ${ip}`));
+  const onPorts = host === undefined ? [] : onPortsOf(host, { uid: context.system.uid, leased });
   if (record.plan.attach.by === 'port') return onPorts;
-  const leased = new Set(leasesOf(files, record.definition).map(({ mac, ip }) => `${mac} ${ip}`));
   const own = listMembers(files).map((member): MemberInfo => {
     const { vm, nic, mac, ip, since } = member;
     return {
@@ -109,14 +109,15 @@ function membersOf(files: NetworkFiles, { record, health, context }: MembersWith
 }
 
 /** Guests of a network with DHCP of its own have the address of their port; others one at which this host may have met them. */
-function onPortsOf(host: HostNetwork, uid: number): MemberInfo[] {
+function onPortsOf(
+  host: HostNetwork,
+  { uid, leased }: { readonly uid: number; readonly leased: ReadonlySet<string> },
+): MemberInfo[] {
   const met = readNeighbours();
   const ipOf = (mac: string): string | null =>
     host.ports.find((port) => port.mac === mac)?.ip ?? met.find((one) => one.mac === mac)?.address ?? null;
-  return readPortMembers(host, uid).map((member) => ({
-    ...member,
-    ip: ipOf(member.mac),
-    leased: false,
-    state: 'running',
-  }));
+  return readPortMembers(host, uid).map((member) => {
+    const ip = ipOf(member.mac);
+    return { ...member, ip, leased: leased.has(`${member.mac} ${ip ?? ''}`), state: 'running' };
+  });
 }

@@ -1,10 +1,14 @@
 /** The addresses of a network that are handed out, and whose they are. Read only. */
+import { isPortHolder } from '../network/bridged/fixed-hosts.ts';
+import { hostNetworkOf } from '../network/network-plan.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { readStateFile } from '../system/state-files.ts';
 import type { NetworkContext } from './context.ts';
 import { listMembers, type Member } from './members.ts';
 import { readLeases } from './nic-state.ts';
+import { readPortUsers } from './port-lease.ts';
+import type { NetworkRecord } from './record.ts';
 import { requireUp } from './require-up.ts';
 
 export interface NetworkLease {
@@ -24,13 +28,17 @@ const forever = 0xff_ff_ff_ff;
 
 /** By address. @throws QrunError `unknown-name` when the network is not up */
 export function listLeases(name: NetworkName, context: Pick<NetworkContext, 'places' | 'system'>): NetworkLease[] {
-  const { definition } = requireUp(name, context);
-  return leasesOf(networkFiles(context.places, name), definition);
+  return leasesOf(requireUp(name, context), context);
 }
 
 /** Those that are not over. */
-export function leasesOf(files: NetworkFiles, definition: Network): NetworkLease[] {
-  const members = listMembers(files);
+export function leasesOf(
+  { network, definition, plan }: NetworkRecord,
+  { places, system }: Pick<NetworkContext, 'places' | 'system'>,
+): NetworkLease[] {
+  const files = networkFiles(places, network);
+  const host = hostNetworkOf(plan);
+  const members: Known[] = [...listMembers(files), ...(host === undefined ? [] : readPortUsers(host, system.uid))];
   const now = Date.now() / 1000;
   return readLeases(files.leases)
     .filter(({ expires }) => expires > now)
@@ -48,13 +56,16 @@ export function leasesOf(files: NetworkFiles, definition: Network): NetworkLease
     .toSorted((one, other) => byAddress(one.ip, other.ip));
 }
 
-const nameOf = (member: Member | undefined): string | undefined => member?.hostName;
+type Known = Pick<Member, 'vm' | 'nic' | 'mac'> & { readonly hostName?: string };
+
+const nameOf = (member: Known | undefined): string | undefined => member?.hostName;
 
 /** A VM that was on it, and is gone: its address is still its own. */
 function vmOfAddress(ip: string, files: NetworkFiles, { dhcp }: Network): string | undefined {
   const fixed = dhcp?.hosts.find((host) => host.ip === ip)?.vm;
   const holder = fixed ?? Object.entries(readAddresses(files)).find(([, address]) => address === ip)?.[0];
-  return holder?.split('/')[0];
+  // a port's, which nobody has taken yet
+  return holder === undefined || isPortHolder(holder) ? undefined : holder.split('/')[0];
 }
 
 /** Addresses that are kept for VMs, by holder: `web1`, or `web1/net2`. None where that cannot be read. */

@@ -65,7 +65,7 @@ export async function planAnew(
   const { places, system } = context;
   const files = networkFiles(places, definition.name);
   const qemu = await readCapabilities(system, qemuOf(context));
-  const { routes: _routes, ...facts } = await readNetworkFacts(definition, qemu, context);
+  const facts = await readNetworkFacts(definition, qemu, context);
   const literal = forwards.map((forward) => ({ ...forward, guest: forward.guestAddress }));
   return planNetwork(
     { ...definition, forwards: literal },

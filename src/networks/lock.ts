@@ -30,6 +30,26 @@ export async function withNetworkLock<T>(
   }
 }
 
+/** What networks of the host's have beside one another (addresses, ports) is looked at and taken under it. Taken after a network's own lock. @throws QrunError `in-use` */
+export async function withHostLock<T>(
+  { system, places }: Pick<NetworkContext, 'system' | 'places'>,
+  act: () => Promise<T>,
+): Promise<T> {
+  const file = path.join(places.state, 'locks', 'host-networks');
+  ensurePrivateDirectory(path.dirname(file), { uid: system.uid });
+  const fd = await waitLockFile(file, patienceMs);
+  if (fd === undefined) {
+    throw new QrunError('in-use', `another qrun has been at the networks of this host for ${patienceMs / 1000} s`, {
+      hint: `fuser -v ${file}`,
+    });
+  }
+  try {
+    return await act();
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** The same without waiting. Undefined: somebody else has it. */
 export async function tryNetworkLock<T>(
   { files }: { readonly name: NetworkName; readonly files: NetworkFiles },

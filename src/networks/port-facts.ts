@@ -4,6 +4,7 @@ import { QrunError } from '../errors.ts';
 import { readHostAccess } from '../host/host-access.ts';
 import { readHostLink } from '../host/host-link.ts';
 import { readRights } from '../host/link-door.ts';
+import { readAdvertised } from '../host/routes.ts';
 import { readTakenForPorts } from '../host/taken-macs.ts';
 import type { Mac } from '../names.ts';
 import { hostNetworkFiles } from '../network/host-network.ts';
@@ -42,6 +43,7 @@ export async function readPortFacts(
     registry: hasHostRegistry(places),
     udev: existsSync('/run/udev/control'),
     ipv6: existsSync('/proc/sys/net/ipv6'),
+    ...(bridged && { advertised: readAdvertised() }),
   };
 }
 

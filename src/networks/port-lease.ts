@@ -165,13 +165,18 @@ export interface PortMember {
 }
 
 /** Who has which port now, as far as this user may look. */
-export function readPortMembers({ ports }: HostNetwork, uid: number): PortMember[] {
-  return ports.flatMap(({ lock, mac }): PortMember[] => {
-    const use = readPortUse(lock);
-    if (use === undefined || !isBusy(lock)) return [];
-    const { vm, nic, at } = use;
-    return [{ vm: use.uid === uid ? vm : `${userNameOf(use.uid) ?? use.uid}/${vm}`, nic, mac, since: at }];
-  });
+export const readPortMembers = ({ ports }: HostNetwork, uid: number): PortMember[] =>
+  ports.flatMap((port) => (isBusy(port.lock) ? usersOf(port, uid) : []));
+
+/** Who has which port, or had it last: it is kept. */
+export const readPortUsers = ({ ports }: HostNetwork, uid: number): PortMember[] =>
+  ports.flatMap((port) => usersOf(port, uid));
+
+function usersOf({ lock, mac }: HostPort, uid: number): PortMember[] {
+  const use = readPortUse(lock);
+  if (use === undefined) return [];
+  const { vm, nic, at } = use;
+  return [{ vm: use.uid === uid ? vm : `${userNameOf(use.uid) ?? use.uid}/${vm}`, nic, mac, since: at }];
 }
 
 function isBusy(lock: string): boolean {

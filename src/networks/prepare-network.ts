@@ -34,6 +34,8 @@ export interface PlanInput {
   readonly ports: Readonly<Record<string, number>>;
   /** Set for the release that the watcher runs, where its environment is not this one's. */
   readonly releaseEnv?: Readonly<Record<string, string>>;
+  /** What is to be looked at anew where nobody else changes it meanwhile. */
+  readonly now?: Pick<NetworkFacts, 'routes' | 'others'>;
 }
 
 export interface PreparedNetwork {
@@ -67,7 +69,10 @@ export async function prepareNetwork(
   const { name } = definition;
   const files = networkFiles(context.places, name);
   const pool = poolOf(definition);
-  const facts = await readNetworkFacts(definition, qemu, context);
+  const facts = {
+    ...(await readNetworkFacts(definition, qemu, context)),
+    ...(running === undefined && (await readSurroundings(definition, context))),
+  };
   const plan = planWith({ definition, files, facts, uid: context.system.uid });
   // nothing of it is saved: it is what a run would reserve
   const book = openAddressBook({ files, pool, uid: context.system.uid });
@@ -136,12 +141,12 @@ interface PlannedFrom {
 
 /** The addresses of the VMs that forwards name are reserved with the plan. */
 function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwork['plan'] {
-  return ({ book, runId, pinned, ports, releaseEnv }) => {
+  return ({ book, runId, pinned, ports, releaseEnv, now }) => {
     const guests = addressesOf([...guestsOf(definition), ...portHolders(definition, facts)], book);
     return planNetwork(definition, {
       files,
       uid,
-      facts,
+      facts: { ...facts, ...now },
       addresses: { ...book.entries(), ...guests },
       mark: runId,
       pinned,
@@ -173,6 +178,17 @@ function addressesOf(holders: readonly string[], book: AddressBook): Record<stri
 /** A script of `show --shell` marks its processes with it: the same for the same network of the same state, and of no other. */
 export const scriptRun = (files: NetworkFiles): string => `shell-${digestOf(files.dir).slice(0, 12)}`;
 
+/** What a network that comes up must keep off. */
+export async function readSurroundings(
+  definition: Network,
+  context: NetworkContext,
+): Promise<Pick<NetworkFacts, 'routes' | 'others'>> {
+  const routes = readRoutes();
+  if (context.system.uid !== 0 || !isBridged(definition.forward)) return { routes };
+  const { readOtherNetworks } = await import('./other-networks.ts');
+  return { routes, others: await readOtherNetworks(definition.name, context) };
+}
+
 const tools = ['vde_switch', 'nft', 'dnsmasq'];
 
 export async function readNetworkFacts(
@@ -192,7 +208,6 @@ export async function readNetworkFacts(
       }),
     ),
     ...(interfacesOf(definition).length > 0 && { links: await readLinks(system) }),
-    routes: readRoutes(),
     ...(ports !== undefined && { ports }),
   };
 }

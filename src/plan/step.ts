@@ -36,6 +36,16 @@ export interface PortStep extends StepCommon {
   readonly last?: number;
   /** What to do when somebody else has it. Default: what helps with `forwards`. */
   readonly hint?: string;
+  /** Nobody is to bind it: rules of the kernel's lead its packets on. `taken`: where other rules do so already. */
+  readonly rules?: { readonly taken: readonly TakenPort[] };
+}
+
+export interface TakenPort {
+  readonly protocol: 'tcp' | 'udp';
+  readonly address: string;
+  readonly port: number;
+  /** `network lan1, …` */
+  readonly by: string;
 }
 
 /** A multicast group that QEMU itself will join, beside whoever else is in it. Acquire tries; nothing is to be given back. */
@@ -164,6 +174,8 @@ export interface ServiceStep extends StepCommon {
   readonly awaits: readonly string[];
   /** How long that may take. Default: 10 s. */
   readonly readyMs?: number;
+  /** A program of it that has ended so often before it was ready will not be. Default: it is waited for. */
+  readonly givesUpAfter?: number;
   /** When nobody holds `users` any more, `release` is run; absent for a pinned network. */
   readonly watch?: { readonly users: string; readonly release: readonly string[] };
 }

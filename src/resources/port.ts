@@ -18,19 +18,41 @@ export const port: Resource<PortStep> = {
   }),
 
   acquire: async (step, { system }) => {
-    refusePrivileged(step, system);
+    if (step.rules === undefined) refusePrivileged(step, system);
     if (step.port !== 'auto') {
+      refuseTaken(step);
       await tryPort(step, step.port);
       return { port: step.port };
     }
-    return { port: (await lastIfFree(step)) ?? (await bindOnce(step, 0)) };
+    return { port: (await lastIfFree(step)) ?? (await freePort(step)) };
   },
 
   release: async () => {},
 };
 
+function refuseTaken({ protocol, address, port: wanted, rules }: PortStep): void {
+  const [other] = rules?.taken ?? [];
+  if (other === undefined) return;
+  throw new QrunError('in-use', `${protocol} port ${wanted} on ${address} belongs to ${other.by}`, {
+    hint: 'choose another port in forwards, or "auto" for a free one',
+  });
+}
+
+const draws = 100;
+
+/** The kernel gives one that nobody listens on; rules that lead elsewhere are unknown to it. */
+async function freePort(step: PortStep): Promise<number> {
+  for (let draw = 1; ; draw += 1) {
+    const found = await bindOnce(step, 0);
+    if (!isTaken(step, found) || draw === draws) return found;
+  }
+}
+
+const isTaken = ({ rules }: PortStep, wanted: number): boolean =>
+  rules?.taken.some((one) => one.port === wanted) === true;
+
 async function lastIfFree(step: PortStep): Promise<number | undefined> {
-  if (step.last === undefined) return undefined;
+  if (step.last === undefined || isTaken(step, step.last)) return undefined;
   try {
     return await bindOnce(step, step.last);
   } catch {
@@ -47,18 +69,21 @@ async function tryPort(step: PortStep, wanted: number): Promise<void> {
 }
 
 /** Binds and lets go; gives the port that the kernel chose for 0. */
-function bindOnce(step: Pick<PortStep, 'protocol' | 'address'>, wanted: number): Promise<number> {
+function bindOnce(step: Pick<PortStep, 'protocol' | 'address' | 'rules'>, wanted: number): Promise<number> {
+  // rules for IPv6 leave IPv4 alone
+  const ipv6Only = step.rules !== undefined;
   return new Promise((resolve, reject) => {
     if (step.protocol === 'tcp') {
       const server = createServer();
       server.once('error', reject);
-      server.listen({ host: step.address, port: wanted, exclusive: true }, () => {
+      server.listen({ host: step.address, port: wanted, exclusive: true, ipv6Only }, () => {
         const bound = server.address();
         server.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : wanted));
       });
       return;
     }
-    const socket = createSocket(step.address.includes(':') ? 'udp6' : 'udp4');
+    const six = step.address.includes(':');
+    const socket = createSocket({ type: six ? 'udp6' : 'udp4', ipv6Only: six && ipv6Only });
     socket.once('error', reject);
     socket.bind({ address: step.address, port: wanted, exclusive: true }, () => {
       const { port: bound } = socket.address();

@@ -3,7 +3,7 @@
  * another `sh`, that waits until no VM is on the network any more and then runs its release. All of them are in sessions of their own and carry
  * `QRUN_SERVICE=MARK`, so that they are found and ended whatever became of their parents; a kill of any one of them leaves the others to do their work.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { ServiceStep } from '../plan/step.ts';
@@ -83,9 +83,10 @@ export const service: Resource<ServiceStep> = {
 
   acquire: async (step, { system }) => {
     ensurePrivateDirectory(path.dirname(step.log), { uid: system.uid });
+    const from = sizeOf(step.log);
     startPrograms(step, step.programs, system.env);
     if (step.watch !== undefined) startWatcher(step, system.env);
-    await waitUntilReady(step);
+    await waitUntilReady(step, from);
     return {};
   },
 
@@ -136,6 +137,7 @@ export async function mendService(
   const { running, keepers, watched } = readService(step);
   const lost = findMissing(step, { running });
   const deaf = step.programs.filter(({ name }) => lost.includes(name) && (running[name]?.length ?? 0) > 0);
+  const from = sizeOf(step.log);
   for (const { name } of deaf) for (const pid of running[name] ?? []) killProcess(pid);
   const missing = step.programs.filter(
     ({ name, restart }) => lost.includes(name) && !(restart && (keepers[name]?.length ?? 0) > 0),
@@ -145,7 +147,7 @@ export async function mendService(
     if (missing.some((program) => program.name === follows)) for (const pid of running[name] ?? []) killProcess(pid);
   }
   if (step.watch !== undefined && !watched) startWatcher(step, env);
-  await waitUntilReady(step);
+  await waitUntilReady(step, from);
   return [...new Set([...missing, ...deaf].map(({ name }) => name))];
 }
 
@@ -192,20 +194,43 @@ const isKeeper = (one: Marked): boolean => one.argv[3] === keeperName || isWatch
 const isWorker = ({ argv }: Marked, keepers: boolean): boolean =>
   keepers || !/^(sleep (0\.05|3)|date .*)$/.test(argv.join(' '));
 
-async function waitUntilReady(step: ServiceStep): Promise<void> {
+/** @param from where in the log this attempt begins */
+async function waitUntilReady(step: ServiceStep, from: number): Promise<void> {
   const end = performance.now() + (step.readyMs ?? defaultReadyMs);
   for (;;) {
     const missing = step.awaits.filter((file) => !existsSync(file));
     if (missing.length === 0) return;
-    if (performance.now() > end) throw notReady(step, missing);
+    if (performance.now() > end || hasGivenUp(step, from)) throw notReady(step, { missing, from });
     await delay(5);
   }
 }
 
-function notReady(step: ServiceStep, missing: readonly string[]): QrunError {
-  const words = readTail(step.log, 2000).trimEnd().split('\n').slice(-5);
-  return new QrunError('host-failed', `${step.title} did not come up: ${missing.join(', ')} is not there`, {
-    causes: words.filter((line) => line !== ''),
+const endLine = /^\d{4}-\d\d-\d\d [\d:]+ \S+ ended with status \d+, and is started again$/;
+
+const hasGivenUp = (step: ServiceStep, from: number): boolean =>
+  step.givesUpAfter !== undefined &&
+  wordsSince(step.log, from).filter((line) => endLine.test(line)).length >= step.givesUpAfter;
+
+interface NotReady {
+  readonly missing: readonly string[];
+  readonly from: number;
+}
+
+function notReady(step: ServiceStep, { missing, from }: NotReady): QrunError {
+  const said = wordsSince(step.log, from).filter((line) => line.trim() !== '' && !endLine.test(line));
+  // one that is started again says it again
+  const causes = [...new Set(said)].slice(-5);
+  const why = step.givesUpAfter === undefined ? undefined : causes.at(-1);
+  return new QrunError('host-failed', `${step.title} did not come up: ${why ?? `${missing.join(', ')} is not there`}`, {
+    causes,
     hint: `cat ${step.log}`,
   });
 }
+
+function wordsSince(log: string, from: number): string[] {
+  const size = sizeOf(log);
+  // with the line end before it
+  return size <= from ? [] : readTail(log, size - from + 1).split('\n');
+}
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;

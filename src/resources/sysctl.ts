@@ -35,7 +35,7 @@ export const sysctl: Resource<SysctlStep> = {
 };
 
 /** `net/ipv4/conf/eth0.5/forwarding`: sysctl takes both signs, and a name with a dot needs this one. */
-const dotted = (key: string): string => (key.includes('.') ? key : key.replaceAll('/', '.'));
+export const dotted = (key: string): string => (key.includes('.') ? key : key.replaceAll('/', '.'));
 
 export function readSetting(key: string): string | undefined {
   try {

@@ -1,6 +1,8 @@
-import { endianness } from 'node:os';
-import { describe, expect, test } from 'vitest';
-import { parseRoutes, readRoutes } from '../../../src/host/routes.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { endianness, tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { parseRoutes, parseRoutes6, readAdvertised, readRoutes } from '../../../src/host/routes.ts';
 
 const header = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
 const row = (name: string, destination: string, [mask, flags = '0001']: readonly [string, string?]): string =>
@@ -34,7 +36,47 @@ describe('the routes of the host', () => {
   });
 
   test('of this machine can be read, or there are none', () => {
-    expect(readRoutes('/nonexistent')).toEqual([]);
-    for (const { cidr } of readRoutes()) expect(cidr).toMatch(/^[0-9.]+\/[0-9]+$/);
+    expect(readRoutes('/nonexistent', '/nonexistent')).toEqual([]);
+    for (const { cidr } of readRoutes()) expect(cidr).toMatch(/^[0-9a-f.:]+\/[0-9]+$/);
+  });
+});
+
+/** Destination, length, flags, interface. */
+const row6 = (destination: string, length: string, [flags, name]: readonly [string, string]): string =>
+  [destination, length, '0'.repeat(32), '00', '0'.repeat(32), '00000100', '00000001', '00000000', flags, name].join(
+    ' ',
+  );
+const of6 = (start: string): string => start.padEnd(32, '0');
+
+describe('the routes of IPv6', () => {
+  const text = [
+    row6(of6('fd000120'), '40', ['00000001', '    eth0']),
+    row6(of6('20010db8'), '20', ['00000003', '    tun0']),
+    row6(of6(''), '00', ['00450003', '    eth0']),
+    row6(of6('fe80'), '40', ['00000001', '    eth0']),
+    row6(of6('ff'), '08', ['00000001', '    eth0']),
+    row6(`${of6('fd00').slice(0, 31)}2`, '80', ['80200001', '      lo']),
+    row6(of6('fd000001'), '40', ['00000200', '      lo']),
+    'nonsense',
+    '',
+  ].join('\n');
+
+  test('are networks and who leads to them, without those of the link itself, groups and the host’s own addresses', () => {
+    expect(parseRoutes6(text)).toEqual([
+      { cidr: 'fd00:120::/64', interface: 'eth0' },
+      { cidr: '2001:db8::/32', interface: 'tun0' },
+    ]);
+  });
+
+  test('that were announced are lost where the kernel listens to routers only as long as it is none', () => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'routes-')), 'ipv6_route');
+    onTestFinished(() => rmSync(path.dirname(file), { recursive: true }));
+    writeFileSync(file, text);
+    const host = (acceptRa: string, forwarding: string) => (_name: string, key: string) =>
+      key === 'accept_ra' ? acceptRa : forwarding;
+    expect(readAdvertised(file, host('1', '0'))).toEqual(['eth0']);
+    expect(readAdvertised(file, host('2', '0'))).toEqual([]);
+    expect(readAdvertised(file, host('0', '0'))).toEqual([]);
+    expect(readAdvertised(file, host('1', '1'))).toEqual([]);
   });
 });

@@ -1,0 +1,82 @@
+/** Root on a host of its own with networks that have a bridge each, and all that such a network may leave behind. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect } from 'vitest';
+import { createHome, needsFile, type Home, type Result } from '../harness/harness.ts';
+import { networkProcesses } from '../cli/a-network.ts';
+import { createLinkHost, type LinkHost } from './a-link-host.ts';
+import { PortUser } from './a-port-host.ts';
+
+export interface BridgedHost {
+  readonly host: LinkHost;
+  readonly root: Home;
+  /** The test's ordinary user. */
+  readonly home: Home;
+  readonly another: (uid: number, gid: number) => PortUser;
+}
+
+export async function createBridgedHost(context: Parameters<typeof createLinkHost>[0]): Promise<BridgedHost> {
+  for (const tool of ['nft', 'dnsmasq']) needsFile(context, `/usr/sbin/${tool}`);
+  const host = await createLinkHost(context);
+  const root = createHome({ as: 'root', namespace: host.namespace });
+  const home = createHome({ namespace: host.namespace, env: { QRUN_HOST_DIR: root.env['QRUN_HOST_DIR'] ?? '' } });
+  return { host, root, home, another: (uid, gid) => new PortUser(root, uid, gid) };
+}
+
+/** Links, addresses, routes, rules, settings, processes and files. Whether the host forwards is left out: that stays until `setup --undo`. */
+export function everything({ host, root }: BridgedHost): string[] {
+  return [
+    ...host.state(),
+    ...host.must('ip -6 route').split('\n').filter((line) => !line.includes('fe80::')),
+    // what it is alone, and not how many packets it has seen
+    host.must('nft -s list ruleset'),
+    ...settings(host),
+    ...networkProcesses(root).map(({ pid, program }) => `pid ${pid} ${program}`),
+    ...filesOf(root),
+  ];
+}
+
+/** The kernel's own: switching forwarding on changes these on every link. */
+const ofForwarding = /\.(forwarding|accept_redirects|ip_forward|ip_forward_update_priority) = /;
+
+const settings = (host: LinkHost): string[] =>
+  host
+    .must('sysctl -a -r ^net\\.(ipv4\\.conf|ipv6\\.conf|ipv4\\.ip_f|bridge)')
+    .split('\n')
+    .filter((line) => !ofForwarding.test(line) && !/stable_secret|\.mc_forwarding/.test(line));
+
+/** What is not meant to outlive a network. */
+function filesOf(root: Home): string[] {
+  const kept = /^(addresses\.json|leases\.json|ports\.json|dnsmasq\.leases|log)$/;
+  const below = (directory: string): string[] =>
+    existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: 'utf8' }) : [];
+  const isKept = (file: string): boolean => kept.test(path.basename(file));
+  return [
+    ...below(path.join(root.state, 'networks')).filter((file) => path.dirname(file) !== '.' && !isKept(file)),
+    ...below(root.runtime),
+    ...below(path.join(hostDir(root), 'dnsmasq')),
+    ...below(path.join(hostDir(root), 'networks')).filter((file) => file.endsWith('.json') && !file.includes('macs')),
+  ];
+}
+
+export const hostDir = (root: Home): string => root.env['QRUN_HOST_DIR'] ?? '';
+
+export async function must(home: Home, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await home.qrun(args);
+  expect({ args, status, stderr }).toMatchObject({ status: 0 });
+  return stdout + stderr;
+}
+
+export async function refused(home: Home, ...args: string[]): Promise<Pick<Result, 'status' | 'stderr'>> {
+  const { status, stderr } = await home.qrun(args);
+  return { status, stderr };
+}
+
+export async function stateOf(home: Home, network: string): Promise<string | undefined> {
+  const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; state: string }[];
+  return rows.find(({ name }) => name === network)?.state;
+}
+
+export const settingOf = (host: LinkHost, key: string): string => host.must(`sysctl -n ${key}`).trim();
+
+export const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
