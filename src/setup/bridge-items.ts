@@ -49,8 +49,8 @@ function uplinkOf(bridge: string, options: SetupOptions, { recorded, uplink }: S
     return { name: entry.item.link, ...parseBefore(entry.before) };
   }
   if (options.uplink === undefined || uplink === undefined) return undefined;
-  const { up, addresses, routes, dynamic } = uplink;
-  return { name: options.uplink, up, addresses, routes, dynamic };
+  const { up, addresses, routes, neighbours = [], dynamic } = uplink;
+  return { name: options.uplink, up, addresses, routes, neighbours, dynamic };
 }
 
 /** Locally administered, the same each time on this host. */
@@ -158,6 +158,13 @@ function notesOf({ item: { name }, foreign, addresses, uplink }: WholeBridge, fa
     notes.push(`nobody makes ${name} again at the next start of the host: there is no systemd; sudo qrun setup does`);
   if (uplink !== undefined && facts.manager === 'ifupdown')
     notes.push(`/etc/network/interfaces: change "iface ${uplink.name} inet …" to "iface ${uplink.name} inet manual"`);
+  const odd = (uplink?.routes ?? []).some(({ words }) => words.includes('nexthop'));
+  if (facts.manager === 'network-manager' && (odd || uplink?.addresses.some(({ peer }) => peer !== undefined) === true))
+    notes.push(
+      `NetworkManager's files have no word for an address with a peer, nor for a route of several ways: at the next start of the host ${name} lacks those of ${uplink?.name}`,
+    );
+  for (const rule of facts.uplink?.rules ?? [])
+    notes.push(`a rule of ip rule names ${uplink?.name}, which has no traffic of its own any more: ${rule}`);
   const asks =
     facts.manager === 'network-manager' || facts.manager === 'networkd' || facts.watchers.dhcpcd !== undefined;
   if (uplink?.dynamic === true && !asks)

@@ -2,9 +2,9 @@
 import { QrunError } from '../errors.ts';
 import { faultOfIfName } from '../names.ts';
 import { parseAddressOfWay } from '../profile/address-of-way.ts';
-import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap } from '../subnet.ts';
+import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap, type Address } from '../subnet.ts';
 import { faultOfAccount, faultOfConf, faultOfGroup } from './check-access.ts';
-import type { SetupFacts, SetupOptions } from './facts.ts';
+import type { SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
 import { faultOfCard } from './host-access-items.ts';
 import { faultOfOurs } from './items/bridge.ts';
 
@@ -75,12 +75,33 @@ function faultsOfCidr(text: string, hostAccess: string | undefined): string[] {
   const parsed = parseInterfaceAddress(text);
   if (parsed === undefined) return ['an address of the host with its length, such as 10.0.5.1/24'];
   const { address, subnet } = parsed;
+  const nobodys = faultOfAddressClass(address);
+  if (nobodys !== undefined) return [nobodys];
   const widest = subnet.family === 4 ? 30 : 126;
   if (subnet.prefix > widest) return [`there is no room for guests; at most /${widest}`];
   if (subnet.prefix === 0) return ['that is the whole of the Internet'];
   if (address.value === subnet.first) return [`that is the network; the host may be ${subnet.at(1)}/${subnet.prefix}`];
   if (subnet.family === 4 && address.value === subnet.last) return ['that is the broadcast address'];
   return [];
+}
+
+/** What no host may have, or has by itself. https://www.iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry */
+const classes: readonly (readonly [string, string])[] = [
+  ['0.0.0.0/8', "means this network, and is nobody's address"],
+  ['127.0.0.0/8', 'is the loopback'],
+  ['169.254.0.0/16', 'is for what hosts give themselves when nobody gives them an address'],
+  ['224.0.0.0/4', "is multicast, and nobody's address"],
+  ['240.0.0.0/4', "is reserved, and nobody's address"],
+  ['::/96', "is the loopback, or nobody's address"],
+  ['::ffff:0:0/96', 'is an IPv4 address in the dress of IPv6'],
+  ['fe80::/10', 'is for what each interface gives itself; fd00::/8 is free for such networks'],
+  ['ff00::/8', "is multicast, and nobody's address"],
+];
+
+function faultOfAddressClass(address: Address): string | undefined {
+  const text = renderAddress(address);
+  const found = classes.find(([cidr]) => parseSubnet(cidr)?.contains(text));
+  return found === undefined ? undefined : `${found[0]} ${found[1]}`;
 }
 
 function faultOfTools(
@@ -170,7 +191,8 @@ function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts)
     );
   if (link.kind === 'bridge')
     return new QrunError('usage', `${uplink} is a bridge itself`, { hint: `qrun setup --bridge ${uplink}` });
-  if (!onlyWayOut || yes) return undefined;
+  const left = faultOfLeft(uplink, fact);
+  if (left !== undefined || !onlyWayOut || yes) return left;
   return new QrunError(
     'usage',
     `${uplink} is this host's only way out: while it moves to ${bridge} the host is cut off, and if something goes wrong it stays so`,
@@ -178,6 +200,33 @@ function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts)
       hint: 'the same with --yes, best from a console of its own',
     },
   );
+}
+
+/** What would be lost on the way, or keeps the card from being a port. */
+function faultOfLeft(name: string, { riders, unknownRoutes }: UplinkFact): QrunError | undefined {
+  const [rider] = riders;
+  if (rider !== undefined)
+    return new QrunError(
+      'in-use',
+      `${name} carries ${riders.join(', ')}, and no card does that and is a port as well`,
+      {
+        hint: `ip -details link show dev ${rider.split(' ')[0]}; end what uses it first`,
+      },
+    );
+  const [route] = unknownRoutes;
+  if (route === undefined) return undefined;
+  return new QrunError('host-failed', `${name} has a route that setup cannot make again on a bridge: ${route}`, {
+    hint: `sudo ip ${route.includes(':') ? '-6 ' : ''}route delete ${keyOf(route)}`,
+  });
+}
+
+/** By what a route is known. */
+function keyOf(route: string): string {
+  const words = route.split(' ');
+  const keys = ['table', 'metric', 'tos'].flatMap((key) =>
+    words.includes(key) ? [key, words[words.indexOf(key) + 1] ?? ''] : [],
+  );
+  return [words[0], ...keys].join(' ');
 }
 
 /** ABUSE: a subnet that the host reaches elsewhere would be cut off, or cut the guests off. */

@@ -3,7 +3,7 @@ import type { BridgeHelperFact } from '../host/bridge-helper.ts';
 import type { RouteFact } from '../host/routes.ts';
 import type { AccountLook } from './items/accounts.ts';
 import type { LinkLook } from './items/look.ts';
-import type { UplinkLook } from './items/uplink.ts';
+import type { UplinkLook } from './items/uplink-look.ts';
 import type { SetupEntry } from './record.ts';
 
 /** Who makes the host's interfaces when it starts. `none`: nobody that setup knows. */
@@ -39,6 +39,12 @@ export interface UplinkFact extends UplinkLook {
   readonly wifi: boolean;
   /** The host has ways out, and all lead through it. */
   readonly onlyWayOut: boolean;
+  /** Routes that setup could not make again. */
+  readonly unknownRoutes: readonly string[];
+  /** Of `ip rule`, that name it. */
+  readonly rules: readonly string[];
+  /** What stands on it and takes its frames: macvlans, macvtaps and the like. With whose they are, where that is said. */
+  readonly riders: readonly string[];
 }
 
 /** A card on which the host is to have a way to macvtaps. */

@@ -19,7 +19,7 @@ import { accountNamed, groupNamed, groupOfGid } from './items/accounts.ts';
 import { lookAtLink } from './items/look.ts';
 import { isLoaded } from './items/module.ts';
 import { readSysctl } from './items/sysctl.ts';
-import { lookAtUplink } from './items/uplink.ts';
+import { lookAtLeft, lookAtUplink } from './items/uplink-look.ts';
 import type { SetupHost } from './kind.ts';
 import { faultOfEditing } from './perform.ts';
 import { pingRangeKey, runAsName, wantedModules } from './general-items.ts';
@@ -114,12 +114,26 @@ function readIncluded(file: string): Readonly<Record<string, string>> {
 function readUplink(name: string, host: SetupHost): UplinkFact {
   const link = lookAtLink(name, host);
   const defaults = defaultLinks(host);
+  const left = lookAtLeft(name, host);
   return {
     ...lookAtUplink(name, host),
     ...(link !== undefined && { link }),
     wifi: isThere(`/sys/class/net/${name}/wireless`) || isThere(`/sys/class/net/${name}/phy80211`),
+    unknownRoutes: left.routes,
+    rules: left.rules,
+    riders: ridersOf(name, host),
     onlyWayOut: defaults.length > 0 && defaults.every((one) => one === name),
   };
+}
+
+const riding = new Set(['macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
+
+function ridersOf(name: string, host: SetupHost): string[] {
+  return (readHostLink(name)?.uppers ?? []).flatMap((upper) => {
+    const look = lookAtLink(upper, host);
+    if (look?.kind === undefined || !riding.has(look.kind)) return [];
+    return [look.alias === undefined ? upper : `${upper} (${look.alias})`];
+  });
 }
 
 function readCard(name: string, host: SetupHost): CardFact {

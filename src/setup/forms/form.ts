@@ -1,6 +1,6 @@
 /** What keeps the bridge over the next start of the host, whoever makes the host's interfaces then. */
 import type { BridgeItem, SetupItem } from '../item.ts';
-import type { UplinkLook } from '../items/uplink.ts';
+import type { UplinkAddress, UplinkLook, UplinkRoute } from '../items/uplink-look.ts';
 
 export interface FormInput {
   readonly bridge: BridgeItem;
@@ -24,6 +24,28 @@ export const lastingAddresses = ({ addresses, uplink }: FormInput): string[] => 
 
 export const lastingRoutes = ({ uplink }: FormInput): UplinkLook['routes'] =>
   uplink === undefined || uplink.dynamic ? [] : uplink.routes;
+
+/** Of the uplink's addresses those with more to them than a length. */
+export const specialAddresses = (input: FormInput): readonly UplinkAddress[] =>
+  uplinkAddresses(input).filter(isSpecial);
+
+export const uplinkAddresses = ({ uplink }: FormInput): readonly UplinkAddress[] =>
+  uplink === undefined || uplink.dynamic ? [] : uplink.addresses;
+
+const isSpecial = ({ peer, label, scope, metric, flags }: UplinkAddress): boolean =>
+  [peer, label, scope, metric, flags].some((one) => one !== undefined);
+
+/** All others. */
+export const plainAddresses = (input: FormInput): string[] => [
+  ...uplinkAddresses(input)
+    .filter((one) => !isSpecial(one))
+    .map(({ cidr }) => cidr),
+  ...input.addresses,
+];
+
+/** A network manager makes those to the networks of its addresses itself. */
+export const managedRoutes = (input: FormInput): readonly UplinkRoute[] =>
+  lastingRoutes(input).filter(({ words }) => !/ proto kernel( |$)/.test(words.join(' ')));
 
 /** Of the way out through the uplink, so that it is preferred to others as before, or not; undefined: none is written. */
 export function metricOf({ uplink }: FormInput): string | undefined {

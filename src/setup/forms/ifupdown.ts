@@ -1,9 +1,9 @@
 /** For a host of ifupdown's: a file beside /etc/network/interfaces, which reads it. It needs no bridge-utils. */
 import { bridgeCommands } from '../items/bridge.ts';
-import { routeCommands } from '../items/uplink.ts';
+import { moveAddress, moveNeighbour, routeCommands } from '../items/uplink-commands.ts';
 import { ownFile } from '../own-file.ts';
 import { shellWords } from '../../shell-word.ts';
-import { lastingAddresses, lastingRoutes, metricOf, type Form, type FormInput } from './form.ts';
+import { lastingRoutes, plainAddresses, specialAddresses, metricOf, type Form, type FormInput } from './form.ts';
 
 export const ifupdown: Form = (input) => {
   const { bridge, uplink } = input;
@@ -23,9 +23,11 @@ export const ifupdown: Form = (input) => {
         ...firstLine(input),
         ...[...commands, ...port].map((command) => `    pre-up ${command}`),
         ...addressLines(input),
+        ...specialAddresses(input).map((address) => `    up ${shellWords(moveAddress(address, name, false))}`),
         ...lastingRoutes(input)
           .flatMap((route) => routeCommands(route, name))
           .map(({ argv, mayFail }) => `    up ${shellWords(argv)}${mayFail === true ? ' || true' : ''}`),
+        ...(uplink?.neighbours ?? []).map((neighbour) => `    up ${shellWords(moveNeighbour(neighbour, name))}`),
       ],
     }),
   ];
@@ -40,7 +42,7 @@ function firstLine(input: FormInput): string[] {
 
 function addressLines(input: FormInput): string[] {
   const { name } = input.bridge;
-  return lastingAddresses(input).flatMap((cidr) => {
+  return plainAddresses(input).flatMap((cidr) => {
     const isIpv6 = cidr.includes(':');
     return [
       `iface ${name} ${isIpv6 ? 'inet6' : 'inet'} static`,

@@ -1,6 +1,6 @@
 /** For a host of NetworkManager's: connections as files that it keeps itself. https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html */
 import { ownFile } from '../own-file.ts';
-import { gatewayOf, lastingAddresses, lastingRoutes, metricOf, type Form, type FormInput } from './form.ts';
+import { gatewayOf, lastingAddresses, managedRoutes, metricOf, type Form, type FormInput } from './form.ts';
 
 export const networkManager: Form = (input) => {
   const { bridge, uplink } = input;
@@ -40,14 +40,22 @@ export const networkManager: Form = (input) => {
 
 /** To networks, and by which gateway. */
 function otherRoutes(input: FormInput, family: '-4' | '-6'): string[] {
-  return lastingRoutes(input)
-    .filter((one) => one.family === family && one.words[0] !== 'default')
-    .map(({ words: [to = '', ...words] }, index) => {
+  return managedRoutes(input)
+    .filter((one) => one.family === family && !one.words.includes('nexthop'))
+    .filter(({ words }) => words[0] !== 'default' || words.includes('table'))
+    .flatMap(({ words: [to = '', ...words] }, index) => {
       const [via, metric] = ['via', 'metric'].map((word) =>
         words.includes(word) ? words[words.indexOf(word) + 1] : '',
       );
-      const network = to.includes('/') ? to : `${to}/${family === '-4' ? 32 : 128}`;
-      return `route${index + 1}=${[network, via, metric].join(',').replace(/,+$/, '')}`;
+      const everywhere = family === '-4' ? '0.0.0.0/0' : '::/0';
+      const network = to === 'default' ? everywhere : to.includes('/') ? to : `${to}/${family === '-4' ? 32 : 128}`;
+      const options = ['table', 'src', 'mtu'].flatMap((key) =>
+        words.includes(key) ? [`${key}=${words[words.indexOf(key) + 1] ?? ''}`] : [],
+      );
+      return [
+        `route${index + 1}=${[network, via, metric].join(',').replace(/,+$/, '')}`,
+        ...(options.length === 0 ? [] : [`route${index + 1}_options=${options.join(',')}`]),
+      ];
     });
 }
 

@@ -2,9 +2,9 @@
 import { addressCommand } from '../items/address.ts';
 import { bridgeCommands } from '../items/bridge.ts';
 import { wantedBy } from '../items/unit.ts';
-import { routeCommands } from '../items/uplink.ts';
+import { moveAddress, moveNeighbour, routeCommands } from '../items/uplink-commands.ts';
 import { ownFile } from '../own-file.ts';
-import { lastingAddresses, lastingRoutes, type Form } from './form.ts';
+import { lastingRoutes, uplinkAddresses, type Form } from './form.ts';
 
 export const oneshot: Form = (input) => {
   const { bridge, uplink, paths } = input;
@@ -15,8 +15,10 @@ export const oneshot: Form = (input) => {
     ...(add === undefined ? [] : [{ argv: add.argv, mayFail: true }]),
     ...others,
     ...uplinkCommands(uplink?.name, bridge.name),
-    ...lastingAddresses(input).map((cidr) => ({ argv: addressCommand({ link: bridge.name, cidr }) })),
+    ...uplinkAddresses(input).map((address) => ({ argv: moveAddress(address, bridge.name, false) })),
+    ...input.addresses.map((cidr) => ({ argv: addressCommand({ link: bridge.name, cidr }) })),
     ...lastingRoutes(input).flatMap((route) => routeCommands(route, bridge.name)),
+    ...(uplink?.neighbours ?? []).map((neighbour) => ({ argv: moveNeighbour(neighbour, bridge.name) })),
   ];
   const device = uplink === undefined ? [] : [`sys-subsystem-net-devices-${deviceOf(uplink.name)}.device`];
   const lines = [

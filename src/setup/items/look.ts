@@ -21,6 +21,18 @@ export interface AddressLook {
   readonly broadcast?: string;
   /** Of the route to its network that comes with it; undefined: the kernel's own. */
   readonly metric?: number;
+  /** The other end of a point-to-point link; the length is of its network. */
+  readonly peer?: string;
+  /** Behind the name of the link and a colon. */
+  readonly label?: string;
+  /** Undefined: global. */
+  readonly scope?: string;
+  /** As `ip` takes them. */
+  readonly flags?: readonly string[];
+  /** Made from a router's announcement: it comes again wherever that is heard. */
+  readonly byItself?: true;
+  /** Seconds; null: for ever. Absent: both are. */
+  readonly lifetime?: { readonly valid: number | null; readonly preferred: number | null };
 }
 
 /** Undefined: there is no such link. */
@@ -55,12 +67,12 @@ function parseLook(row: Readonly<Record<string, unknown>>): LinkLook[] {
       mac: textIn(row, 'address'),
       alias: textIn(row, 'ifalias'),
       master: textIn(row, 'master'),
-      addresses: addresses.filter(isRecord).flatMap(parseAddressLook),
+      addresses: addresses.filter(isRecord).flatMap((one) => parseAddressLook(one, name)),
     },
   ];
 }
 
-function parseAddressLook(row: Readonly<Record<string, unknown>>): AddressLook[] {
+function parseAddressLook(row: Readonly<Record<string, unknown>>, name: string): AddressLook[] {
   const [local, prefix] = [textIn(row, 'local'), row['prefixlen']];
   if (local === undefined || typeof prefix !== 'number') return [];
   const link = row['scope'] === 'link' && row['family'] === 'inet6';
@@ -74,8 +86,33 @@ function parseAddressLook(row: Readonly<Record<string, unknown>>): AddressLook[]
       link,
       ...(broadcast !== undefined && { broadcast }),
       ...(typeof metric === 'number' && { metric }),
+      ...moreOf(row, name),
     },
   ];
+}
+
+const keptFlags = ['noprefixroute', 'home', 'mngtmpaddr', 'autojoin'];
+
+function moreOf(row: Readonly<Record<string, unknown>>, name: string): Partial<AddressLook> {
+  const [peer, label, scope] = [textIn(row, 'address'), textIn(row, 'label'), textIn(row, 'scope')];
+  const flags = keptFlags.filter((flag) => row[flag] === true);
+  const announced = row['mngtmpaddr'] === true || row['temporary'] === true || textIn(row, 'protocol') === 'kernel_ra';
+  const [valid, preferred] = [secondsIn(row, 'valid_life_time'), secondsIn(row, 'preferred_life_time')];
+  return {
+    ...(peer !== undefined && { peer }),
+    ...(label?.startsWith(`${name}:`) === true && { label: label.slice(name.length + 1) }),
+    ...(row['family'] === 'inet' && scope !== undefined && scope !== 'global' && { scope }),
+    ...(flags.length > 0 && { flags }),
+    ...(row['dynamic'] === true && row['family'] === 'inet6' && announced && { byItself: true }),
+    ...((valid !== null || preferred !== null) && { lifetime: { valid, preferred } }),
+  };
+}
+
+const forever = 0xffffffff;
+
+function secondsIn(row: Readonly<Record<string, unknown>>, key: string): number | null {
+  const seconds = row[key];
+  return typeof seconds === 'number' && seconds !== forever ? seconds : null;
 }
 
 const textIn = (row: Readonly<Record<string, unknown>>, key: string): string | undefined => {

@@ -63,7 +63,12 @@ describe('without --bridge', () => {
       '[Match]\nName=qr-* br0\n\n[Link]\nUnmanaged=yes\n',
     );
     expect(items).toContainEqual(
-      expect.objectContaining({ kind: 'line', path: '/etc/dhcpcd.conf', line: 'denyinterfaces qr-* br0' }),
+      expect.objectContaining({
+        kind: 'line',
+        path: '/etc/dhcpcd.conf',
+        line: 'denyinterfaces qr-* br0',
+        above: ['interface', 'ssid', 'profile'],
+      }),
     );
   });
 
@@ -185,6 +190,8 @@ describe('an uplink', () => {
     [{ wifi: true }, 3, 'Wi-Fi'],
     [{ link: { ...someLink, master: 'br9' } }, 4, 'a port of br9 already'],
     [{ link: { ...someLink, kind: 'bridge' } }, 2, 'is a bridge itself'],
+    [{ riders: ['qr-1 (qrun web1)'] }, 4, 'carries qr-1 (qrun web1)'],
+    [{ unknownRoutes: ['10.0.0.0/8 nhid 5 dev eth1'] }, 3, 'cannot make again on a bridge: 10.0.0.0/8 nhid 5'],
   ] as const)('%j is refused', ([change, status, said]) => {
     const found = refusal(options, { uplink: { ...someUplink, ...change } });
     expect(found).toMatchObject({ status, message: expect.stringContaining(said) });
@@ -221,6 +228,16 @@ describe('what is refused before anything is done', () => {
     [{ bridge: 'br0', address: '10.0.5.0/24' }, {}, 2, 'that is the network'],
     [{ bridge: 'br0', address: '10.0.5.255/24' }, {}, 2, 'broadcast'],
     [{ bridge: 'br0', address: '1.2.3.4/0' }, {}, 2, 'whole of the Internet'],
+    [{ bridge: 'br0', address: '0.0.0.1/8' }, {}, 2, 'this network'],
+    [{ bridge: 'br0', address: '127.0.0.1/8' }, {}, 2, 'loopback'],
+    [{ bridge: 'br0', address: '169.254.1.1/16' }, {}, 2, '169.254.0.0/16'],
+    [{ bridge: 'br0', address: '224.0.0.1/24' }, {}, 2, 'multicast'],
+    [{ bridge: 'br0', address: '240.0.0.1/8' }, {}, 2, 'reserved'],
+    [{ bridge: 'br0', address: '255.255.255.1/24' }, {}, 2, 'reserved'],
+    [{ bridge: 'br0', address: '::1/64' }, {}, 2, 'loopback'],
+    [{ bridge: 'br0', address: '::ffff:10.0.0.1/120' }, {}, 2, 'dress of IPv6'],
+    [{ bridge: 'br0', address: 'fe80::1/64' }, {}, 2, 'gives itself'],
+    [{ bridge: 'br0', address: 'ff02::1/64' }, {}, 2, 'multicast'],
     [{ bridge: 'br0', address: '192.168.1.7/16' }, {}, 4, 'reaches 192.168.1.0/24 by eth0'],
     [{ bridge: 'br0' }, { missingTools: ['setcap'] }, 3, 'setcap was not found'],
     [{ bridge: 'br0' }, { helper: { ...someFacts.helper, found: false } }, 3, 'no bridge helper'],

@@ -39,4 +39,7 @@ export const someUplink: UplinkFact = {
   addresses: [{ cidr: '192.0.2.7/24' }],
   routes: [{ family: '-4', words: ['default', 'via', '192.0.2.1', 'metric', '100'] }],
   dynamic: false,
+  unknownRoutes: [],
+  rules: [],
+  riders: [],
 };
