@@ -4,6 +4,7 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
 import type { Settings } from '../profile/settings.ts';
+import { dhcpcdBlocks } from '../setup/general-items.ts';
 import type { SetupItem } from '../setup/item.ts';
 import { kindOf } from '../setup/items/registry.ts';
 import { sudoLine } from '../setup/plan.ts';
@@ -121,6 +122,14 @@ export interface ManagerFact {
   /** That it leaves qrun's interfaces alone stands here. */
   readonly file: string;
   readonly text: string | undefined;
+  /** From a line that begins with one of these on it is about something else. */
+  readonly above?: readonly string[];
+}
+
+function headOf(text = '', above: readonly string[] = []): string {
+  const lines = text.split('\n');
+  const at = lines.findIndex((line) => above.includes(line.trim().split(/[ \t]/)[0] ?? ''));
+  return lines.slice(0, at < 0 ? lines.length : at).join('\n');
 }
 
 /** Of setup's own names of files, or any text of somebody else's that means the same. */
@@ -128,7 +137,7 @@ export function checkOfManagers(managers: readonly ManagerFact[]): Check {
   const base = { id: 'unmanaged', what: "network managers and qrun's interfaces" };
   const present = managers.filter((one) => one.present);
   if (present.length === 0) return { ...base, state: 'ok', evidence: 'no network manager would take them', mend: null };
-  const missing = present.filter(({ text }) => text?.includes('qr-*') !== true);
+  const missing = present.filter(({ text, above }) => !headOf(text, above).includes('qr-*'));
   if (missing.length === 0)
     return { ...base, state: 'ok', evidence: present.map(({ file }) => `${file} names qr-*`).join(', '), mend: null };
   return {
@@ -136,8 +145,8 @@ export function checkOfManagers(managers: readonly ManagerFact[]): Check {
     state: 'warn',
     evidence: missing
       .map(
-        ({ name, file, text }) =>
-          `${name}: ${text === undefined ? `there is no ${file}` : `${file} does not name qr-*`}`,
+        ({ name, file, text, above }) =>
+          `${name}: ${text === undefined ? `there is no ${file}` : `${file} does not name qr-*${above === undefined ? '' : ` above its ${above.join(', ')}`}`}`,
       )
       .join('; '),
     mend: 'sudo qrun setup',
@@ -155,7 +164,7 @@ function readManagers(): ManagerFact[] {
   return [
     fact('NetworkManager', existsSync('/run/NetworkManager'), '/etc/NetworkManager/conf.d/90-qrun.conf'),
     fact('systemd-networkd', existsSync('/run/systemd/netif/state'), '/etc/systemd/network/06-qrun.network'),
-    fact('dhcpcd', existsSync('/etc/dhcpcd.conf'), '/etc/dhcpcd.conf'),
+    { ...fact('dhcpcd', existsSync('/etc/dhcpcd.conf'), '/etc/dhcpcd.conf'), above: dhcpcdBlocks },
   ];
 }
 

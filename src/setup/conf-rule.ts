@@ -47,7 +47,7 @@ function ownLine({ recorded, helper }: SetupFacts, line: string): OwnLine | unde
 
 function without(conf: ConfFact, { item, before: { end } }: OwnLine): ConfFact {
   const was = end === 'absent' || end === 'open-end' ? end : 'whole';
-  const text = conf.text === undefined ? undefined : removeLine(conf.text, item.line, was);
+  const text = conf.text === undefined ? undefined : removeLine(conf.text, item.line, { before: was });
   const { text: _, ...others } = conf;
   return text === undefined ? { everybodyReads: true } : { ...others, text };
 }

@@ -93,6 +93,9 @@ function udevItems({ watchers }: SetupFacts): SetupItem[] {
   ];
 }
 
+/** From the first of them on, what dhcpcd.conf says is of that interface or network alone. https://man.archlinux.org/man/dhcpcd.conf.5 */
+export const dhcpcdBlocks = ['interface', 'ssid', 'profile'];
+
 function unmanagedItems({ facts: { watchers }, bridges, uplinks, ways }: GeneralInput): SetupItem[] {
   const names = [ownNames, ...bridges, ...ways.flatMap(({ name, managed }) => (managed ? [] : [name]))];
   const made = ways.flatMap(({ name, managed }) => (managed ? [name] : []));
@@ -128,6 +131,7 @@ function unmanagedItems({ facts: { watchers }, bridges, uplinks, ways }: General
       path: watchers.dhcpcd,
       line: `denyinterfaces ${[...names.filter((name) => !lan.includes(name)), ...made, ...uplinks.map(({ link }) => link)].join(' ')}`,
       mode: 0o644,
+      above: dhcpcdBlocks,
     });
   return items;
 }

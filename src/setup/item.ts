@@ -25,6 +25,8 @@ export interface LineItem extends ItemCommon {
   readonly kind: 'line';
   readonly path: string;
   readonly line: string;
+  /** First words of lines that begin a part of its own, to the end of the file or the next: it must stand above them. */
+  readonly above?: readonly string[];
   /** Of the file, where there is none yet. */
   readonly mode: number;
   readonly group?: string;
@@ -188,6 +190,7 @@ export type SetupAction =
       readonly do: 'add-line';
       readonly path: string;
       readonly line: string;
+      readonly above?: readonly string[];
       /** Of the file, where there is none yet. */
       readonly mode: number;
       readonly group?: string;
@@ -196,6 +199,7 @@ export type SetupAction =
       readonly do: 'remove-line';
       readonly path: string;
       readonly line: string;
+      readonly above?: readonly string[];
       /** The file did not end with a line end, or was not there. */
       readonly before: 'whole' | 'open-end' | 'absent';
     }

@@ -1,8 +1,18 @@
 /** One line more, or one line less, in a file that is somebody else's. Pure; texts are bytes, each as one character (latin1). */
 
 /** Blanks around it and between its words do not matter, nor does a line end of another system's. */
-export const hasLine = (text: string, line: string): boolean =>
-  text.split('\n').some((one) => wordsOf(one) === wordsOf(line));
+export const hasLine = (text: string, line: string, above: readonly string[] = []): boolean =>
+  text
+    .split('\n')
+    .slice(0, linesAbove(text, above))
+    .some((one) => wordsOf(one) === wordsOf(line));
+
+/** How many lines stand above the first that begins with one of those words. */
+function linesAbove(text: string, words: readonly string[]): number {
+  const lines = text.split('\n');
+  const at = lines.findIndex((line) => words.includes(wordsOf(line).split(' ')[0] ?? ''));
+  return at < 0 ? lines.length : at;
+}
 
 const wordsOf = (line: string): string => line.trim().replaceAll(/[ \t]+/g, ' ');
 
@@ -11,20 +21,27 @@ export const endOf = (text: string | undefined): 'whole' | 'open-end' | 'absent'
   text === undefined ? 'absent' : text === '' || text.endsWith('\n') ? 'whole' : 'open-end';
 
 /** The same text if the line is in it already. */
-export function addLine(text: string, line: string): string {
-  if (hasLine(text, line)) return text;
+export function addLine(text: string, line: string, above: readonly string[] = []): string {
+  if (hasLine(text, line, above)) return text;
+  const lines = text.split('\n');
+  const at = linesAbove(text, above);
+  if (at < lines.length) return lines.toSpliced(at, 0, line).join('\n');
   return `${text}${endOf(text) === 'open-end' ? '\n' : ''}${line}\n`;
 }
 
 /**
- * Takes the last line of that very text out again.
+ * Takes the last line of that very text out again, of those that stand above certain parts.
  * @param before as `endOf` said before it was added
  * @returns undefined: the file was made for the line, and nothing is left of it
  */
-export function removeLine(text: string, line: string, before: 'whole' | 'open-end' | 'absent'): string | undefined {
+export function removeLine(
+  text: string,
+  line: string,
+  { before, above = [] }: { readonly before: 'whole' | 'open-end' | 'absent'; readonly above?: readonly string[] },
+): string | undefined {
   const end = before === 'absent' ? undefined : '';
   const lines = text.split('\n');
-  const at = lines.lastIndexOf(line);
+  const at = lines.slice(0, linesAbove(text, above)).lastIndexOf(line);
   if (at < 0) return text === '' ? end : text;
   const isLast = at === lines.length - 2 && lines.at(-1) === '';
   const left = lines.toSpliced(at, 1).join('\n');

@@ -65,17 +65,17 @@ function run(action: Extract<SetupAction, { do: 'run' }>, { system }: SetupHost)
   });
 }
 
-function putLine({ path: file, line, mode, group }: Extract<SetupAction, { do: 'add-line' }>): void {
+function putLine({ path: file, line, mode, group, above }: Extract<SetupAction, { do: 'add-line' }>): void {
   const found = readSafe(file);
   const owner = found ?? { mode, uid: 0, gid: group === undefined ? 0 : gidOf(group), text: '' };
-  const text = addLine(owner.text, line);
+  const text = addLine(owner.text, line, above);
   if (found === undefined || text !== found.text) replace(file, text, owner);
 }
 
-function takeLine({ path: file, line, before }: Extract<SetupAction, { do: 'remove-line' }>): void {
+function takeLine({ path: file, line, ...where }: Extract<SetupAction, { do: 'remove-line' }>): void {
   const found = readSafe(file);
   if (found === undefined) return;
-  const text = removeLine(found.text, line, before);
+  const text = removeLine(found.text, line, where);
   if (text === undefined) removeFile(file);
   else if (text !== found.text) replace(file, text, found);
 }

@@ -22,7 +22,7 @@ export function renderAction(action: SetupAction): string[] {
       return [`rm ${shellWord(action.path)}`];
     case 'add-line':
       return [
-        `add to ${shellWord(action.path)} (made ${octal(action.mode)}${ownedBy(action.group)} if there is none): ${action.line}`,
+        `add to ${shellWord(action.path)}${action.above === undefined ? '' : `, above the first ${action.above.join(', ')}`} (made ${octal(action.mode)}${ownedBy(action.group)} if there is none): ${action.line}`,
       ];
     case 'remove-line':
       return [`take out of ${shellWord(action.path)}: ${action.line}`];

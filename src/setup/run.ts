@@ -58,7 +58,14 @@ export async function applySetup(options: SetupOptions, context: SetupContext): 
       writeRecord(context.places, now);
     };
     const made = makeHostDirectory(context.places);
-    keep({ ...now, made: [...new Set([...now.made, ...made])] });
+    const first = { ...now, made: [...new Set([...now.made, ...made])] };
+    try {
+      keep(first);
+    } catch (error) {
+      // what is not written down nobody would take back
+      if (record.made.length + record.entries.length === 0) removeRecord(context.places, first);
+      throw error;
+    }
     for (const item of plan.replaced) takeBack(item, now, { ...context, keep });
     const refused: string[] = [];
     for (const item of plan.items) {

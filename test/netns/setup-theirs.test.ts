@@ -41,3 +41,33 @@ test("a bridge of setup's with an address of somebody else's stays until that is
   await host.mustSetup('--undo');
   expect(host.look()).toEqual(fresh);
 });
+
+test('61: dhcpcd.conf: the line stands above the parts that are of one interface, and is taken out from there', async (context) => {
+  const host = await createSetupHost(context);
+  const conf = '/etc/dhcpcd.conf';
+  host.sh(`printf 'duid\\ninterface eth0\\nstatic ip_address=192.0.2.1/24\\n' >${conf}`);
+  const fresh = host.look();
+  await host.mustSetup();
+  expect(host.must('cat', conf)).toBe('duid\ndenyinterfaces qr-*\ninterface eth0\nstatic ip_address=192.0.2.1/24\n');
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+});
+
+test('the registry of MACs is remembered until nobody has one in it; a setup for which there is no room leaves nothing', async (context) => {
+  const host = await createSetupHost(context);
+  const fresh = host.look();
+  const registry = host.home.env['QRUN_HOST_DIR'] ?? '';
+  await host.mustSetup();
+  host.sh(`touch ${registry}/macs/of-a-vm`);
+  const early = await host.setup('--undo');
+  expect(early).toMatchObject({ status: 5, stderr: expect.stringContaining('qrun rm and qrun net rm free them') });
+  host.sh(`rm ${registry}/macs/of-a-vm`);
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+  const full = `${host.namespace.dir}/full`;
+  host.sh(`mkdir ${full}; mount -t tmpfs -o nr_inodes=3,mode=755 none ${full}`);
+  const failed = await host.home.qrun(['setup'], { env: { QRUN_HOST_DIR: `${full}/lib/host` } });
+  expect(failed).toMatchObject({ status: 3 });
+  expect(host.must('ls', '-A', full)).toBe('');
+  expect(host.look()).toEqual(fresh);
+});

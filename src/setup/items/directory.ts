@@ -16,7 +16,6 @@ export const directory: SetupKind<DirectoryItem> = {
     if (count === 0) return undefined;
     return {
       why: `${path} has ${count === 1 ? 'an address' : `${count} addresses`} of VMs or ports (qrun rm and qrun net rm free them)`,
-      forget: true,
     };
   },
   undo: ({ path }, { existed }) =>

@@ -7,7 +7,7 @@ import { readSafe } from '../perform.ts';
 import { makeParents, missingParents, removeParents } from './missing-parents.ts';
 
 export const line: SetupKind<LineItem> = {
-  isDone: (item) => hasLine(textOf(item.path) ?? '', item.line),
+  isDone: (item) => hasLine(textOf(item.path) ?? '', item.line, item.above),
   // refuses a file that is not root's alone before anything of it is done
   before: (item) => ({ end: endOf(readSafe(item.path)?.text), parents: missingParents(item.path) }),
   actions: (item, before) => [
@@ -17,6 +17,7 @@ export const line: SetupKind<LineItem> = {
       path: item.path,
       line: item.line,
       mode: item.mode,
+      ...(item.above !== undefined && { above: item.above }),
       ...(item.group !== undefined && { group: item.group }),
     },
   ],
@@ -24,9 +25,10 @@ export const line: SetupKind<LineItem> = {
   undo: (item, before) => {
     const { end } = before;
     const was = end === 'absent' || end === 'open-end' ? end : 'whole';
+    const above = item.above === undefined ? {} : { above: item.above };
     const there = textOf(item.path) !== undefined;
     return [
-      ...(there ? [{ do: 'remove-line', path: item.path, line: item.line, before: was } as const] : []),
+      ...(there ? [{ do: 'remove-line', path: item.path, line: item.line, before: was, ...above } as const] : []),
       ...removeParents(before),
     ];
   },

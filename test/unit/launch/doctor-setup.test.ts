@@ -65,6 +65,14 @@ test('network managers: none, kept off, not kept off', () => {
     evidence: 'NetworkManager: there is no /etc/NM/90-qrun.conf; dhcpcd: /etc/dhcpcd.conf does not name qr-*',
     mend: 'sudo qrun setup',
   });
+  const above = ['interface'];
+  const late = { ...dhcpcd, text: 'duid\ninterface eth0\ndenyinterfaces qr-*\n', above };
+  expect(checkOfManagers([late])).toMatchObject({
+    state: 'warn',
+    evidence: 'dhcpcd: /etc/dhcpcd.conf does not name qr-* above its interface',
+  });
+  const early = { ...dhcpcd, text: 'denyinterfaces qr-*\ninterface eth0\n', above };
+  expect(checkOfManagers([early])).toMatchObject({ state: 'ok' });
 });
 
 test('config.yaml: absent, read, wrong', () => {

@@ -40,20 +40,52 @@ test('61: taken out again the file is what it was', () => {
   fc.assert(
     fc.property(texts, (text) => {
       fc.pre(!hasLine(text, line));
-      expect(removeLine(addLine(text, line), line, endOf(text))).toBe(text);
+      expect(removeLine(addLine(text, line), line, { before: endOf(text) })).toBe(text);
     }),
   );
-  expect(removeLine(addLine('', line), line, endOf(undefined))).toBeUndefined();
+  expect(removeLine(addLine('', line), line, { before: endOf(undefined) })).toBeUndefined();
 });
 
 test('61: lines that others added since stay when it is taken out', () => {
   fc.assert(
     fc.property(texts, texts, (text, more) => {
       fc.pre(!hasLine(text, line) && !hasLine(more, line));
-      const removed = removeLine(addLine(text, line) + more, line, endOf(text));
+      const removed = removeLine(addLine(text, line) + more, line, { before: endOf(text) });
       const whole = text + (endOf(text) === 'open-end' ? '\n' : '') + more;
       expect([whole, text]).toContain(removed);
       if (more !== '') expect(removed).toBe(whole);
+    }),
+  );
+});
+
+test('a line that must stand above parts of their own does, and is taken out from there again', () => {
+  const above = ['interface', 'ssid'];
+  const configuration = fc
+    .array(
+      fc.constantFrom(
+        'hostname',
+        '# interface',
+        'interface eth0',
+        ' ssid x',
+        '  static routers=1',
+        '',
+        'interfaces',
+        line,
+      ),
+      {
+        maxLength: 6,
+      },
+    )
+    .chain((lines) => fc.constantFrom('', '\n').map((last) => lines.join('\n') + last));
+  fc.assert(
+    fc.property(configuration, (text) => {
+      fc.pre(!hasLine(text, line, above));
+      const added = addLine(text, line, above);
+      const lines = added.split('\n');
+      const first = lines.findIndex((one) => /^\s*(interface|ssid)\b/.test(one));
+      expect(lines.indexOf(line)).toBeLessThan(first < 0 ? lines.length : first);
+      expect(addLine(added, line, above)).toBe(added);
+      expect(removeLine(added, line, { before: endOf(text), above })).toBe(text);
     }),
   );
 });
