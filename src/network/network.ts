@@ -36,7 +36,14 @@ export interface Network {
   readonly hostDns: boolean;
   /** `guest` is a VM of the network's owner, or an address; always given. */
   readonly forwards: readonly GuestForward[];
-  readonly nat?: { readonly ports?: { readonly from: number; readonly to: number }; readonly dev?: IfName };
+  readonly nat?: {
+    readonly ports?: { readonly from: number; readonly to: number };
+    readonly dev?: IfName;
+    /** Guests' IPv6 leaves under the host's address too. */
+    readonly ipv6?: boolean;
+  };
+  /** Of mode route. */
+  readonly route?: { readonly dev?: IfName };
   readonly ports?: number;
   readonly owner?: string;
   readonly group?: string;

@@ -9,11 +9,13 @@ import { faultsOfIssues, type Elsewhere } from '../profile/issues.ts';
 import type { PathFault } from '../profile/yaml-document.ts';
 import { bridgedFaults } from './bridged/faults.ts';
 import { isBridged } from './bridged/mode.ts';
+import { ruleFaults } from './bridged/rule-faults.ts';
 import { networkFaults } from './consistency.ts';
 import { defaultLeaseS } from './dhcp-schema.ts';
 import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
 import { networkSchema } from './schema.ts';
 import { isUserMode, scopeOf, transportOf, type ScopeInput } from './scope.ts';
+import { joinedFaults } from './joined/faults.ts';
 import { portFaults } from './transport/tap.ts';
 import { transportKindOf } from './transport/registry.ts';
 
@@ -54,7 +56,7 @@ function readNetwork(written: WrittenMap, lineOf: LineOf, options: ParseNetworkO
   const faults = [
     ...(parsed.success ? [] : faultsOfIssues(parsed.error.issues, written, { elsewhere })),
     ...networkFaults({ written, name: options.name, lineOf }),
-    ...carrierFaults(written, options.uid ?? ordinaryUid),
+    ...carrierFaults(written, options),
   ];
   return parsed.success ? { value: networkOf(parsed.data, options), faults } : { faults };
 }
@@ -63,7 +65,7 @@ const wordOf = <T extends string>(value: unknown, fallback: T): T =>
   typeof value === 'string' ? (value as T) : fallback;
 
 /** What the scope and the transport cannot honour. Words that are none are faults of their own, and nothing here knows them. */
-function carrierFaults(written: WrittenMap, uid: number): PathFault[] {
+function carrierFaults(written: WrittenMap, { name, uid = ordinaryUid }: ParseNetworkOptions): PathFault[] {
   const forward = wordOf<ForwardMode>(written['forward'], 'nat');
   const input: ScopeInput = {
     forward,
@@ -82,7 +84,10 @@ function carrierFaults(written: WrittenMap, uid: number): PathFault[] {
   }
   const transport = transportOf(input, uid);
   if (scope === 'system' && (transport === 'hub' || transport === 'vde')) return [misplaced(transport, input)];
-  if (scope === 'system') return isBridged(forward) ? bridgedFaults(written) : portFaults(written, forward);
+  if (scope === 'system')
+    return isBridged(forward)
+      ? [...bridgedFaults(written), ...ruleFaults(written, name)]
+      : portFaults(written, forward);
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 

@@ -64,6 +64,7 @@ export function networkSchema(context: FieldContext) {
     hostDns: z._default(flag('true: the host resolves the names of the guests too.'), false),
     forwards: list('Ports of the host that lead to ports of guests.', forwardField(), 1024),
     nat: z.exactOptional(natField()),
+    route: z.exactOptional(routeField()),
     ports: z.exactOptional(wholeNumber('So many prepared ports for ordinary users.', 1, 256)),
     owner: z.exactOptional(accountField('The user who may take a port.', 'user')),
     group: z.exactOptional(accountField('The group whose members may take a port.', 'group')),
@@ -115,6 +116,13 @@ function natField() {
       }),
     ),
     dev: z.exactOptional(interfaceName('The interface of the host that they leave by.')),
+    ipv6: z.exactOptional(flag('true: IPv6 too. Otherwise it is forwarded with the addresses of the guests.')),
+  });
+}
+
+function routeField() {
+  return map('route: where guests are forwarded to.', {
+    dev: z.exactOptional(interfaceName('The interface of the host that alone they leave and are reached by.')),
   });
 }
 
