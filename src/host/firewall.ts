@@ -195,9 +195,16 @@ export function droppingChains(
     (chain) =>
       chain.forward !== undefined &&
       asked.has(chain.family) &&
+      !isOwn(chain, chains) &&
       (decide(chain, { chains, bridge, depth: 0 }) ?? chain.forward) === 'drop',
   );
 }
+
+/** A table of a network of qrun's: its name and the chain that says whose it is. What it drops, that network's definition says. */
+const isOwn = ({ family, table, tool }: FirewallChain, chains: readonly FirewallChain[]): boolean =>
+  tool === 'nft' &&
+  table.startsWith('qrun_') &&
+  chains.some((one) => one.family === family && one.table === table && one.name === 'qrun_network');
 
 interface Walk {
   readonly chains: readonly FirewallChain[];

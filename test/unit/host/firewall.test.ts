@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { droppingChains, parseIptables, parseRuleset, readFirewall } from '../../../src/host/firewall.ts';
+import { tableNameOf } from '../../../src/network/bridged/names.ts';
+import { ownerChain } from '../../../src/plan/nft-commands.ts';
 import { createSystem } from '../../../src/system/real.ts';
 import type { System } from '../../../src/system/system.ts';
 
@@ -48,6 +50,18 @@ test('chains that jump to one another end', () => {
     nftables: [chain('a', { hook: 'forward', policy: 'drop' }), chain('b'), rule('a', 'b'), rule('b', 'a')],
   });
   expect(droppingChains({ chains: parseRuleset(text) ?? [] }, 'br0', both)).toHaveLength(1);
+});
+
+test('what a table of qrun’s own drops, its network wants so; a table that has only such a name counts', () => {
+  const drops = (table: string, ...more: string[]) =>
+    ['f', ...more].map((name) => ({
+      chain: { family: 'inet', table, name, ...(name === 'f' && { hook: 'forward', policy: 'drop' }) },
+    }));
+  const text = JSON.stringify({
+    nftables: [...drops(tableNameOf('lan0'), ownerChain), ...drops('qrun_theirs'), ...drops('other', ownerChain)],
+  });
+  const found = droppingChains({ chains: parseRuleset(text) ?? [] }, 'br0', both);
+  expect(found.map(({ table }) => table)).toEqual(['qrun_theirs', 'other']);
 });
 
 test('what is no ruleset is not read as one without rules', () => {
