@@ -24,6 +24,7 @@ import { fixedOfAll, portHolder } from './fixed-hosts.ts';
 import { renderDnsmasq, renderDnsmasqHosts } from './dnsmasq.ts';
 import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
 import type { GuestPort } from './port-rules.ts';
+import { isLoopback, needsRouteLocalnet } from './forward-rules.ts';
 import { buildRuleset } from './ruleset.ts';
 
 interface Look {
@@ -65,7 +66,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
     steps: [
       ...portsOfForwards,
       bridgeStep(look, host),
-      ...sysctlSteps(look),
+      ...sysctlSteps(look, forwards),
       ...rulesSteps(look, forwards, host),
       ...dnsmasqSteps(look, host),
       ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
@@ -122,18 +123,17 @@ function bridgeStep(look: Look, { on: name, mtu }: HostNetwork): LinkStep {
 }
 
 /** Guests are no routers of this host's; what it forwards it must be told to forward. */
-function sysctlSteps(look: Look): SysctlStep[] {
-  const { network, facts, addresses } = look;
+function sysctlSteps(look: Look, forwards: readonly NetworkForward[]): SysctlStep[] {
+  const { network, facts } = look;
   const bridge = bridgeNameOf(network);
   const six = facts.ipv6;
-  const routes = network.forward !== 'isolated' || network.forwards.length > 0;
-  const has6 = six && addresses.some((one) => one.includes(':'));
+  const routes = network.forward !== 'isolated' || forwards.some(({ hostAddress }) => !isLoopback(hostAddress));
   const own: SysctlStep = {
     kind: 'sysctl',
     id: 'sysctl:bridge',
     needsRoot: true,
     values: {
-      ...(network.forwards.length > 0 && { [`net/ipv4/conf/${bridge}/route_localnet`]: '1' }),
+      [`net/ipv4/conf/${bridge}/route_localnet`]: needsRouteLocalnet(forwards) ? '1' : '0',
       ...(six && { [`net/ipv6/conf/${bridge}/accept_ra`]: '0', [`net/ipv6/conf/${bridge}/autoconf`]: '0' }),
     },
   };
@@ -145,11 +145,14 @@ function sysctlSteps(look: Look): SysctlStep[] {
     kept: `${facts.host}/switched-on.json`,
     values: {
       'net/ipv4/ip_forward': '1',
-      ...(has6 && network.forward !== 'isolated' && { 'net/ipv6/conf/all/forwarding': '1' }),
+      ...(forwards6(look) && { 'net/ipv6/conf/all/forwarding': '1' }),
     },
   };
-  return [...(Object.keys(own.values).length > 0 ? [own] : []), ...(routes ? [host] : [])];
+  return [own, ...(routes ? [host] : [])];
 }
+
+const forwards6 = ({ network, facts, addresses }: Look): boolean =>
+  facts.ipv6 && network.forward !== 'isolated' && addresses.some((one) => one.includes(':'));
 
 function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostNetwork): NftStep[] {
   const { network, addresses, input } = look;
@@ -170,7 +173,8 @@ function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostN
     addresses: addresses.map(bare),
     ...(nat !== undefined && { nat }),
     ...(route?.dev !== undefined && { dev: route.dev }),
-    forwards,
+    // one whose port is not chosen yet has no rules yet
+    forwards: forwards.filter(({ hostPort }) => hostPort !== 'auto'),
     asks: { dhcp: dhcp !== undefined, dns: true, tftp: dhcp?.tftp !== undefined },
     isolatedPorts: network.isolatedPorts,
     ports: [...host.ports, ...(input.guests ?? [])].map(lock),
@@ -215,6 +219,8 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
       ],
       log: files.log,
       awaits: [own.pid],
+      // what keeps it from its port, or what it does not understand, will do so again
+      givesUpAfter: 3,
       ...(!pinned && { watch: { users: files.users, release } }),
     },
   ];
@@ -263,29 +269,46 @@ function requireAll(look: Look): void {
     });
   }
   requireFreeSubnets(look);
+  requireOwnRoutes(look);
 }
+
+/** A router listens to no other router, unless it is told to. */
+function requireOwnRoutes(look: Look): void {
+  const { network, facts } = look;
+  const lost = forwards6(look) ? (facts.advertised ?? []) : [];
+  if (lost.length === 0) return;
+  throw new QrunError(
+    'host-failed',
+    `network ${network.name}: to forward IPv6 makes this host a router, and it would lose the routes that other routers tell it by ${lost.join(' and ')}`,
+    { hint: `sudo sysctl -w ${lost.map((name) => `net.ipv6.conf.${dottedName(name)}.accept_ra=2`).join(' ')}` },
+  );
+}
+
+/** sysctl takes both signs, and in a name of its own a dot is the other one. */
+const dottedName = (name: string): string => name.replaceAll('.', '/');
 
 /** Any overlap, not equality alone: of two routes the longer one wins, and one of the networks would lose its guests. */
 function requireFreeSubnets({ network, input, addresses, layout }: Look): void {
   const own = bridgeNameOf(network);
   const subnets = addresses.flatMap((one) => parseInterfaceAddress(one)?.subnet ?? []);
+  for (const other of input.facts.others ?? []) {
+    const theirs = other.subnets.flatMap((cidr) => parseSubnet(cidr) ?? []);
+    const met = subnets.find((one) => theirs.some((subnet) => subnetsOverlap(one, subnet)));
+    const where = other.isUp ? `network ${other.name}, which is up` : `network ${other.name} (${other.file})`;
+    if (met !== undefined) throw overlap(met, `the addresses of ${where}`, { network, layout });
+  }
   for (const route of input.facts.routes ?? []) {
     const other = parseSubnet(route.cidr);
     const met =
       other === undefined || route.interface === own ? undefined : subnets.find((one) => subnetsOverlap(one, other));
-    if (met !== undefined) throw overlap(met, route, { network, layout });
+    if (met !== undefined)
+      throw overlap(met, `${route.cidr}, which this host reaches through ${route.interface}`, { network, layout });
   }
 }
 
-function overlap(
-  met: Subnet,
-  route: { readonly cidr: string; readonly interface: string },
-  { network, layout }: Pick<Look, 'network' | 'layout'>,
-): QrunError {
+function overlap(met: Subnet, other: string, { network, layout }: Pick<Look, 'network' | 'layout'>): QrunError {
   const why = layout.derived && met.cidr === layout.subnet.cidr ? ' (it follows from the name)' : '';
-  return new QrunError(
-    'in-use',
-    `network ${network.name}: ${met.cidr}${why} overlaps with ${route.cidr}, which this host reaches through ${route.interface}`,
-    { hint: `write other addresses in ${network.file}, such as addresses: [10.200.77.1/24]` },
-  );
+  return new QrunError('in-use', `network ${network.name}: ${met.cidr}${why} overlaps with ${other}`, {
+    hint: `write other addresses in ${network.file}, such as addresses: [${met.family === 4 ? '10.200.77.1/24' : '"fd20:77::1/64"'}]`,
+  });
 }
