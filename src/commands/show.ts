@@ -21,7 +21,7 @@ export const run: Run<ShowArguments> = async (args, context) => {
     report.out(renderShell(plan, describeStep, scripts));
     return 0;
   }
-  const { plan } = await prepare(args.profile, options, launch);
+  const { plan } = await prepare(args.profile, { ...options, shows: true }, launch);
   if (report.json) report.document(planDocument(plan, describeStep));
   else report.out(renderPlan(plan, describeStep, report.styles.stdout));
   return 0;

@@ -72,6 +72,8 @@ export interface ChosenPort {
   readonly holder: PortHolder;
   /** Whose it was before. */
   readonly before?: string;
+  /** It is only shown: a run would be refused, for all of them are in use. */
+  readonly taken?: QrunError;
 }
 
 export interface HostFacts {

@@ -12,7 +12,7 @@ import { describeNic, readVm, type NicDocument } from './vms.ts';
 
 export async function nicsOfVm(name: string, context: LaunchContext): Promise<NicDocument[]> {
   const vm = /\/|\.yaml$/.test(name) ? undefined : readVm(context, parseVmName(name));
-  if (vm?.record === undefined) return (await prepare(name, {}, context)).plan.nics.map((nic) => describeNic(nic, []));
+  if (vm?.record === undefined) return await nicsToBe(name, context);
   const usernet = vm.record.nics.some(({ kind }) => kind === 'user')
     ? await readUsernet(vm.record.sockets.qmp, vm.vm, vm.files.monitorLock)
     : '';
@@ -24,6 +24,11 @@ export async function nicsOfVm(name: string, context: LaunchContext): Promise<Ni
     ipsOf: (nic) => (nic.kind === 'user' ? guestAddresses(rows, nic.netdev, portsOf(nic)) : []),
   });
   return nics.map((nic) => ({ ...nic, ...filters.get(nic.id) }));
+}
+
+async function nicsToBe(name: string, context: LaunchContext): Promise<NicDocument[]> {
+  const { plan } = await prepare(name, { shows: true }, context);
+  return plan.nics.map((nic) => describeNic(nic, []));
 }
 
 type Wanted = Pick<NicDocument, 'guestMac' | 'promiscuous'>;

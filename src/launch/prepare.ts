@@ -35,6 +35,8 @@ export interface LaunchOptions {
   readonly ephemeral?: boolean;
   /** After `--` on the command line: handed to QEMU behind the profile's own `args`. */
   readonly args?: readonly string[];
+  /** Nothing is started: what somebody else has now is shown all the same. */
+  readonly shows?: boolean;
 }
 
 export interface Prepared {
@@ -49,17 +51,25 @@ export interface Prepared {
 }
 
 export async function prepare(argument: string, options: LaunchOptions, context: LaunchContext): Promise<Prepared> {
-  return await prepareProfile(await loadProfile(argument, options, context), context);
+  return await prepareProfile(await loadProfile(argument, options, context), context, options);
 }
 
 /** The same for a profile that is read. */
-export async function prepareProfile(profile: Profile, context: LaunchContext): Promise<Prepared> {
-  const found = await readForLaunch(profile, context);
+export async function prepareProfile(
+  profile: Profile,
+  context: LaunchContext,
+  options: Pick<LaunchOptions, 'shows'> = {},
+): Promise<Prepared> {
+  const found = await readForLaunch(profile, context, options);
   return { ...found, plan: found.replan({}) };
 }
 
 /** All but the plan: whatever of it is missing is known by then, and nothing is refused for it. */
-export async function readForLaunch(profile: Profile, context: LaunchContext): Promise<Omit<Prepared, 'plan'>> {
+export async function readForLaunch(
+  profile: Profile,
+  context: LaunchContext,
+  { shows = false }: Pick<LaunchOptions, 'shows'> = {},
+): Promise<Omit<Prepared, 'plan'>> {
   const { system, places } = context;
   ensureState(context);
   const files = vmFiles(places, profile.name);
@@ -68,8 +78,9 @@ export async function readForLaunch(profile: Profile, context: LaunchContext): P
   const qemu = await readCapabilities(system, qemuOf(context));
   const networks = await prepareNetworks(profile, qemu, context);
   const plans = Object.fromEntries(Object.entries(networks).map(([name, network]) => [name, network.shown]));
-  const { ports, portFaults } = await choosePorts(profile, plans, context);
-  const macs = Object.fromEntries(Object.entries(ports).map(([nic, { port }]) => [nic, port.mac]));
+  const { ports, portFaults } = await choosePorts(profile, plans, { ...context, shows });
+  const given = Object.entries(ports).filter(([nic]) => portFaults[nic] === undefined);
+  const macs = Object.fromEntries(given.map(([nic, { port }]) => [nic, port.mac]));
   const facts = await readHostFacts({
     ...{ system, places, profile, qemu, ports, portFaults },
     ownPid: () => findRunningPid(files),
@@ -100,7 +111,7 @@ async function prepareNetworks(
 async function choosePorts(
   profile: Profile,
   plans: Readonly<Record<string, NetworkPlan>>,
-  context: LaunchContext,
+  context: LaunchContext & { readonly shows: boolean },
 ): Promise<Choice> {
   if (!Object.values(plans).some(({ attach }) => attach.by === 'port')) return { ports: {}, portFaults: {} };
   return await (await import('../networks/port-lease.ts')).choosePorts(profile, plans, context);

@@ -19,7 +19,10 @@ import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import { isFree } from './port-health.ts';
 
-type Look = Pick<NetworkContext, 'places' | 'system'>;
+type Look = Pick<NetworkContext, 'places' | 'system'> & {
+  /** Nothing is started: where all are taken, the one that would be next is as good as another to be shown. */
+  readonly shows?: boolean;
+};
 
 /** By NIC id, for each NIC on a network that hands out ports. */
 export interface Choice {
@@ -42,7 +45,9 @@ export async function choosePorts(
     if (attach?.by !== 'port' || look.system.uid === 0) continue;
     const { host } = attach;
     try {
-      chosen[nic.id] = await chooseFor({ vm: name, nic: nic.id }, { host, chosen, look });
+      const found = await chooseFor({ vm: name, nic: nic.id }, { host, chosen, look });
+      chosen[nic.id] = found;
+      if (found.taken !== undefined && host.forward === 'bridge') faults[nic.id] = found.taken;
     } catch (error) {
       if (!(error instanceof QrunError) || host.forward !== 'bridge') throw error;
       faults[nic.id] = error;
@@ -66,7 +71,8 @@ async function chooseFor(
   const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm, nic };
   const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
   const ports = host.ports.filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined);
-  return await choosePatiently(host, ports, { holder, runs: existsSync(vmFiles(look.places, vm).run) });
+  const runs = existsSync(vmFiles(look.places, vm).run);
+  return await choosePatiently(host, ports, { holder, runs, shows: look.shows === true });
 }
 
 interface Use {
@@ -80,6 +86,7 @@ const isOf = (use: PortUse | undefined, holder: PortHolder): boolean =>
 interface For {
   readonly holder: PortHolder;
   readonly runs: boolean;
+  readonly shows: boolean;
 }
 
 const looks = 4;
@@ -91,9 +98,16 @@ async function choosePatiently(host: HostNetwork, ports: readonly HostPort[], wh
     const uses = ports.map((port): Use => ({ port, use: readPortUse(port.lock) }));
     const found = choose(uses, who);
     if (found !== undefined) return found;
-    if (look >= looks) throw allTaken(host, uses, who.holder.uid);
+    if (look >= looks) return orToShow(allTaken(host, uses, who.holder.uid), uses, who);
     await delay(betweenMs);
   }
+}
+
+/** The port that this VM had, else any. @throws QrunError why there is none, where one is needed */
+function orToShow(taken: QrunError, uses: readonly Use[], { holder, shows }: For): ChosenPort {
+  const shown = uses.find(({ use }) => isOf(use, holder)) ?? uses[0];
+  if (!shows || shown === undefined) throw taken;
+  return { port: shown.port, holder, taken };
 }
 
 function choose(uses: readonly Use[], { holder, runs }: For): ChosenPort | undefined {

@@ -14,8 +14,16 @@ export function planOnPort(nic: NetworkNic, network: NetworkPlan, context: NicCo
   const { attach } = network;
   if (attach.by === 'helper') return byHelper(nic, notUp(network), { ...context, network });
   if (attach.by !== 'port') return undefined;
-  const fault = context.facts.portFaults?.[nic.id];
-  return fault === undefined ? byPort(nic, attach.host, context) : byHelper(nic, fault, { ...context, network });
+  const { portFaults, ports } = context.facts;
+  const fault = portFaults?.[nic.id];
+  if (fault === undefined) return byPort(nic, attach.host, context);
+  try {
+    return byHelper(nic, fault, { ...context, network });
+  } catch (error) {
+    // nothing is started now: what it would be is shown
+    if (ports?.[nic.id]?.taken === undefined || !(error instanceof QrunError)) throw error;
+    return byPort(nic, attach.host, context);
+  }
 }
 
 const notUp = ({ network }: NetworkPlan): QrunError =>
@@ -52,7 +60,7 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
   if (!facts.qemu.netdevTypes.includes('tap')) throw missingBackEnd(at, 'tap', facts.qemu);
   const chosen = facts.ports?.[nic.id];
   if (chosen === undefined) throw ofRoot(at, host);
-  const { port, holder, before } = chosen;
+  const { port, holder, before, taken } = chosen;
   refuse(nic, { at, host, mac: port.mac });
   const door = linkDoorOf(at, context);
   if (port.node === undefined) requireTun(at, door, userOf(context).name);
@@ -82,6 +90,9 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
     fds: [{ fd: lease.fd, path: lease.lock }, ...(node?.fds ?? []).map((fd) => ({ fd, path: port.node ?? '' }))],
     device: mtu.device,
     notes: [
+      ...(taken === undefined
+        ? []
+        : [`${nic.id}: ${taken.message}: a run is refused as long as they are (${taken.hint ?? 'qrun ps'})`]),
       ...(before === undefined
         ? []
         : [`${nic.id}: all ports of ${host.name} are kept: ${port.device}, which ${before} had, is given on`]),

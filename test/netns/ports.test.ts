@@ -55,6 +55,14 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
     status: 4,
     stderr: expect.stringMatching(/all of its 2 ports are taken, by web1, web2|web2, web1/),
   });
+  // what it would be can be looked at all the same
+  const shown = await must(home, 'show', 'web3');
+  expect(shown).toMatch(
+    /net0: network lan0: all of its 2 ports are taken, by .*: a run is refused as long as they are/,
+  );
+  expect(shown).toMatch(/qr-[0-9a-f]{12}/);
+  expect(JSON.parse(await must(home, 'nics', 'web3', '--json'))).toMatchObject([{ id: 'net0', network: 'lan0' }]);
+  expect(await refusal(home, 'doctor', 'web3')).toMatchObject({ status: 3 });
   const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; vms: string[] }[];
   const row = rows.find(({ name }) => name === 'lan0');
   expect(row).toMatchObject({ state: 'pinned', scope: 'system', forward: 'bridge' });
