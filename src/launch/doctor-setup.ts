@@ -5,7 +5,7 @@ import { errnoOf, QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
 import type { Settings } from '../profile/settings.ts';
 import { dhcpcdBlocks } from '../setup/general-items.ts';
-import type { SetupItem } from '../setup/item.ts';
+import type { SetupItem, WayItem } from '../setup/item.ts';
 import { kindOf } from '../setup/items/registry.ts';
 import { sudoLine } from '../setup/plan.ts';
 import { readRecord, type SetupEntry } from '../setup/record.ts';
@@ -84,27 +84,50 @@ export function checkOfSetup(entries: readonly SetupEntry[], stateOfItem: (item:
   return { ...setupBase, state: 'ok', evidence: `${entries.length} things, and all are there${unsure}`, mend: null };
 }
 
-/** The command that was given, as far as the record tells. */
+/** The commands that were given, as far as the record tells: one for each bridge and each way that something is wrong with. */
 export function setupAgain(items: readonly SetupItem[], undone: readonly SetupItem[]): string {
-  // of several bridges the one that something is wrong with
-  const bridge = [...undone, ...items].map(bridgeOf).find((name) => name !== undefined);
-  const group = items.findLast(({ kind }) => kind === 'group');
-  // each is of a command of its own
-  const way = [...undone, ...(bridge === undefined ? items : [])].find((item) => item.kind === 'way');
-  if (way?.kind === 'way') {
-    const { parent: hostAccess, own } = way;
-    return sudoLine({ hostAccess, ...(own !== undefined && { address: own }), yes: false, undo: false });
-  }
+  const ways = undone.filter((item) => item.kind === 'way');
+  const named = [...new Set(undone.flatMap((item) => bridgeOf(item) ?? []))];
+  const any = items.flatMap((item) => bridgeOf(item) ?? [])[0];
+  const someWay = items.filter((item) => item.kind === 'way').slice(0, 1);
+  const bridges = named.length > 0 || ways.length > 0 || any === undefined ? named : [any];
+  const lines = [
+    ...bridges.map((bridge) => bridgeAgain(bridge, items)),
+    ...(bridges.length + ways.length === 0 ? someWay : ways).map(wayAgain),
+  ];
+  if (lines.length > 0) return lines.join(' && ');
+  const group = groupOf(undefined, items);
+  return sudoLine({ ...(group !== undefined && { group }), yes: false, undo: false });
+}
+
+function wayAgain({ parent: hostAccess, own }: WayItem): string {
+  return sudoLine({ hostAccess, ...(own !== undefined && { address: own }), yes: false, undo: false });
+}
+
+function bridgeAgain(bridge: string, items: readonly SetupItem[]): string {
   const uplink = items.find((item) => item.kind === 'uplink' && item.bridge === bridge);
   const address = items.find((item) => item.kind === 'address' && item.link === bridge);
+  const group = groupOf(bridge, items);
   return sudoLine({
-    ...(bridge !== undefined && { bridge }),
+    bridge,
     ...(uplink?.kind === 'uplink' && { uplink: uplink.link }),
     ...(address?.kind === 'address' && { address: address.cidr }),
-    ...(group?.kind === 'group' && { group: group.name }),
-    yes: false,
+    ...(group !== undefined && { group }),
+    // it was said once, and may be the only way out again
+    yes: uplink !== undefined,
     undo: false,
   });
+}
+
+/** Whom a bridge was prepared for; another group, or one at all, would be a new decision. */
+function groupOf(bridge: string | undefined, items: readonly SetupItem[]): string | undefined {
+  const rules = items.filter(
+    (item) =>
+      (item.kind === 'file' && item.path.endsWith(`/qrun-${bridge}.conf`)) ||
+      (item.kind === 'line' && item.line === `allow ${bridge}`),
+  );
+  if (rules.length > 0) return rules.flatMap((item) => ('group' in item ? (item.group ?? []) : []))[0];
+  return items.flatMap((item) => (item.kind === 'group' ? [item.name] : [])).at(-1);
 }
 
 function bridgeOf(item: SetupItem): string | undefined {

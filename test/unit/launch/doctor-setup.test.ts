@@ -12,7 +12,14 @@ const items: readonly SetupItem[] = [
   { kind: 'group', what: 'group vmusers', name: 'vmusers' },
   { kind: 'bridge', what: 'bridge br0', name: 'br0', mac: '52:54:00:00:00:01', acceptRa: false },
   { kind: 'address', what: '10.0.5.1/24 on br0', link: 'br0', cidr: '10.0.5.1/24' },
-  { kind: 'line', what: 'br0 for users', path: '/etc/qemu/bridge.conf', line: 'allow br0', mode: 0o644 },
+  {
+    kind: 'line',
+    what: 'br0 for users',
+    path: '/etc/qemu/bridge.conf',
+    line: 'allow br0',
+    mode: 0o640,
+    group: 'vmusers',
+  },
   { kind: 'capability', what: 'the right of the bridge helper', file: helper },
   { kind: 'bridge', what: 'bridge br1', name: 'br1', mac: '52:54:00:00:00:02', acceptRa: true },
   { kind: 'uplink', what: 'eth1 on br1', link: 'eth1', bridge: 'br1' },
@@ -39,7 +46,18 @@ test('what has come undone, such as the helper’s capability after an upgrade, 
     mend: 'sudo qrun setup --bridge br0 --address 10.0.5.1/24 --group vmusers',
   });
   expect(checkOfSetup(entries, without('uplink'))).toMatchObject({
-    mend: 'sudo qrun setup --bridge br1 --uplink eth1 --group vmusers',
+    mend: 'sudo qrun setup --bridge br1 --uplink eth1 --group vmusers --yes',
+  });
+  expect(checkOfSetup(entries, without('bridge'))).toMatchObject({
+    mend: 'sudo qrun setup --bridge br0 --address 10.0.5.1/24 --group vmusers && sudo qrun setup --bridge br1 --uplink eth1 --group vmusers --yes',
+  });
+  const everybody = entries.map(({ item, ...entry }) => {
+    if (item.kind !== 'line') return { item, ...entry };
+    const { group: _group, ...open } = item;
+    return { ...entry, item: open };
+  });
+  expect(checkOfSetup(everybody, without('capability'))).toMatchObject({
+    mend: 'sudo qrun setup --bridge br0 --address 10.0.5.1/24',
   });
   expect(checkOfSetup(entries.slice(0, 1), without('group'))).toMatchObject({
     mend: 'sudo qrun setup --group vmusers',
