@@ -7,6 +7,7 @@ import { ensurePrivateDirectory } from '../system/directories.ts';
 import { withLock } from '../system/flock.ts';
 import type { System } from '../system/system.ts';
 import type { SetupOptions } from './facts.ts';
+import { faultOfActions, readPowers } from './forecast.ts';
 import { idOf, type SetupAction, type SetupItem } from './item.ts';
 import { kindOf } from './items/registry.ts';
 import { perform } from './perform.ts';
@@ -52,6 +53,7 @@ export async function previewSetup(options: SetupOptions, context: SetupContext)
 export async function applySetup(options: SetupOptions, context: SetupContext): Promise<SetupPlan> {
   return await alone(context, async () => {
     const { plan, record } = await readPlan(options, context);
+    foresee(plan, record, context);
     let now = record;
     const keep = (next: SetupRecord): void => {
       now = next;
@@ -78,6 +80,16 @@ export async function applySetup(options: SetupOptions, context: SetupContext): 
     }
     return { ...plan, notes: [...refused, ...plan.notes] };
   });
+}
+
+/** @throws QrunError what this host, or this root, cannot do of it */
+function foresee({ items }: SetupPlan, record: SetupRecord, context: SetupContext): void {
+  const needed = items.filter((item) => kindOf(item).optional !== true);
+  const fault = faultOfActions(
+    needed.flatMap((item) => actionsOf(item, record, context)),
+    readPowers(),
+  );
+  if (fault !== undefined) throw fault;
 }
 
 async function readPlan(options: SetupOptions, { system, places }: SetupContext) {
