@@ -28,6 +28,8 @@ export interface LinkDoor {
   /** The groups of QEMU's user. */
   readonly groups: readonly number[];
   readonly ipv6: boolean;
+  /** A udev runs here. */
+  readonly udev?: boolean;
   /** What the names follow from that qrun chooses; undefined: it chooses none. */
   readonly seed?: string;
   /** By parent: what the host has there. */
@@ -75,6 +77,7 @@ export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor |
     vhost: readVhost(runAs, user),
     groups: runAs === undefined ? [user.gid, ...(process.getgroups?.() ?? [])] : readGroups(runAs),
     ipv6: existsSync('/proc/sys/net/ipv6'),
+    udev: existsSync('/run/udev/control'),
     uses: Object.fromEntries(cards.map((card) => [card.name, readCardUses(card)])),
     taken: readTaken(Object.values(links), options),
     ways: known ? Object.fromEntries(parents.map((parent) => [parent, readHostAccess(parent)])) : {},

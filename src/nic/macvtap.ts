@@ -85,6 +85,7 @@ function stepsOf({ nic, of, door, facts, nextFd, ...context }: MacvtapContext): 
       own: `/dev/${name}`,
       fds: Array.from({ length: nic.queues }, nextFd),
       owner: { uid, gid },
+      ...(door.udev === true && door.rights === 'sudo' && { settle: true }),
     },
   };
 }

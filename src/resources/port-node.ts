@@ -5,16 +5,15 @@ import { numbersOf, readTapNode } from '../host/host-link.ts';
 import type { PortNodeStep } from '../plan/step.ts';
 import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
+import { settleArgv, settleUdev } from './udev.ts';
 import type { Resource } from './resource.ts';
 
 const awaitMs = 2000;
-/** Until udev has nothing left to do. https://man7.org/linux/man-pages/man8/udevadm.8.html */
-const settle = ['udevadm', 'settle', '--timeout=10'] as const;
 
 export const portNode: Resource<PortNodeStep> = {
   describe: (step) => ({
     acquire: [
-      ...(step.settle === true ? [{ argv: settle }] : []),
+      ...(step.settle === true ? [{ argv: settleArgv }] : []),
       { op: 'check-node', path: step.path, link: step.link, index: step.index },
       { argv: ['chown', `${step.user ?? 0}:${step.group ?? 0}`, step.path] },
       { argv: ['chmod', modeOf(step).toString(8).padStart(4, '0'), step.path] },
@@ -23,8 +22,7 @@ export const portNode: Resource<PortNodeStep> = {
   }),
 
   acquire: async (step, { system }) => {
-    // its rules take a new device from everybody but root, and it comes to them some time after the kernel has made it
-    if (step.settle === true && system.which(settle[0]) !== undefined) await system.run(settle[0], settle.slice(1));
+    if (step.settle === true) await settleUdev(system);
     const end = performance.now() + awaitMs;
     for (;;) {
       const device = readTapNode(step.link, step.index);

@@ -14,6 +14,7 @@ import { tryLock } from '../system/flock.ts';
 import type { System } from '../system/system.ts';
 import { runPrivileged } from './privilege.ts';
 import type { Resource } from './resource.ts';
+import { settleArgv, settleUdev } from './udev.ts';
 
 const awaitMs = 2000;
 /** devtmpfs makes it together with the interface; only another one would take a moment. */
@@ -22,6 +23,7 @@ const nodeMs = 200;
 export const tapNode: Resource<TapNodeStep> = {
   describe: (step) => ({
     acquire: [
+      ...(step.settle === true ? [{ argv: settleArgv }] : []),
       { op: 'check-node', path: step.path, link: step.link, index: step.index },
       ...(step.given === true
         ? []
@@ -36,6 +38,7 @@ export const tapNode: Resource<TapNodeStep> = {
   }),
 
   acquire: async (step, { system, descriptors }) => {
+    if (step.settle === true) await settleUdev(system);
     const device = await awaitDevice(step);
     const node = (await isThere(step.path, device)) ? step.path : makeNode(step, device, system);
     try {

@@ -152,6 +152,17 @@ describe('a macvtap', () => {
     expect(netdevOf(aMacvtap({ queues: 5 }), '6.2', withDoor())).toBe('tap,id=net0,fds=5:6:7:8:9');
   });
 
+  test('whose device an ordinary user is given by sudo: udev’s rules come first', () => {
+    const nodeOf = (door: Partial<LinkDoor>) => planOf(aMacvtap(), withDoor(door)).steps[1];
+    const sudo = { rights: 'sudo', sudo: 'noninteractive' } as const;
+    expect(nodeOf({ ...sudo, udev: true })).toMatchObject({ kind: 'tap-node', settle: true });
+    for (const door of [
+      { ...sudo, udev: false },
+      { rights: 'own', udev: true },
+    ] as const)
+      expect(nodeOf(door)).not.toHaveProperty('settle');
+  });
+
   test.each([
     ['no card', 'nope0', {}, 'no network card nope0'],
     ['Wi-Fi', 'eth0', { kind: 'wifi' as const }, 'eth0 is Wi-Fi'],

@@ -73,6 +73,27 @@ test('what is shown is what is run, sudo and all', () => {
   });
 });
 
+test('udev is waited for before the device is looked at, where it is to be', async () => {
+  const node: TapNodeStep = {
+    ...{ kind: 'tap-node', id: 'n', needsRoot: true, link: 'no-such-link', index: 9, path: '/dev/tap9', own: '/dev/x' },
+    ...{ fds: [5], owner: { uid: 7, gid: 8 }, sudo: 'noninteractive', settle: true },
+  };
+  const settle = ['udevadm', 'settle', '--timeout=10'];
+  expect(tapNode.describe(node).acquire[0]).toEqual({ argv: settle });
+  const calls: string[][] = [];
+  const system = {
+    uid: 1000,
+    which: (tool: string) => `/bin/${tool}`,
+    run: async (tool: string, args: readonly string[]) => {
+      calls.push([tool, ...args]);
+      return { status: 0, stdout: '', stderr: '' };
+    },
+  };
+  const acquire = tapNode.acquire(node, { system } as unknown as Parameters<typeof tapNode.acquire>[1]);
+  await expect(acquire).rejects.toMatchObject({ code: 'host-failed' });
+  expect(calls).toEqual([settle]);
+});
+
 test('numbers of a device, as the kernel writes them', () => {
   expect(numbersOf(0x0103)).toBe('1:3');
   expect(numbersOf(246 * 256 + 1)).toBe('246:1');
