@@ -195,7 +195,6 @@ const ofMode: readonly {
 }[] = [
   { path: ['nat'], mode: 'nat', why: 'without NAT there is nothing to choose' },
   { path: ['route'], mode: 'route', why: 'only there packets go on as they are' },
-  { path: ['route'], mode: 'route', why: 'only there packets go on as they are' },
   {
     path: ['bridge', 'uplink'],
     mode: 'bridge',
