@@ -71,3 +71,21 @@ test('the registry of MACs is remembered until nobody has one in it; a setup for
   expect(host.must('ls', '-A', full)).toBe('');
   expect(host.look()).toEqual(fresh);
 });
+
+test("an uplink that is a port of somebody else's bridge of the same name, and its addresses there, stay", async (context) => {
+  const host = await createSetupHost(context);
+  host.sh(
+    [
+      'ip link add eth1 address 52:54:00:00:00:07 type veth peer name lan1; ip link set lan1 up; ip link set eth1 up',
+      'ip address add 192.0.2.7/24 brd + dev eth1',
+    ].join('\n'),
+  );
+  await host.mustSetup('--bridge', 'br0', '--uplink', 'eth1');
+  host.sh(
+    'ip link del br0; ip link add br0 type bridge; ip link set eth1 master br0; ip link set br0 up; ip address add 192.0.2.7/24 brd + dev br0',
+  );
+  const theirs = host.look();
+  const undone = await host.setup('--undo');
+  expect(undone).toMatchObject({ status: 5, stderr: expect.stringContaining("br0 is somebody else's by now") });
+  expect(host.look()).toMatchObject({ addresses: theirs['addresses'], links: theirs['links'] });
+});

@@ -1,7 +1,7 @@
 /** An address of the host's on the bridge, so that host and guests talk. */
 import type { AddressItem } from '../item.ts';
 import type { SetupHost, SetupKind } from '../kind.ts';
-import { faultOfOurs } from './bridge.ts';
+import { whyTheirs } from './bridge.ts';
 import { lookAtLink } from './look.ts';
 
 const has = ({ link, cidr }: AddressItem, host: SetupHost): boolean =>
@@ -12,13 +12,7 @@ export const address: SetupKind<AddressItem> = {
   before: () => ({}),
   actions: (item) => [{ do: 'run', argv: addressCommand(item) }],
   // of a bridge that somebody made anew it is theirs as well
-  whyKept: (item, _, host) => {
-    const maker = host.entries.find((one) => one.item.kind === 'bridge' && one.item.name === item.link);
-    const link = lookAtLink(item.link, host);
-    if (maker?.item.kind !== 'bridge' || link === undefined || !has(item, host)) return undefined;
-    const why = faultOfOurs(maker.item, link, maker.state);
-    return why === undefined ? undefined : { why, forget: true };
-  },
+  whyKept: (item, _, host) => (has(item, host) ? whyTheirs(item.link, host) : undefined),
   undo: (item, _, host) =>
     has(item, host) ? [{ do: 'run', argv: ['ip', 'address', 'delete', item.cidr, 'dev', item.link] }] : [],
 };

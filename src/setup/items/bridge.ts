@@ -1,6 +1,6 @@
 /** A bridge that setup makes. It has a MAC of its own from the start: the kernel's would follow the first port, and with it DHCP leases. */
 import type { BridgeItem, SetupAction } from '../item.ts';
-import type { RecordedHost, SetupHost, SetupKind } from '../kind.ts';
+import type { Kept, RecordedHost, SetupHost, SetupKind } from '../kind.ts';
 import { lookAtLink, portsOf, type LinkLook } from './look.ts';
 
 export const bridgeAlias = 'qrun setup';
@@ -39,6 +39,15 @@ function whyInUse(name: string, { addresses }: LinkLook, host: SetupHost): { rea
   return others.length === 0
     ? undefined
     : { why: `${name} has addresses that are not setup's: ${others.join(', ')} (take them away first)` };
+}
+
+/** Of a bridge that somebody made anew all that is on it is theirs as well. Undefined: setup's own, one that was there before, or gone. */
+export function whyTheirs(name: string, host: RecordedHost): Kept | undefined {
+  const maker = host.entries.find(({ item }) => item.kind === 'bridge' && item.name === name);
+  const link = lookAtLink(name, host);
+  if (maker?.item.kind !== 'bridge' || link === undefined) return undefined;
+  const why = faultOfOurs(maker.item, link, maker.state);
+  return why === undefined ? undefined : { why, forget: true };
 }
 
 /**

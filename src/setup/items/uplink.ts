@@ -4,6 +4,7 @@
  */
 import type { Before, SetupAction, UplinkItem } from '../item.ts';
 import type { SetupHost, SetupKind } from '../kind.ts';
+import { whyTheirs } from './bridge.ts';
 import { lookAtLink, type AddressLook } from './look.ts';
 import {
   moveAddress,
@@ -28,8 +29,14 @@ export const uplink: SetupKind<UplinkItem> = {
     run('ip', 'link', 'set', 'dev', link, 'up'),
     ...move(parseBefore(before), { from: link, to: bridge, lease: false }, host),
   ],
-  whyKept: ({ link }, _, host) =>
-    lookAtLink(link, host) === undefined ? { why: `there is no ${link} any more`, forget: true } : undefined,
+  whyKept: ({ link, bridge }, before, host) => {
+    const look = lookAtLink(link, host);
+    if (look === undefined) return { why: `there is no ${link} any more`, forget: true };
+    const { addresses } = parseBefore(before);
+    const there = lookAtLink(bridge, host)?.addresses ?? [];
+    const isInUse = look.master === bridge || there.some((one) => addresses.some((had) => isSame(one, had)));
+    return isInUse ? whyTheirs(bridge, host) : undefined;
+  },
   undo: ({ link, bridge }, before, host) => {
     const had = parseBefore(before);
     const mine = lookAtLink(link, host)?.master === bridge;
