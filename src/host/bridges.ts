@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { System } from '../system/system.ts';
+import { lackingMacOf } from './bridge-mac.ts';
 
 export interface BridgeFact {
   readonly name: string;
@@ -13,6 +14,8 @@ export interface BridgeFact {
   readonly mtu: number;
   /** The bridge that an `other` is a port of. */
   readonly portOf?: string;
+  /** Its MAC changes with its guests: one that it could be given for good. */
+  readonly lackingMac?: string;
   /** Those that there are, where this one is none. */
   readonly others?: readonly string[];
 }
@@ -63,12 +66,15 @@ function fromSysfs(name: string): BridgeFact {
   const directory = path.join(classDirectory, name);
   if (!isDirectory(directory)) return { name, state: 'absent', up: false, mtu: standardMtu };
   const portOf = masterOf(directory);
+  const isBridge = isDirectory(path.join(directory, 'bridge'));
+  const lackingMac = isBridge ? lackingMacOf(directory) : undefined;
   return {
     name,
-    state: isDirectory(path.join(directory, 'bridge')) ? 'bridge' : 'other',
+    state: isBridge ? 'bridge' : 'other',
     up: (Number.parseInt(readText(path.join(directory, 'flags')), 16) & upFlag) !== 0,
     mtu: Number.parseInt(readText(path.join(directory, 'mtu')), 10) || standardMtu,
     ...(portOf !== undefined && { portOf }),
+    ...(lackingMac !== undefined && { lackingMac }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** One interface of the host's, from sysfs: no program is started for it. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { lackingMacOf } from './bridge-mac.ts';
 import { linkTarget, listed, readText } from './sysfs.ts';
 
 export interface HostLink {
@@ -22,6 +23,8 @@ export interface HostLink {
   readonly uppers: readonly string[];
   /** Of a tap or tun. */
   readonly tap?: TapFlags;
+  /** Of a bridge whose MAC changes with its guests: one that it could be given for good. */
+  readonly lackingMac?: string;
 }
 
 export interface TapFlags {
@@ -29,6 +32,8 @@ export interface TapFlags {
   readonly owner?: number;
   readonly group?: number;
   readonly multiQueue: boolean;
+  /** It goes with the program that has it: nobody made it for anybody. */
+  readonly transient?: true;
   /** A program has it open; undefined: an interface that is down does not say. */
   readonly attached?: boolean;
 }
@@ -38,6 +43,7 @@ const upFlag = 1;
 const loopbackFlag = 8;
 const tapFlag = 0x2;
 const multiQueueFlag = 0x100;
+const persistFlag = 0x800;
 
 /** Undefined: there is none of that name in the network that /sys shows. */
 export function readHostLink(name: string): HostLink | undefined {
@@ -49,9 +55,11 @@ export function readHostLink(name: string): HostLink | undefined {
   const master = linkTarget(path.join(directory, 'master'));
   const tap = readTapFlags(text);
   const group = Number.parseInt(text('netdev_group'), 10);
+  const kind = kindOf(directory, flags, Number.parseInt(text('tun_flags'), 16));
+  const lackingMac = kind === 'bridge' ? lackingMacOf(directory) : undefined;
   return {
     name,
-    kind: kindOf(directory, flags, Number.parseInt(text('tun_flags'), 16)),
+    kind,
     index,
     mac: text('address'),
     mtu: Number.parseInt(text('mtu'), 10) || 1500,
@@ -61,6 +69,7 @@ export function readHostLink(name: string): HostLink | undefined {
     ...(master !== undefined && { master }),
     uppers: listed(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
     ...(tap !== undefined && { tap }),
+    ...(lackingMac !== undefined && { lackingMac }),
   };
 }
 
@@ -101,6 +110,7 @@ function readTapFlags(text: (file: string) => string): TapFlags | undefined {
     ...(owner >= 0 && { owner }),
     ...(group >= 0 && { group }),
     multiQueue: (flags & multiQueueFlag) !== 0,
+    ...((flags & persistFlag) === 0 && { transient: true }),
     ...(carrier !== '' && { attached: carrier === '1' }),
   };
 }

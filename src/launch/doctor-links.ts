@@ -9,6 +9,7 @@ import { blockedBy } from '../host/blocked-by.ts';
 import { listHostLinks, readHostLink, sysfsIsOwn, type HostLink } from '../host/host-link.ts';
 import { hasNetAdmin } from '../host/link-door.ts';
 import { QrunError } from '../errors.ts';
+import { isLinkName } from '../link-name.ts';
 import type { Settings } from '../profile/settings.ts';
 import type { Profile } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';
@@ -36,7 +37,7 @@ export function examineLinks(system: System, sudo: Settings['sudo'], profile?: P
   const rights = system.uid !== 0 ? sudo : hasNetAdmin(textOf('/proc/self/status')) ? 'own' : 'contained';
   const known = sysfsIsOwn();
   const links = known ? listHostLinks().slice(0, mostLinks) : [];
-  const taps = links.flatMap((name) => readHostLink(name) ?? []).filter(({ kind }) => kind === 'tap');
+  const taps = links.flatMap((name) => readHostLink(name) ?? []).filter(isPrepared);
   return [
     checkOfTun(readTun(runAs, user), who.name),
     checkOfVhost(readVhost(runAs, user), who.name),
@@ -47,6 +48,10 @@ export function examineLinks(system: System, sudo: Settings['sudo'], profile?: P
 }
 
 const mostLinks = 200;
+
+/** Not those that a running VM has from the bridge helper, or that qrun made. */
+const isPrepared = ({ kind, name, tap }: HostLink): boolean =>
+  kind === 'tap' && tap?.transient !== true && !isLinkName(name);
 
 /** @param user who QEMU runs as */
 export function checkOfTun({ state, blocked }: TunFact, user: string): Check {

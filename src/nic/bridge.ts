@@ -6,6 +6,7 @@ import type { BridgeDoor } from '../host/bridge-door.ts';
 import type { BridgeNic, Nic } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';
 import { errorOfFaults, faultsOfDoor } from './bridge-faults.ts';
+import { noteOfMac } from './link-support.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
 
@@ -54,6 +55,7 @@ function notesOf({ id, model, mtu }: Nic, { bridge }: BridgeDoor): string[] {
   const { name, up } = bridge;
   const told = model.startsWith('virtio-net-') || bridge.mtu === standardMtu;
   return [
+    ...noteOfMac(id, bridge),
     ...(up ? [] : [`${id}: ${name} is down: nothing passes until: sudo ip link set ${shellWord(name)} up`]),
     ...(mtu !== undefined && mtu > bridge.mtu
       ? [

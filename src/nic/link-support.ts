@@ -4,6 +4,7 @@ import type { LinkDoor } from '../host/link-door.ts';
 import { linkNameOf, type LinkName } from '../link-name.ts';
 import type { IfName } from '../names.ts';
 import type { Nic } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 import type { NicContext, NicPlan } from './nic-kind.ts';
 
 export function linkDoorOf(at: string, { facts: { linkDoor } }: NicContext): LinkDoor {
@@ -97,6 +98,17 @@ export function tellMtu(
     notes: [`${id}: ${host.name} has an MTU of ${host.mtu}, which a ${model} does not tell the guest: set it there`],
   };
 }
+
+/** A host that guests know by a MAC that changes is lost to them for a moment, each time. */
+export const noteOfMac = (
+  nic: string,
+  { name, lackingMac }: { readonly name: string; readonly lackingMac?: string },
+): string[] =>
+  lackingMac === undefined
+    ? []
+    : [
+        `${nic}: ${name} has no MAC of its own, and takes that of its guests' taps: it changes as they come and go (for good: sudo ip link set dev ${shellWord(name)} address ${lackingMac})`,
+      ];
 
 /** @throws QrunError `permission` when nobody here can make interfaces: with the one command that helps */
 export function requireRights(

@@ -11,6 +11,7 @@ import type { Step } from '../plan/step.ts';
 import type { TapNic } from '../profile/profile.ts';
 import {
   linkDoorOf,
+  noteOfMac,
   planVhost,
   requireRights,
   requireTun,
@@ -169,6 +170,7 @@ function make(tap: TapContext, bridge: HostLink | undefined): Part {
   return {
     steps: [{ kind: 'link', id: `tap:${nic.id}`, needsRoot: true, name, alias, commands, ...sudoOf(door) }],
     notes: [
+      ...(bridge === undefined ? [] : noteOfMac(nic.id, bridge)),
       ...(bridge === undefined
         ? [`${nic.id}: ${name} is on no bridge: the guest reaches the host alone, once ${name} has an address`]
         : bridge.up

@@ -123,6 +123,41 @@ test('a bridge that is down is told, and does not keep the VM from starting', as
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
 });
 
+test('a bridge without a MAC of its own changes it with its guests: told, until it is given one', async (context) => {
+  needsQemu(context);
+  const host = await createBridgeHost(context, { conf: 'allow br1\n' });
+  host.must('ip', 'link', 'add', 'br1', 'type', 'bridge');
+  host.must('ip', 'link', 'set', 'br1', 'up');
+  const home = createHome({ namespace: host.namespace });
+  home.profile('web1', `${still}nics: [bridge:br1]\n`);
+  const mendOf = async (): Promise<string | undefined> =>
+    /br1 has no MAC of its own.*for good: sudo (.*?)\)/s.exec(
+      (await home.qrun(['show', 'web1'])).stdout.replaceAll(/\s+/g, ' '),
+    )?.[1];
+  const macOf = (): string => host.must('cat', '/sys/class/net/br1/address').trim();
+  const before = macOf();
+  expect(await mendOf()).toBe(`ip link set dev br1 address ${before}`);
+  await detach(home, 'web1');
+  expect(macOf()).toMatch(/^fe:/);
+  expect(await mendOf()).toMatch(/ address 02:/);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(await waitUntil(() => macOf() === '00:00:00:00:00:00', 30_000)).toBe(true);
+  const mend = (await mendOf()) ?? '';
+  host.must(...mend.split(' '));
+  expect(await mendOf()).toBeUndefined();
+  const lasting = macOf();
+  await detach(home, 'web1');
+  expect(macOf()).toBe(lasting);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  // a card's MAC is lower than any tap's
+  host.must('ip', 'link', 'add', 'br2', 'type', 'bridge');
+  host.must('ip', 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+  host.must('ip', 'link', 'set', 'v0', 'master', 'br2');
+  host.conf('allow all\n');
+  home.profile('web1', `${still}nics: [bridge:br2]\n`);
+  expect((await home.qrun(['show', 'web1'])).stdout).not.toContain('no MAC of its own');
+});
+
 test('kill -9 of QEMU leaves no tap, and of qrun’s waiter none either when the VM is ended', async (context) => {
   needsQemu(context);
   const host = await createBridgeHost(context);
@@ -189,6 +224,14 @@ test('doctor tells the helper, the bridges with the host’s addresses, and a br
       }),
     ]),
   );
+  // a tap of the helper's goes with its QEMU, and is nobody's to use
+  home.profile('web0', `${still}nics: [bridge:br0]\n`);
+  await detach(home, 'web0');
+  expect(host.taps()).toEqual(['tap0']);
+  expect(await checks()).toContainEqual(
+    expect.objectContaining({ id: 'taps', state: 'ok', evidence: 'there is none' }),
+  );
+  expect((await home.qrun(['kill', 'web0'])).status).toBe(0);
   host.conf('allow br1\n', 0o666);
   expect(await checks()).toEqual(
     expect.arrayContaining([

@@ -83,6 +83,12 @@ test('a bridge that is down is a note, and no error', () => {
   ]);
 });
 
+test('a bridge whose MAC is that of its guests’ taps is a note, with what makes it last', () => {
+  expect(planned(aBridgeNic(), aBridgeDoor({ bridge: { lackingMac: '02:00:00:00:00:07' } })).notes).toEqual([
+    expect.stringMatching(/br0 has no MAC of its own.*sudo ip link set dev br0 address 02:00:00:00:00:07\)$/),
+  ]);
+});
+
 test('root’s QEMU keeps nothing but what the helper is to gain', () => {
   const facts = { runAs: { name: 'nobody', uid: 65_534, gid: 65_534 }, tools: {} };
   expect(dropTo(facts)).toContain('--bounding-set=-all');
