@@ -27,6 +27,9 @@ test('where systemd-networkd runs the host it makes the bridge, with its uplink,
       'systemctl --quiet enable systemd-networkd.service 2>/dev/null',
       'ip link add eth1 address 52:54:00:00:00:07 type veth peer name lan1; ip link set lan1 up; ip link set eth1 up',
       'ip address add 192.0.2.7/24 brd + dev eth1; ip route add 198.51.100.0/24 via 192.0.2.1',
+      'ip address add 10.1.1.1/32 peer 10.1.1.2 dev eth1',
+      'ip route add 10.67.0.0/16 nexthop via 192.0.2.4 dev eth1 nexthop via 192.0.2.5 dev eth1 weight 3',
+      'ip route add 172.16.0.0/12 via 192.0.2.9 dev eth1 table 100',
     ].join('\n'),
   );
   const fresh = host.look();
@@ -47,6 +50,13 @@ test('where systemd-networkd runs the host it makes the bridge, with its uplink,
     expect(
       await waitUntil(() => host.must('ip', 'route').includes('198.51.100.0/24 via 192.0.2.1 dev br0'), 20_000),
     ).toBe(true);
+    const all = (): string => host.must('ip', '-oneline', 'route', 'show', 'table', 'all').replaceAll(/[\s\\]+/g, ' ');
+    for (const one of [
+      'nexthop via 192.0.2.5 dev br0 weight 3',
+      '172.16.0.0/12 via 192.0.2.9 dev br0 table 100',
+      '10.1.1.2 dev br0 proto kernel',
+    ])
+      expect({ one, there: await waitUntil(() => all().includes(one), 20_000) }).toEqual({ one, there: true });
     expect(host.must('ip', '-brief', 'link', 'show', 'br0')).toContain('52:54:00:00:00:07');
     expect(host.must('ip', 'link', 'show', 'eth1')).toContain('master br0');
     expect(running.stderr).not.toMatch(/Unknown|Failed to parse/);

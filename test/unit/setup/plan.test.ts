@@ -166,6 +166,43 @@ describe('an uplink', () => {
     );
   });
 
+  test('more than an address and a way out: each form has the words for it, or it is said', () => {
+    const uplink = {
+      ...someUplink,
+      addresses: [{ cidr: '192.0.2.7/24' }, { cidr: '10.1.1.1/32', peer: '10.1.1.2', label: 'x' }],
+      routes: [
+        {
+          family: '-4',
+          words: '10.67.0.0/16 nexthop via 192.0.2.4 dev @ weight 1 nexthop via 198.51.100.5 dev eth2 weight 3'.split(
+            ' ',
+          ),
+        },
+        { family: '-4', words: '172.16.0.0/12 via 192.0.2.9 table 100 src 192.0.2.7'.split(' ') },
+      ],
+      neighbours: [{ address: '192.0.2.50', mac: '02:00:00:00:00:50' }],
+    } as const;
+    const network = file('/etc/systemd/network/05-qrun-br0.network', made({ manager: 'networkd', uplink }));
+    expect(network).toContain('[Address]\nAddress=10.1.1.1/32\nPeer=10.1.1.2/32\nLabel=br0:x\n');
+    expect(network).toContain(
+      'Destination=10.67.0.0/16\nMultiPathRoute=192.0.2.4@br0 1\nMultiPathRoute=198.51.100.5@eth2 3\n',
+    );
+    expect(network).toContain('Gateway=192.0.2.9\nPreferredSource=192.0.2.7\nTable=100\n');
+    const unit = file('/etc/systemd/system/qrun-bridge-br0.service', made({ uplink }));
+    expect(unit).toContain('ip address replace 10.1.1.1 peer 10.1.1.2/32 dev br0 label br0:x\n');
+    expect(unit).toContain(
+      'route append 10.67.0.0/16 nexthop via 192.0.2.4 dev br0 weight 1 nexthop via 198.51.100.5 dev eth2',
+    );
+    expect(unit).toContain('ip neighbour replace 192.0.2.50 lladdr 02:00:00:00:00:50 nud permanent dev br0\n');
+    const ifupdown = file('/etc/network/interfaces.d/qrun-br0', made({ manager: 'ifupdown', uplink }));
+    expect(ifupdown).toMatch(/^ {4}up ip address replace 10.1.1.1 peer 10.1.1.2\/32 dev br0 label br0:x$/m);
+    expect(ifupdown).toMatch(/^ {4}address 192.0.2.7\/24$/m);
+    const { items, notes } = plan(options, { uplink, manager: 'network-manager' });
+    expect(file('/etc/NetworkManager/system-connections/qrun-br0.nmconnection', items)).toContain(
+      'route1=172.16.0.0/12,192.0.2.9\nroute1_options=table=100,src=192.0.2.7\n',
+    );
+    expect(notes.join()).toContain('no word for an address with a peer');
+  });
+
   test('an address of DHCP is asked for again, on the bridge', () => {
     const uplink = { ...someUplink, dynamic: true };
     const network = file('/etc/systemd/network/05-qrun-br0.network', made({ manager: 'networkd', uplink }));
