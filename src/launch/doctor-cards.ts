@@ -57,7 +57,7 @@ export interface WantedCards {
   readonly parents: readonly string[];
 }
 
-type Cards = Pick<PciDoor, 'devices' | 'groups' | 'parents'>;
+type Cards = Pick<PciDoor, 'devices' | 'groups' | 'parents' | 'nets'>;
 
 interface Finding {
   readonly evidence: string;
@@ -118,7 +118,9 @@ function faultOfGroup(
   }
 }
 
-function findingOfParent(name: string, { parents, devices }: Cards): Finding {
+function findingOfParent(name: string, { parents, devices, nets }: Cards): Finding {
+  if (nets[name] === undefined)
+    return { evidence: `there is no interface ${name}`, state: 'fail', mend: 'ip -brief link show' };
   const device = devices[parents[name] ?? ''];
   if (device === undefined)
     return { evidence: `${name} is no PCI network card`, state: 'fail', mend: 'ip -brief link show' };

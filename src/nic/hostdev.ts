@@ -33,6 +33,7 @@ function plan(nic: HostdevNic, context: NicContext): CardPlan {
   const { facts, profile, nextFd } = context;
   const at = `nics[${indexOfNic(nic, context)}]`;
   requireVfio(at, context);
+  requireThere(nic, at, context);
   const door = doorOf(at, context);
   const device = deviceOf(nic, at, context);
   const card: CardContext = { ...context, nic, at, door, device };
@@ -79,6 +80,16 @@ function requireVfio(at: string, { facts, profile }: NicContext): void {
   throw new QrunError('missing-feature', `${at}: ${facts.qemu.file} has no device ${vfioDriver}`);
 }
 
+/** A name that is wrong is said before what else is missing. */
+function requireThere({ address, parent }: HostdevNic, at: string, { facts: { pciDoor: door } }: NicContext): void {
+  if (parent !== undefined && door?.nets[parent] === undefined) {
+    throw new QrunError('host-failed', `${at}: there is no interface ${parent}`, { hint: 'ip -brief link show' });
+  }
+  if (address !== undefined && door?.devices[address] === undefined) {
+    throw new QrunError('host-failed', `${at}: there is no PCI device ${address}`, { hint: 'lspci -D | grep -i net' });
+  }
+}
+
 function doorOf(at: string, { facts: { pciDoor } }: NicContext): PciDoor {
   if (pciDoor === undefined) throw new Error(`nobody looked at the card of ${at}`);
   if (pciDoor.iommu) return pciDoor;
@@ -100,9 +111,7 @@ function deviceOf(nic: HostdevNic, at: string, context: NicContext): PciDevice {
     throw new QrunError('invalid-profile', `${at}: ${address} is another NIC's of this profile too`);
   }
   const found = devices[address];
-  if (found === undefined) {
-    throw new QrunError('host-failed', `${at}: there is no PCI device ${address}`, { hint: 'lspci -D | grep -i net' });
-  }
+  if (found === undefined) throw new Error(`nobody looked at ${address}`);
   if (found.class.startsWith('02')) return found;
   throw new QrunError('host-failed', `${at}: ${address} is no network card (class ${found.class})`, {
     hint: 'lspci -D | grep -i net',
@@ -137,13 +146,11 @@ function isFree(device: PciDevice | undefined, door: PciDoor, facts: NicContext[
   return state === 'free' || (state === 'blocked' && door.rights !== 'none');
 }
 
-function noVf(nic: HostdevNic, at: string, { facts }: NicContext): QrunError {
+function noVf(nic: HostdevNic, at: string, context: NicContext): QrunError {
   const parent: string = nic.parent ?? '';
-  const { pciDoor: door } = facts;
-  const device = door?.devices[door.parents[parent] ?? ''];
-  if (door?.nets[parent] === undefined) {
-    return new QrunError('host-failed', `${at}: there is no interface ${parent}`, { hint: 'ip -brief link show' });
-  }
+  const { facts } = context;
+  const door = doorOf(at, context);
+  const device = door.devices[door.parents[parent] ?? ''];
   if (device?.totalVfs === undefined) {
     return new QrunError('missing-feature', `${at}: ${parent} has no virtual functions (SR-IOV)`, {
       hint: device === undefined ? 'kind: macvtap' : `address: "${device.address}", for the whole card`,

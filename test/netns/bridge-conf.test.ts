@@ -201,6 +201,17 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
+test('where they differ, and docs/bridge.md says so: a file without an end, and one of more than 1 MiB', async (context) => {
+  const host = await createBridgeHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  const large = { conf: `${'# x\n'.repeat(300_000)}allow br0\n` };
+  const cases = [writeCase(home, large, 0)];
+  expect(askHelper(host, cases)).toEqual(['allowed']);
+  expect(cases.map((one) => predict(one).verdict)).toEqual(['strange']);
+  const endless = writeCase(home, { conf: 'allow br0\ninclude /dev/full\n' }, 1);
+  expect(predict(endless)).toMatchObject({ verdict: 'invalid', reason: expect.stringContaining('no plain file') });
+});
+
 const pieces = [
   ...['allow', 'allow', 'allow', 'deny', 'include', 'Allow', 'allowed', '#', '# ', '\\', '='],
   ...[' ', ' ', ' ', ' ', '\t', '\n', '\n', '\n', '\n', '\r\n', '\r', '\v', '\f', '\0', '  '],

@@ -1,5 +1,5 @@
 /** `kind: hostdev` on a made-up /sys: what doctor tells of the host's cards, and of those of a profile. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -84,6 +84,13 @@ test('a parent: with virtual functions, without them, without SR-IOV, none at al
   });
   expect(checkOf(tree, 'cards', parent('eth9'))).toMatchObject({
     state: 'fail',
-    evidence: 'eth9 is no PCI network card',
+    evidence: 'there is no interface eth9',
+  });
+  const veth = path.join(tree.sysfs, 'class/net/veth9');
+  mkdirSync(veth, { recursive: true });
+  writeFileSync(path.join(veth, 'flags'), '0x1003\n');
+  expect(checkOf(tree, 'cards', parent('veth9'))).toMatchObject({
+    state: 'fail',
+    evidence: 'veth9 is no PCI network card',
   });
 });

@@ -211,4 +211,10 @@ test('without an IOMMU: exit 3, and what to do', () => {
   expect(() => planOf(aNic({ address: eth5 }), { door: { iommu: false } })).toThrow(
     expect.objectContaining({ status: 3, hint: expect.stringContaining('intel_iommu=on') }),
   );
+  // what is not there at all is said first
+  for (const [nic, message] of [
+    [aNic({ parent: 'nosuch' as IfName }), /no interface nosuch/],
+    [aNic({ address: '0000:09:00.0' }), /no PCI device 0000:09:00.0/],
+  ] as const)
+    expect(() => planOf(nic, { door: { iommu: false } })).toThrow(message);
 });
