@@ -5,7 +5,7 @@
 import { digestOf } from './digest.ts';
 import type { IfName } from './names.ts';
 
-export type LinkRole = 'tap' | 'macvtap' | 'host' | 'bridge';
+export type LinkRole = 'tap' | 'macvtap' | 'host' | 'bridge' | 'vxlan';
 
 export interface LinkName {
   readonly seed: string;
@@ -50,7 +50,7 @@ export interface LinkAlias extends Omit<LinkOwner, 'state'> {
 /** Undefined: qrun gives no such alias. */
 export function parseLinkAlias(alias: string): LinkAlias | undefined {
   const word = '[A-Za-z0-9][A-Za-z0-9_.-]*';
-  const pattern = new RegExp(`^qrun:((?:net/)?${word})/(${word}):(tap|macvtap|host|bridge):([0-9a-f]{16})$`);
+  const pattern = new RegExp(`^qrun:((?:net/)?${word})/(${word}):(tap|macvtap|host|bridge|vxlan):([0-9a-f]{16})$`);
   const [, vm, nic, role, state] = pattern.exec(alias) ?? [];
   if (vm === undefined || nic === undefined || role === undefined || state === undefined) return undefined;
   return { vm, nic, role: role as LinkRole, state };

@@ -33,6 +33,8 @@ export interface NetworkPlan {
     /** Root made none: by qemu-bridge-helper, if it lets. */
     | { readonly by: 'helper'; readonly bridge: IfName };
   readonly forwards: readonly NetworkForward[];
+  /** To other hosts. */
+  readonly links?: readonly NetworkPlanLink[];
   /** What VMs' lasting addresses are taken from: ranges with both ends, and what lies in them and is never given (gateway, name server). Absent: no DHCP. */
   readonly pool?: {
     readonly ranges: readonly { readonly from: string; readonly to: string }[];
@@ -45,6 +47,19 @@ export interface NetworkPlan {
   /** In the order in which they are taken; given back in reverse. */
   readonly steps: readonly Step[];
   readonly notes: readonly string[];
+}
+
+/** A VXLAN. */
+export interface NetworkPlanLink {
+  readonly device: IfName;
+  readonly id: number;
+  /** Of UDP. */
+  readonly port: number;
+  /** Without this host itself. */
+  readonly peers: readonly string[];
+  readonly dev?: IfName;
+  /** What fits through it, in bytes. */
+  readonly mtu: number;
 }
 
 /** What root tells all users of a network, with its ports; undefined: it is a user's own. */

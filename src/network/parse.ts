@@ -87,7 +87,9 @@ function carrierFaults(written: WrittenMap, { name, uid = ordinaryUid }: ParseNe
   if (scope === 'system')
     return isBridged(forward)
       ? [...bridgedFaults(written), ...ruleFaults(written, name)]
-      : portFaults(written, forward);
+      : forward === 'bridge'
+        ? joinedFaults(written)
+        : portFaults(written, forward);
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 

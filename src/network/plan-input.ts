@@ -6,6 +6,8 @@ import type { HostLink } from '../host/host-link.ts';
 import type { Mac } from '../names.ts';
 import type { LinkFact } from '../host/facts.ts';
 import type { RouteFact } from '../host/routes.ts';
+import type { Underlay } from '../host/underlay.ts';
+import type { UplinkFact } from '../host/uplink.ts';
 import type { NetworkForward } from './network-plan.ts';
 import type { NetworkName } from './network.ts';
 
@@ -49,6 +51,10 @@ export interface PortFacts {
   readonly group?: number;
   /** The bridge, or the card that macvtaps stand on; undefined: there is none of that name. */
   readonly link?: HostLink;
+  /** The card that is to be a port of a network's own bridge; undefined: there is none of that name. */
+  readonly uplink?: UplinkFact;
+  /** Only read for a network with links to other hosts. */
+  readonly underlay?: Underlay;
   /** Of a card that the host is to have a way on. */
   readonly way?: HostAccessFact;
   readonly rights: boolean;

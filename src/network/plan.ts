@@ -10,6 +10,8 @@ import type { NetworkPlanInput } from './plan-input.ts';
 import { scopeOf, transportOf } from './scope.ts';
 import { isBridged } from './bridged/mode.ts';
 import { planBridged } from './bridged/plan.ts';
+import { isTheirs } from './joined/mode.ts';
+import { planJoined } from './joined/plan.ts';
 import { hasPorts, planPorts } from './transport/tap.ts';
 import { builtTransports, transportKindOf } from './transport/registry.ts';
 
@@ -55,16 +57,21 @@ function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
     });
   }
   if (!hasPorts(forward)) throw systemScope(network, input.uid);
-  if (input.uid === 0) return planPorts(network, input);
-  if (forward === 'bridge' && bridge?.name !== undefined) {
+  if (input.uid === 0) return forward === 'bridge' ? planJoined(network, input) : planPorts(network, input);
+  // a tap that the helper makes is kept from no other
+  if (forward === 'bridge' && bridge?.name !== undefined && isTheirs(bridge) && !network.isolatedPorts) {
     const attach = { by: 'helper', bridge: bridge.name } as const;
     const ways = { scope: 'system', transport: 'tap', forward } as const;
     return { v: 1, network: name, file, ...ways, attach, forwards: [], steps: [], notes: [] };
   }
-  if (network.ports === undefined) throw systemScope(network, input.uid);
-  throw new QrunError('permission', `network ${name} is not up, and its ports are made by root`, {
-    hint: `sudo qrun net up ${name}`,
-  });
+  if (forward === 'macvtap' && network.ports === undefined) throw systemScope(network, input.uid);
+  throw new QrunError(
+    'permission',
+    `network ${name} is not up, and ${network.ports === undefined ? 'root takes it up' : 'its ports are made by root'}`,
+    {
+      hint: `sudo qrun net up ${name}`,
+    },
+  );
 }
 
 function systemScope({ name, file }: Network, uid: number): QrunError {

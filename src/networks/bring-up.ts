@@ -28,6 +28,7 @@ import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
+import { brokenLinks } from './join-health.ts';
 import { withHostLock, withNetworkLock } from './lock.ts';
 import { mendBridge } from './mend-bridge.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
@@ -151,7 +152,7 @@ async function remakeLinks(
 ): Promise<void> {
   const host = hostNetworkOf(plan);
   const broken = host === undefined ? noPorts : (await import('./port-health.ts')).brokenPorts(host);
-  const gone = [...missingLinks(plan), ...linksNamed(plan, broken.links)];
+  const gone = [...missingLinks(plan), ...linksNamed(plan, broken.links), ...brokenLinks(plan)];
   const registry = plan.steps.filter(
     (step) => step.kind === 'host-network' && (broken.rights.length > 0 || !existsSync(step.path)),
   );
@@ -276,7 +277,8 @@ async function tellOfMember(
   record: NetworkRecord,
   { network, context }: Pick<MemberFrom, 'network' | 'context'>,
 ): Promise<void> {
-  if (record.plan.attach.by !== 'bridge') return;
+  // on forward: bridge there is no DHCP, and there are no rules
+  if (record.plan.attach.by !== 'bridge' || record.plan.forward === 'bridge') return;
   const addresses = openAddressBook({ files, pool: network.pool, uid: context.system.uid }).entries();
   (await import('./fixed-hosts.ts')).tellFixedHosts(files, record, { addresses, context });
   await (await import('./replace-rules.ts')).replaceRules(record, record.forwards, context);

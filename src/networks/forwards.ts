@@ -113,7 +113,7 @@ export async function removeForwards(
 }
 
 /** The kernel's rules carry its forwards, and not a gateway's process. */
-const isBridged = ({ plan }: NetworkRecord): boolean => plan.attach.by === 'bridge';
+const isBridged = ({ plan }: NetworkRecord): boolean => plan.attach.by === 'bridge' && plan.forward !== 'bridge';
 
 async function addRules(
   wanted: readonly GuestForward[],

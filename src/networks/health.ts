@@ -3,6 +3,7 @@ import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkRecord } from './record.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { HostAccessStep, LinkStep, ServiceStep } from '../plan/step.ts';
+import { brokenJoins } from './join-health.ts';
 import { faultyPorts } from './port-health.ts';
 import { alteredParts, missingRules } from './mend-bridge.ts';
 import type { System } from '../system/system.ts';
@@ -27,6 +28,7 @@ export const missingLinks = (plan: NetworkPlan): (LinkStep | HostAccessStep)[] =
 export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinned'>, system?: System): NetworkHealth {
   const processes: Record<string, readonly number[]> = {};
   const missing: string[] = missingLinks(plan).map(({ name }) => name);
+  missing.push(...brokenJoins(plan));
   const host = hostNetworkOf(plan);
   if (host !== undefined) missing.push(...faultyPorts(host).filter((name) => !missing.includes(name)));
   missing.push(...alteredParts(plan));

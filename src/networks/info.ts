@@ -2,7 +2,7 @@
 import { readNeighbours } from '../host/neighbours.ts';
 import { isVmName, parseNetworkName, type VmName } from '../names.ts';
 import type { HostNetwork } from '../network/host-network.ts';
-import { hostNetworkOf, type NetworkForward } from '../network/network-plan.ts';
+import { hostNetworkOf, type NetworkForward, type NetworkPlanLink } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
@@ -46,6 +46,8 @@ export interface NetworkInfo extends NetworkWays {
   readonly mend: string | null;
   readonly members: readonly MemberInfo[];
   readonly forwards: readonly NetworkForward[];
+  /** VXLANs to other hosts. */
+  readonly links: readonly NetworkPlanLink[];
   readonly notes: readonly string[];
   /** Its own log. */
   readonly log: string | null;
@@ -77,6 +79,7 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     mend: state === 'broken' ? `${record?.plan.scope === 'system' ? 'sudo ' : ''}qrun net up ${name}` : null,
     members: record === undefined ? [] : membersOf(files, { record, health, context }),
     forwards: record?.forwards ?? [],
+    links: record?.plan.links ?? [],
     notes: record?.plan.notes ?? [],
     log: record === undefined ? null : files.log,
   };

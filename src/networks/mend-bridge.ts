@@ -3,6 +3,7 @@ import { readHostLink } from '../host/host-link.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
+import { isolatedCommand } from '../plan/bridge-commands.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import { QrunError } from '../errors.ts';
 import { readOwnAddresses } from '../host/own-addresses.ts';
@@ -15,6 +16,7 @@ import { dotted, readSetting } from '../resources/sysctl.ts';
 import { canonicalAddress } from '../subnet.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
+import { lostBridge, uplinksOf } from './join-health.ts';
 import { listMembers } from './members.ts';
 import type { NetworkRecord } from './record.ts';
 
@@ -84,6 +86,7 @@ export async function mendBridge(
 ): Promise<void> {
   if (plan.attach.by !== 'bridge') return;
   const { bridge } = plan.attach;
+  requireBridge(network, plan);
   const isGone = readHostLink(bridge) === undefined;
   const altered = alteredParts(plan);
   const step = bridgeStepOf(plan);
@@ -98,26 +101,45 @@ export async function mendBridge(
   if (isGone) warn(`network ${network}: ${bridge} had gone, and was made again`);
   if (altered.length > 0) warn(`network ${network}: ${altered.join(' and ')} was changed, and is as it was`);
   if (lost.size > 0) warn(`network ${network}: the rules of ${[...lost].join(' and ')} had gone, and were made again`);
-  rejoin(bridge, devicesOn(files, plan), { system, warn });
+  rejoin(plan.attach, devicesOn(files, plan), { system, warn });
+}
+
+function requireBridge(network: string, plan: NetworkPlan): void {
+  const lost = lostBridge(plan);
+  if (lost === undefined) return;
+  throw new QrunError('host-failed', `network ${network}: the bridge ${lost}, which qrun did not make, has gone`, {
+    hint: `sudo qrun setup --bridge ${lost}, or whatever made it; then: sudo qrun net up ${network}`,
+  });
 }
 
 const rulesOf = ({ steps }: NetworkPlan): NftStep[] => steps.filter((step) => step.kind === 'nft');
 
-const devicesOn = (files: NetworkFiles, plan: NetworkPlan): string[] => [
-  ...(hostNetworkOf(plan)?.ports.map(({ device }) => device) ?? []),
-  ...listMembers(files).flatMap(({ device }) => device ?? []),
+interface Device {
+  readonly name: string;
+  readonly ofGuest: boolean;
+}
+
+const devicesOn = (files: NetworkFiles, plan: NetworkPlan): Device[] => [
+  ...uplinksOf(plan).map(({ name }) => ({ name, ofGuest: false })),
+  ...(hostNetworkOf(plan)?.ports.map(({ device }) => ({ name: device, ofGuest: true })) ?? []),
+  ...listMembers(files).flatMap(({ device }) => (device === undefined ? [] : [{ name: device, ofGuest: true }])),
 ];
 
 /** Those that guests have: nothing but the cable between them and the bridge was lost. */
 function rejoin(
-  bridge: string,
-  devices: readonly string[],
+  { bridge, isolated }: Extract<NetworkPlan['attach'], { readonly by: 'bridge' }>,
+  devices: readonly Device[],
   { system, warn }: Pick<NetworkContext, 'system' | 'warn'>,
 ): void {
-  for (const device of devices) {
+  for (const { name: device, ofGuest } of devices) {
     const link = readHostLink(device);
     if (link === undefined || link.master === bridge) continue;
-    const { status } = runPrivileged(system, ['ip', 'link', 'set', 'dev', device, 'master', bridge]);
+    // together: it is hardly on the bridge without being kept apart
+    const lines = [
+      `link set dev ${device} master ${bridge}`,
+      ...(isolated && ofGuest ? [isolatedCommand(device)] : []),
+    ];
+    const { status } = runPrivileged(system, ['ip', '-batch', '-'], { stdin: `${lines.join('\n')}\n` });
     if (status === 0) warn(`${device} had left ${bridge}, and is on it again`);
   }
 }

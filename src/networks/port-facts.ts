@@ -12,7 +12,7 @@ import type { Network, NetworkName } from '../network/network.ts';
 import type { PortFacts } from '../network/plan-input.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { bridgeNameOf } from '../network/bridged/names.ts';
-import { hasPorts, portBaseOf } from '../network/transport/tap.ts';
+import { hasPorts } from '../network/transport/tap.ts';
 import { candidates, defaultPool } from '../resources/mac-pool.ts';
 import { hasHostRegistry, readHostClaim } from '../resources/host-claim.ts';
 import { readPortMacs } from '../resources/host-network.ts';
@@ -28,8 +28,9 @@ export async function readPortFacts(
   const { ports, forward } = definition;
   if (system.uid !== 0) return undefined;
   const bridged = isBridged(forward);
-  if (!bridged && (ports === undefined || !hasPorts(forward))) return undefined;
-  const base = bridged ? bridgeNameOf(definition) : portBaseOf(definition);
+  const joined = forward === 'bridge';
+  if (!bridged && !joined && (ports === undefined || !hasPorts(forward))) return undefined;
+  const base = bridged || joined ? bridgeNameOf(definition) : definition.bridge?.uplink;
   const link = base === undefined ? undefined : readHostLink(base);
   const { rights } = await readRights(system, places);
   return {
@@ -44,6 +45,22 @@ export async function readPortFacts(
     udev: existsSync('/run/udev/control'),
     ipv6: existsSync('/proc/sys/net/ipv6'),
     ...(bridged && { advertised: readAdvertised() }),
+    ...(joined && (await readJoined(definition, system))),
+  };
+}
+
+/** What a bridge is joined with: a card, other hosts. Programs are started for it where there is such a thing. */
+async function readJoined({ bridge, links }: Network, system: System): Promise<Pick<PortFacts, 'uplink' | 'underlay'>> {
+  const card = bridge?.uplink;
+  const uplink = card === undefined ? undefined : (await import('../host/uplink.ts')).readUplink(card, system);
+  const all = links.map(({ vxlan }) => vxlan);
+  const peers = all.flatMap((vxlan) => vxlan.peers);
+  const devices = all.flatMap(({ dev }) => dev ?? []);
+  return {
+    ...(uplink !== undefined && { uplink }),
+    ...(all.length > 0 && {
+      underlay: (await import('../host/underlay.ts')).readUnderlay({ peers, devices }, system),
+    }),
   };
 }
 

@@ -47,14 +47,18 @@ export async function choosePorts(
     try {
       const found = await chooseFor({ vm: name, nic: nic.id }, { host, chosen, look });
       chosen[nic.id] = found;
-      if (found.taken !== undefined && host.forward === 'bridge') faults[nic.id] = found.taken;
+      if (found.taken !== undefined && mayGoByHelper(host)) faults[nic.id] = found.taken;
     } catch (error) {
-      if (!(error instanceof QrunError) || host.forward !== 'bridge') throw error;
+      if (!(error instanceof QrunError) || !mayGoByHelper(host)) throw error;
       faults[nic.id] = error;
     }
   }
   return { ports: chosen, portFaults: faults };
 }
+
+/** A tap that the helper makes is kept from no other. */
+const mayGoByHelper = ({ forward, definition }: HostNetwork): boolean =>
+  forward === 'bridge' && !definition.isolatedPorts;
 
 interface ChooseFrom {
   readonly host: HostNetwork;

@@ -212,12 +212,20 @@ export interface LinkStep extends StepCommon {
   readonly kind: 'link';
   readonly name: string;
   readonly alias: string;
-  /** Lines for `ip -batch`. */
+  /** Lines for `ip -batch`, and then for `bridge -batch`. */
   readonly commands: readonly string[];
+  readonly fdb?: readonly string[];
   /** The interface that it stands on, for words about what went wrong. */
   readonly parent?: string;
   readonly mac?: string;
   readonly sudo?: 'ask' | 'noninteractive';
+}
+
+/** A card of the host's that becomes a port of a bridge of a network's own, and is given back. */
+export interface UplinkStep extends StepCommon {
+  readonly kind: 'uplink';
+  readonly name: string;
+  readonly bridge: string;
 }
 
 /**
@@ -364,6 +372,7 @@ export type Step =
   | PortLeaseStep
   | VfioStep
   | LinkStep
+  | UplinkStep
   | HostAccessStep
   | LinkNamesStep
   | SysctlStep

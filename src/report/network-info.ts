@@ -41,10 +41,19 @@ export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
     section('Network', renderFacts(info), styles),
     section('VMs on it', members.length === 0 ? '' : renderTable(members, memberRows, heading), styles),
     section('Forwards', forwards.length === 0 ? '' : renderTable(forwards, forwardRows, heading), styles),
+    section('Links to other hosts', info.links.length === 0 ? '' : renderTable(info.links, linkRows, heading), styles),
     section('Notes', linesOf(notes, styles), styles),
   ];
   return sections.filter((text) => text !== '').join('\n');
 }
+
+const linkRows: readonly Column<NetworkInfo['links'][number]>[] = [
+  { title: 'DEVICE', value: ({ device }) => device },
+  { title: 'VXLAN', value: ({ id, port }) => `${id}, port ${port}` },
+  { title: 'BY', value: ({ dev }) => dev },
+  { title: 'MTU', value: ({ mtu }) => `${mtu}` },
+  { title: 'PEERS', value: ({ peers }) => peers.join(' ') },
+];
 
 /** A switch that guests cannot join again. */
 function lostOf({ members }: NetworkInfo): string[] {

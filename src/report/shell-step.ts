@@ -74,6 +74,7 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
     case 'host-network':
     case 'port-node':
     case 'link':
+    case 'uplink':
     case 'sysctl':
     case 'tap-check':
     case 'tap-node':

@@ -19,10 +19,16 @@ import { runPrivileged } from './privilege.ts';
 import type { Resource } from './resource.ts';
 
 const batch = ['ip', '-batch', '-'] as const;
+const fdbBatch = ['bridge', '-batch', '-'] as const;
 
 export const link: Resource<LinkStep> = {
   describe: (step) => ({
-    acquire: [{ argv: privilegedArgv(batch, step.sudo), stdin: textOf(step) }],
+    acquire: [
+      { argv: privilegedArgv(batch, step.sudo), stdin: textOf(step) },
+      ...(step.fdb === undefined
+        ? []
+        : [{ argv: privilegedArgv(fdbBatch, step.sudo), stdin: `${step.fdb.join('\n')}\n` }]),
+    ],
     release: [{ argv: privilegedArgv(removal(step), step.sudo) }],
   }),
 
@@ -33,6 +39,7 @@ export const link: Resource<LinkStep> = {
     record({ network: ownNetwork() });
     const { status, stderr } = runPrivileged(system, batch, { stdin: textOf(step), sudo: step.sudo });
     if (status !== 0) throw failed(step, stderr);
+    if (step.fdb !== undefined) fillFdb(step, step.fdb, system);
     return { network: ownNetwork(), index: readHostLink(step.name)?.index ?? 0 };
   },
 
@@ -44,6 +51,11 @@ export const link: Resource<LinkStep> = {
     if (found !== undefined && isOwn(found, step, record)) remove(step, system);
   },
 };
+
+function fillFdb(step: LinkStep, lines: readonly string[], system: System): void {
+  const { status, stderr } = runPrivileged(system, fdbBatch, { stdin: `${lines.join('\n')}\n`, sudo: step.sudo });
+  if (status !== 0) throw failed(step, stderr);
+}
 
 const textOf = ({ commands }: LinkStep): string => `${commands.join('\n')}\n`;
 const removal = ({ name }: LinkStep): string[] => ['ip', 'link', 'delete', 'dev', name];
@@ -132,11 +144,22 @@ function failed(step: LinkStep, stderr: string): QrunError {
       { causes, hint: uses.length === 0 ? `ip -details link show dev ${parent}` : hint },
     );
   }
+  if (isVxlan(step) && /Address already in use/.test(stderr)) {
+    return new QrunError('in-use', `the UDP port of ${name} is another program's`, { causes, hint: 'ss -lunp' });
+  }
+  if (isVxlan(step) && /VNI already exists/.test(stderr)) {
+    return new QrunError('in-use', `another VXLAN has the id and the port of ${name}`, {
+      causes,
+      hint: 'ip -details link show type vxlan',
+    });
+  }
   return new QrunError('host-failed', `${name} could not be made: ${words}`, {
     causes,
     hint: `ip -details link show${parent === undefined ? '' : ` dev ${parent}`}`,
   });
 }
+
+const isVxlan = ({ commands }: LinkStep): boolean => commands[0]?.includes(' type vxlan ') === true;
 
 function holderOf(mac: string | undefined, { name }: LinkStep): string {
   const found = listHostLinks().find((other) => other !== name && readHostLink(other)?.mac === mac);

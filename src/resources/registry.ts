@@ -23,6 +23,7 @@ import { socketPath } from './socket-path.ts';
 import { sysctl } from './sysctl.ts';
 import { tapCheck } from './tap-check.ts';
 import { tapNode } from './tap-node.ts';
+import { uplink } from './uplink.ts';
 import { vdeSwitch } from './vde-switch.ts';
 import { vfio } from './vfio.ts';
 import { vmLock } from './vm-lock.ts';
@@ -43,6 +44,7 @@ const resources = {
   service,
   passt,
   link,
+  uplink,
   'host-access': hostAccess,
   'link-names': linkNames,
   sysctl,

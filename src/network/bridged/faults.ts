@@ -24,7 +24,7 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
         : [{ path, at: 'key', message: `${path.join('.')} cannot be honoured: ${why}` }],
     ),
     ...whoFaults(written),
-    ...nameFaults(written),
+    ...bridgeNameFaults(written),
     ...serverFaults(written),
     ...optionFaults(written),
     ...textFaults(written),
@@ -45,7 +45,7 @@ function whoFaults(written: WrittenMap): PathFault[] {
 }
 
 /** It stands in a list of dnsmasq's, and in the paths of settings. */
-function nameFaults(written: WrittenMap): PathFault[] {
+export function bridgeNameFaults(written: WrittenMap): PathFault[] {
   const path = ['bridge', 'name'];
   const name = valueAt(written, path);
   if (typeof name !== 'string' || /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) return [];

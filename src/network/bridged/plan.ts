@@ -288,7 +288,7 @@ function requireOwnRoutes(look: Look): void {
 const dottedName = (name: string): string => name.replaceAll('.', '/');
 
 /** Any overlap, not equality alone: of two routes the longer one wins, and one of the networks would lose its guests. */
-function requireFreeSubnets({ network, input, addresses, layout }: Look): void {
+export function requireFreeSubnets({ network, input, addresses, layout }: Omit<Look, 'facts'>): void {
   const own = bridgeNameOf(network);
   const subnets = addresses.flatMap((one) => parseInterfaceAddress(one)?.subnet ?? []);
   for (const other of input.facts.others ?? []) {

@@ -1,8 +1,9 @@
-/** Networks of root's that hand out ports: taps on a bridge of the host's, or macvtaps on a card, made once for ordinary users. Pure. */
+/** Ports of networks of root's, made once for ordinary users: taps on a bridge, or macvtaps, for which a network needs nothing but a card. Pure. */
 import { QrunError } from '../../errors.ts';
 import type { HostLink } from '../../host/host-link.ts';
 import { linkAliasOf, linkIndexOf, linkNameOf, type LinkOwner } from '../../link-name.ts';
 import type { IfName, Mac } from '../../names.ts';
+import { isolatedCommand } from '../../plan/bridge-commands.ts';
 import { planHostAccess } from '../../plan/host-access.ts';
 import { macvtapCommands, tapCommands } from '../../plan/link-commands.ts';
 import type { Step } from '../../plan/step.ts';
@@ -19,61 +20,47 @@ type PortMode = HostNetwork['forward'];
 
 export const hasPorts = (forward: ForwardMode): forward is PortMode => forward === 'bridge' || forward === 'macvtap';
 
-/** The interface of the host that ports stand on. */
-export const portBaseOf = ({ forward, bridge }: Pick<Network, 'forward' | 'bridge'>): IfName | undefined =>
-  forward === 'macvtap' ? bridge?.uplink : bridge?.name;
-
-/** Keys that a network of ports does not honour. */
-const unhonoured: readonly { readonly path: readonly string[]; readonly why: string }[] = [
-  ...['addresses', 'dhcp', 'dns', 'forwards'].map((key) => ({
+/** Keys that no network honours whose guests are on the network outside. */
+export const unhonoured: readonly { readonly path: readonly string[]; readonly why: string }[] = [
+  ...['dhcp', 'dns', 'forwards'].map((key) => ({
     path: [key],
     why: 'addresses and names come from the network outside',
   })),
-  { path: ['isolatedPorts'], why: 'the bridge is not one of qrun' },
   { path: ['antiSpoof'], why: 'it has no rules for what a guest may send' },
-  { path: ['links'], why: 'the bridge is not one of qrun' },
   { path: ['hostDns'], why: 'it knows no names of guests' },
   { path: ['autostart'], why: 'nothing takes it up when the host starts: sudo qrun net up' },
-  { path: ['mtu'], why: 'ports have the MTU of what they stand on' },
-  ...['stp', 'forwardDelay', 'mac'].map((key) => ({
-    path: ['bridge', key],
-    why: 'the bridge is there already, and stays as it is',
-  })),
 ];
 
-/** Faults of a definition of scope system that hands out ports. */
-export function portFaults(written: WrittenMap, forward: ForwardMode): PathFault[] {
-  if (!hasPorts(forward)) return [];
-  if (isHarmless(written['ports'])) {
-    return ['owner', 'group'].flatMap((key): PathFault[] =>
-      isHarmless(written[key])
-        ? []
-        : [{ path: [key], at: 'key', message: `${key} says who may take ports: write "ports" too` }],
-    );
-  }
+/** And none whose ports are macvtaps. */
+const ofCards = [
+  { path: ['addresses'], why: 'addresses and names come from the network outside' },
+  { path: ['isolatedPorts'], why: 'it has no bridge' },
+  { path: ['mtu'], why: 'ports have the MTU of what they stand on' },
+  ...['name', 'stp', 'forwardDelay', 'mac'].map((key) => ({ path: ['bridge', key], why: 'it has no bridge' })),
+];
+
+/** Who may take a port is said where there are ports, and nowhere else. */
+export function portWhoFaults(written: WrittenMap): PathFault[] {
   const at = (path: readonly string[], message: string): PathFault => ({ path, at: 'key', message });
   const given = ['owner', 'group'].filter((key) => !isHarmless(written[key]));
-  const [base, other] = forward === 'bridge' ? ['name', 'uplink'] : ['uplink', 'name'];
+  if (isHarmless(written['ports']))
+    return given.map((key) => at([key], `${key} says who may take ports: write "ports" too`));
+  if (given.length === 0) return [at(['ports'], 'who may take a port must be said: "owner" or "group"')];
+  return given.length === 2 ? [at(['group'], 'either "owner" or "group" says who may take a port, not both')] : [];
+}
+
+/** Faults of a definition of scope system that hands out macvtaps. */
+export function portFaults(written: WrittenMap, forward: ForwardMode): PathFault[] {
+  if (forward !== 'macvtap') return [];
+  const who = portWhoFaults(written);
+  if (isHarmless(written['ports'])) return who;
+  const at = (path: readonly string[], message: string): PathFault => ({ path, at: 'key', message });
   return [
-    ...(given.length === 0 ? [at(['ports'], 'who may take a port must be said: "owner" or "group"')] : []),
-    ...(given.length === 2 ? [at(['group'], 'either "owner" or "group" says who may take a port, not both')] : []),
-    ...(isHarmless(valueAt(written, ['bridge', base ?? '']))
-      ? [
-          at(
-            ['ports'],
-            forward === 'bridge'
-              ? 'the bridge of the host must be named: bridge: { name: br0 }'
-              : 'the card that macvtaps stand on must be named: bridge: { uplink: eth1 }',
-          ),
-        ]
+    ...who,
+    ...(isHarmless(valueAt(written, ['bridge', 'uplink']))
+      ? [at(['ports'], 'the card that macvtaps stand on must be named: bridge: { uplink: eth1 }')]
       : []),
-    ...[
-      ...unhonoured,
-      {
-        path: ['bridge', other ?? ''],
-        why: forward === 'bridge' ? 'qrun setup joins a card to it' : 'it has no bridge',
-      },
-    ].flatMap(({ path, why }) =>
+    ...[...unhonoured, ...ofCards].flatMap(({ path, why }) =>
       isHarmless(valueAt(written, path))
         ? []
         : [at(path, `forward: ${forward} with ports cannot honour ${path.join('.')}: ${why}`)],
@@ -83,9 +70,9 @@ export function portFaults(written: WrittenMap, forward: ForwardMode): PathFault
 
 /** @throws QrunError `permission`, `host-failed`; `not-implemented` without `ports` */
 export function planPorts(network: Network, input: NetworkPlanInput): NetworkPlan {
-  const { name, file, forward } = network;
+  const { name, file } = network;
+  const forward = 'macvtap';
   const facts = input.facts.ports;
-  if (!hasPorts(forward)) throw new QrunError('bug', `${forward} has no ports`);
   if (facts === undefined) {
     throw new QrunError('not-implemented', `network ${name}: forward: ${forward} without ports has nothing to make`, {
       hint: `write ports: 4 and owner or group in ${file}`,
@@ -123,9 +110,7 @@ export function planPorts(network: Network, input: NetworkPlanInput): NetworkPla
         ...(facts.registry && { claims: { host: facts.host, state: facts.state } }),
       },
     ],
-    notes: base.up
-      ? way.notes.map((note) => `network ${name}: ${note}`)
-      : [`network ${name}: ${base.name} is down: nothing passes until: sudo ip link set ${base.name} up`],
+    notes: way.notes.map((note) => `network ${name}: ${note}`),
   };
 }
 
@@ -167,7 +152,10 @@ export function portSteps(port: HostPort, { host, facts }: { host: HostNetwork; 
   };
   const commands =
     index === undefined
-      ? tapCommands({ ...common, ...user, queues: 1, mtu: host.mtu, bridge: host.on })
+      ? [
+          ...tapCommands({ ...common, ...user, queues: 1, mtu: host.mtu, bridge: host.on }),
+          ...(network.isolatedPorts ? [isolatedCommand(name)] : []),
+        ]
       : macvtapCommands({ ...common, index, parent: host.on, mode: 'bridge', reached: network.hostAccess !== false });
   const parent = index === undefined ? {} : { parent: host.on };
   const link: Step = { kind: 'link', id: `port:${number}`, needsRoot: true, name, alias, commands, mac, ...parent };
@@ -205,23 +193,12 @@ function wayOf({ name, hostAccess: wanted }: Network, input: WayInput): ReturnTy
 }
 
 function baseOf(network: Network, { link, rights }: PortFacts): HostLink {
-  const { name, forward } = network;
-  const at = `network ${name}`;
-  const wanted = portBaseOf(network) ?? '';
+  const at = `network ${network.name}`;
+  const wanted = network.bridge?.uplink ?? '';
   if (!rights) {
     throw new QrunError('permission', `${at}: to make ports takes CAP_NET_ADMIN, and root has not got it here`, {
       hint: 'docker run --cap-add NET_ADMIN --device /dev/net/tun …',
     });
-  }
-  if (forward === 'bridge') {
-    if (link?.kind === 'bridge') return link;
-    throw new QrunError(
-      'host-failed',
-      link === undefined ? `${at}: there is no bridge ${wanted}` : `${at}: ${wanted} is no bridge`,
-      {
-        hint: link === undefined ? `sudo qrun setup --bridge ${wanted}` : 'ip -brief link show type bridge',
-      },
-    );
   }
   const fault = faultOfParent(wanted, link);
   if (link !== undefined && fault === undefined) return link;

@@ -95,27 +95,24 @@ mtu: 1400
 
   test("may say everything of a network of the host's", () => {
     const network = networkOf(`
-forward: bridge
+forward: open
 scope: system
 transport: tap
-bridge: { name: br-lan0, stp: true, forwardDelay: 4, mac: 52:54:00:AA:BB:CC, uplink: eth1 }
+bridge: { name: br-lan0, stp: true, forwardDelay: 4, mac: 52:54:00:AA:BB:CC }
 addresses: [10.10.120.1/24, 10.10.121.1/30]
-dhcp: { server: dnsmasq, lease: infinite, hosts: [{ vm: alice/web1, ip: 10.10.120.10 }] }
+dhcp: { server: dnsmasq, lease: infinite, hosts: [{ vm: web1, ip: 10.10.120.10 }] }
 dns:
   forwarders: [9.9.9.9, "2620:fe::fe"]
   records:
     txt: [{ name: _acme, text: "v=spf1 -all" }]
     srv: [{ name: _ldap._tcp, target: ds.lan0.test, port: 389 }]
-hostDns: true
 isolatedPorts: true
 antiSpoof: true
-links: [{ vxlan: { id: 42, peers: [198.51.100.2], dev: eth0 } }]
 mtu: 1500
-autostart: true
 `);
     expect(network).toMatchObject({
-      bridge: { name: 'br-lan0', stp: true, forwardDelay: 4, mac: '52:54:00:aa:bb:cc', uplink: 'eth1' },
-      dhcp: { server: 'dnsmasq', leaseS: 2 ** 32 - 1, hosts: [{ vm: 'alice/web1' }] },
+      bridge: { name: 'br-lan0', stp: true, forwardDelay: 4, mac: '52:54:00:aa:bb:cc' },
+      dhcp: { server: 'dnsmasq', leaseS: 2 ** 32 - 1, hosts: [{ vm: 'web1' }] },
       dns: {
         forwarders: ['9.9.9.9', '2620:fe::fe'],
         records: {
@@ -123,9 +120,34 @@ autostart: true
           srv: [{ name: '_ldap._tcp', target: 'ds.lan0.test', port: 389 }],
         },
       },
-      hostDns: true,
-      links: [{ vxlan: { id: 42, peers: ['198.51.100.2'], port: 4789, dev: 'eth0' } }],
-      autostart: true,
+      isolatedPorts: true,
+      antiSpoof: true,
+      mtu: 1500,
+    });
+  });
+
+  test('may say everything of a network that is joined with the world outside', () => {
+    const network = networkOf(`
+forward: bridge
+scope: system
+transport: tap
+bridge: { name: br-lan0, stp: true, forwardDelay: 4, mac: 52:54:00:AA:BB:CC, uplink: eth1 }
+addresses: [10.10.120.1/24]
+isolatedPorts: true
+links: [{ vxlan: { id: 42, peers: [198.51.100.2], dev: eth0 } }, { vxlan: { id: 42, peers: ["2001:db8::2"], port: 4790 } }]
+mtu: 1400
+ports: 2
+owner: alice
+`);
+    expect(network).toMatchObject({
+      bridge: { name: 'br-lan0', stp: true, forwardDelay: 4, mac: '52:54:00:aa:bb:cc', uplink: 'eth1' },
+      addresses: ['10.10.120.1/24'],
+      isolatedPorts: true,
+      links: [
+        { vxlan: { id: 42, peers: ['198.51.100.2'], port: 4789, dev: 'eth0' } },
+        { vxlan: { id: 42, peers: ['2001:db8::2'], port: 4790 } },
+      ],
+      mtu: 1400,
     });
   });
 
@@ -141,11 +163,14 @@ autostart: true
       [onBridge, '"owner" or "group"'],
       [`${onBridge}owner: alice\ngroup: qemusers`, 'not both'],
       ['forward: bridge\nbridge: { name: br0 }\nowner: alice', 'write "ports" too'],
-      ['forward: bridge\nports: 4\nowner: alice', 'bridge: { name: br0 }'],
       ['forward: macvtap\nports: 4\nowner: alice', 'bridge: { uplink: eth1 }'],
       ['forward: macvtap\nbridge: { uplink: eth1, name: br0 }\nports: 4\nowner: alice', 'cannot honour bridge.name'],
       [`${onBridge}owner: alice\naddresses: [10.0.0.1/24]`, 'cannot honour addresses'],
-      [`${onBridge}owner: alice\nmtu: 9000`, 'cannot honour mtu'],
+      [
+        `${onBridge}owner: alice\nbridge: { name: br0, stp: true }`.replace('bridge: { name: br0 }\n', ''),
+        'cannot honour bridge.stp',
+      ],
+      [`${onCard}owner: alice\nmtu: 9000`, 'cannot honour mtu'],
       [`${onBridge}owner: alice\nhostAccess: true`, 'hostAccess belongs to forward: macvtap'],
       [`${onCard}owner: alice\nhostAccess: { address: 10.0.5.0/24 }`, 'the network itself'],
       [`${onCard}owner: alice\nhostAccess: { adress: 10.0.5.9/24 }`, 'did you mean "address"?'],
@@ -184,7 +209,7 @@ describe('dhcp', () => {
     ['{ forward: isolated }', on],
     ['{ forward: bridge }', undefined],
     ['{ forward: route }', undefined],
-    ['{ forward: bridge, dhcp: true }', on],
+    ['{ forward: route, dhcp: true }', on],
   ])('%s', ([text, expected]) => expect(networkOf(text).dhcp).toEqual(expected));
 
   test.for<[string, number]>([

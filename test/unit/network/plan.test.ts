@@ -441,7 +441,6 @@ describe('forwards', () => {
 
 describe('what is not built yet', () => {
   test.for<[string, number, string, string]>([
-    ['forward: bridge', 1000, 'scope system', 'scope: user'],
     ['forward: macvtap', 1000, 'scope system', 'scope: user'],
     ['transport: tap', 1000, 'transport tap in scope user', 'transport: hub'],
     // its programs would run as root
@@ -458,7 +457,7 @@ describe('what is not built yet', () => {
   });
 });
 
-test.for(['scope: system', 'forward: route', 'forward: open', 'scope: system\nforward: isolated'])(
+test.for(['scope: system', 'forward: route', 'forward: open', 'forward: bridge', 'scope: system\nforward: isolated'])(
   'an ordinary user does not take up what is the host’s: %s',
   (text) => {
     expect(() => planOf(text, { uid: 1000 })).toThrow(

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { HostLink } from '../../../src/host/host-link.ts';
 import type { Mac } from '../../../src/names.ts';
 import type { PortFacts } from '../../../src/network/plan-input.ts';
-import type { NetworkPlan } from '../../../src/network/network-plan.ts';
+import { hostNetworkOf, type NetworkPlan } from '../../../src/network/network-plan.ts';
 import { aHostLink } from '../nic/a-link-door.ts';
 import { faultsOf } from './network-text.ts';
 import { planOf, stepOf } from './a-plan.ts';
@@ -29,9 +29,10 @@ const onBridge = 'forward: bridge\nscope: system\nbridge: { name: br0 }\nports: 
 const onCard = 'forward: macvtap\nscope: system\nbridge: { uplink: eth1 }\nports: 2\nowner: alice\n';
 const asRoot = (text: string, changes: Partial<PortFacts> = {}): NetworkPlan =>
   planOf(text, { name: 'lan0', uid: 0, facts: { ports: ports(changes) } });
-const hostOf = ({ attach }: NetworkPlan) => {
-  if (attach.by !== 'port') throw new Error('it has no ports');
-  return attach.host;
+const hostOf = (plan: NetworkPlan) => {
+  const host = hostNetworkOf(plan);
+  if (host === undefined) throw new Error('it has no ports');
+  return host;
 };
 const refused = (code: string, message: string, hint: string) =>
   expect.objectContaining({
@@ -149,10 +150,10 @@ test('an ordinary user: a bridge goes by the helper while it is not up, a card h
 test.for([
   [onBridge.replace('owner: alice\n', ''), 'who may take a port must be said'],
   [`${onBridge}group: qemusers\n`, 'not both'],
-  ['forward: bridge\nscope: system\nports: 2\nowner: alice\n', 'the bridge of the host must be named'],
   ['forward: macvtap\nscope: system\nports: 2\nowner: alice\n', 'the card that macvtaps stand on must be named'],
   [`${onBridge}addresses: [10.1.2.1/24]\n`, 'cannot honour addresses'],
-  [`${onBridge}mtu: 1400\n`, 'cannot honour mtu'],
+  [`${onCard}mtu: 1400\n`, 'cannot honour mtu'],
+  [`${onCard}isolatedPorts: true\n`, 'cannot honour isolatedPorts'],
 ])('a definition that cannot be honoured is a fault: %#', ([text, message]) => {
   expect(faultsOf(text ?? '', { uid: 0 }).map((fault) => fault.message)).toContainEqual(
     expect.stringContaining(message ?? ''),

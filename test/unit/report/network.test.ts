@@ -25,6 +25,7 @@ const lab: NetworkInfo = {
   missing: [],
   mend: null,
   members: [],
+  links: [],
   forwards: [],
   notes: [],
   log: '/s/networks/lab/log',
