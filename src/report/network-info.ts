@@ -27,11 +27,14 @@ export const forwardRows: readonly Column<NetworkForward>[] = [
   { title: 'ADDRESS', value: ({ guestAddress, guestPort }) => `${guestAddress}:${guestPort}` },
 ];
 
+const isProgram = (part: string, { processes }: NetworkInfo): boolean =>
+  part === 'watcher' || processes.some(({ name }) => name === part);
+
 export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
   const { members, forwards, notes, missing, mend } = info;
   const heading = { heading: styles.faint };
   const troubles = [
-    ...missing.map((program) => `${program} does not run`),
+    ...missing.map((part) => `${part} ${isProgram(part, info) ? 'does not run' : 'is gone, or is not as it was'}`),
     ...(mend === null ? [] : [`to mend it: ${mend}`]),
     ...lostOf(info),
   ];

@@ -24,6 +24,7 @@ import {
   type SetupEntry,
   type SetupRecord,
 } from './record.ts';
+import { forgetSwitchedOn, networksThatForward, switchedOn } from './switched-on.ts';
 
 export interface SetupContext {
   readonly system: System;
@@ -165,10 +166,10 @@ export interface LeftItem {
 /** Takes back what setup made, last in first out, going on past what fails. Nothing recorded: nothing is done. */
 export async function undoSetup(context: SetupContext): Promise<LeftItem[]> {
   const { entries, made } = readRecord(context.places);
-  if (entries.length === 0 && made.length === 0) return [];
+  if (entries.length === 0 && made.length === 0 && switchedOn(context).length === 0) return [];
   return await alone(context, () => {
     let now = readRecord(context.places);
-    const left: LeftItem[] = [];
+    const left: LeftItem[] = undoSwitchedOn(context);
     for (const entry of now.entries.toReversed()) {
       const kept = undoEntry(entry, now.entries, context);
       if (kept !== undefined) left.push({ item: entry.item, why: kept.why });
@@ -182,9 +183,34 @@ export async function undoSetup(context: SetupContext): Promise<LeftItem[]> {
   });
 }
 
+function undoSwitchedOn(context: SetupContext): LeftItem[] {
+  const entries = switchedOn(context);
+  const needed = keptForNetworks(entries, context);
+  if (needed.length > 0) return needed;
+  const left = entries.flatMap((entry) => {
+    const kept = undoEntry(entry, entries, context);
+    return kept === undefined || kept.forget === true ? [] : [{ item: entry.item, why: kept.why }];
+  });
+  if (left.length === 0) forgetSwitchedOn(context);
+  return left;
+}
+
+function keptForNetworks(entries: readonly SetupEntry[], context: SetupContext): LeftItem[] {
+  const names = entries.length === 0 ? [] : networksThatForward(context);
+  if (names.length === 0) return [];
+  const why = `network ${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} up: sudo qrun net down ${names[0]}`;
+  return entries.map(({ item }) => ({ item, why }));
+}
+
 /** What `--undo` would do. */
 export function previewUndo(context: SetupContext): LeftItem[] {
-  const { entries } = readRecord(context.places);
+  const recorded = readRecord(context.places).entries;
+  const switched = switchedOn(context);
+  const needed = keptForNetworks(switched, context);
+  return [...needed, ...previewEntries([...recorded, ...(needed.length > 0 ? [] : switched)], context)];
+}
+
+function previewEntries(entries: readonly SetupEntry[], context: SetupContext): LeftItem[] {
   return entries.toReversed().flatMap(({ item, before, state }) => {
     const kept = kindOf(item).whyKept(item, before, { ...context, state, entries });
     // ports of ours go before the bridge does

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { createHome, needsFile, type Home, type Result } from '../harness/harness.ts';
+import { createHome, needsFile, waitUntil, type Home, type Result } from '../harness/harness.ts';
 import { networkProcesses } from '../cli/a-network.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
 import { PortUser } from './a-port-host.ts';
@@ -27,13 +27,29 @@ export async function createBridgedHost(context: Parameters<typeof createLinkHos
 export function everything({ host, root }: BridgedHost): string[] {
   return [
     ...host.state(),
-    ...host.must('ip -6 route').split('\n').filter((line) => !line.includes('fe80::')),
+    ...host
+      .must('ip -6 route')
+      .split('\n')
+      .filter((line) => !line.includes('fe80::')),
     // what it is alone, and not how many packets it has seen
     host.must('nft -s list ruleset'),
     ...settings(host),
     ...networkProcesses(root).map(({ pid, program }) => `pid ${pid} ${program}`),
     ...filesOf(root),
   ];
+}
+
+/** What differs from before, once what takes a moment to go has gone. */
+export async function everythingAgain(bridged: BridgedHost, before: readonly string[]): Promise<string[]> {
+  const differing = (): string[] => {
+    const now = everything(bridged);
+    return [
+      ...now.filter((line) => !before.includes(line)).map((line) => `+ ${line}`),
+      ...before.filter((line) => !now.includes(line)).map((line) => `- ${line}`),
+    ];
+  };
+  await waitUntil(() => differing().length === 0, 30_000);
+  return differing();
 }
 
 /** The kernel's own: switching forwarding on changes these on every link. */

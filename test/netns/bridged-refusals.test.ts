@@ -1,0 +1,243 @@
+/** What keeps a network with a bridge of its own from coming up, and forwards from being added: each is told with what is in the way. */
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { needsRoot, waitUntil, type Home, type Running } from '../harness/harness.ts';
+import { parseDocument } from '../harness/document.ts';
+import { createBridgedHost, everything, must, refused, settingOf, textOf } from './a-bridged-host.ts';
+
+const lan0 = 'forward: nat\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\n';
+
+async function listen(home: Home, port: number, address: string): Promise<Running> {
+  const program = `require('node:net').createServer().listen(${port}, '${address}', () => console.log('listens'))`;
+  const running = home.startProgram([process.execPath, '-e', program]);
+  await running.waitFor(/listens/);
+  return running;
+}
+
+test('addresses that others have: a route of the host’s, IPv6 too, another network that is up or defined', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  root.network('lan0', lan0);
+  const before = everything(bridged);
+  const refusal = async (why: string): Promise<void> => {
+    expect(await refused(root, 'net', 'up', 'lan0')).toEqual({ status: 4, stderr: expect.stringContaining(why) });
+  };
+  for (const [route, of] of [
+    ['10.10.120.128/25', '10.10.120.0/24'],
+    ['10.10.0.0/16', '10.10.120.0/24'],
+    ['fd00:120::/48', 'fd00:120::/64'],
+  ] as const) {
+    host.must(`ip route add ${route} dev v0`);
+    await refusal(`${of} overlaps with ${route}, which this host reaches through v0`);
+    host.must(`ip route del ${route} dev v0`);
+  }
+  expect(everything(bridged)).toEqual(before);
+  // broken ones, those of a user's and those of no bridge have none
+  root.network('bad', 'forward: nat\naddresses: [nonsense]\n');
+  root.network('own', 'forward: nat\nscope: user\ntransport: hub\naddresses: [10.10.120.1/24]\n');
+  root.network('lan1', 'forward: isolated\naddresses: [10.10.120.201/29]\n');
+  await refusal(`10.10.120.0/24 overlaps with the addresses of network lan1 (${path.join(root.config, 'networks')}`);
+  await must(root, 'net', 'rm', 'lan1');
+  root.network('lan1', 'forward: route\naddresses: [10.10.121.1/24, "fd00:120:0:0:1::1/64"]\n');
+  await refusal('fd00:120::/64 overlaps with the addresses of network lan1');
+  root.network('lan1', 'forward: route\naddresses: [10.10.121.1/24]\n');
+  await must(root, 'net', 'up', 'lan0');
+  // the definition is another by now: what counts is what is up
+  root.network('lan0', lan0.replace('120.1', '99.1').replace('fd00:120', 'fd00:99'));
+  root.network('lan1', 'forward: route\naddresses: [10.10.120.1/24]\n');
+  expect(await refused(root, 'net', 'up', 'lan1')).toEqual({
+    status: 4,
+    stderr: expect.stringContaining('10.10.120.0/24 overlaps with the addresses of network lan0, which is up'),
+  });
+  await must(root, 'net', 'down', 'lan0');
+  expect(everything(bridged).filter((line) => !before.includes(line))).toEqual([]);
+});
+
+test('a bridge or a table that is somebody else’s, a key of another mode, an interface that is not there', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  host.must('ip link add qr-lan0 type bridge');
+  host.must('nft add table inet qrun_lan1');
+  root.network('lan0', lan0);
+  root.network('lan1', 'forward: nat\naddresses: [10.10.121.1/24]\n');
+  root.network('lan2', 'forward: nat\naddresses: [10.10.122.1/24]\nbridge: { uplink: v0 }\n');
+  root.network('lan3', 'forward: nat\naddresses: [10.10.123.1/24]\nbridge: { name: br0 }\n');
+  root.network('lan4', 'forward: nat\naddresses: [10.10.124.1/24]\nforwards: ["%eth7:80:10.10.124.60:80"]\n');
+  const before = everything(bridged);
+  for (const [name, status, why] of [
+    ['lan0', 4, /an interface qr-lan0 already, and it is not this network's\n[^]*forward: bridge/],
+    ['lan1', 4, /a table inet qrun_lan1 already, and it is not this network's/],
+    ['lan2', 2, /uplink belongs to forward: bridge/],
+    ['lan3', 4, /an interface br0 already, and it is not this network's/],
+    ['lan4', 3, /there is no interface eth7/],
+  ] as const)
+    expect(await refused(root, 'net', 'up', name)).toEqual({ status, stderr: expect.stringMatching(why) });
+  expect(everything(bridged)).toEqual(before);
+});
+
+test('without nft, or without dnsmasq: which is missing, and the package; without both, open needs neither', async (context) => {
+  needsRoot(context);
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  root.network('lan0', lan0);
+  root.network('lan1', 'forward: open\naddresses: [10.10.121.1/24]\n');
+  const before = everything(bridged);
+  const nothing = root.write('nothing', '');
+  for (const [tool, debian] of [
+    ['dnsmasq', 'dnsmasq-base'],
+    ['nft', 'nftables'],
+  ] as const) {
+    host.must(`mount --bind ${nothing} /usr/sbin/${tool}`);
+    expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
+      status: 3,
+      stderr: expect.stringMatching(new RegExp(`${tool} is not installed\\n.*apt install ${debian}`)),
+    });
+    if (tool === 'dnsmasq') {
+      await must(root, 'net', 'up', 'lan1');
+      await must(root, 'net', 'down', 'lan1');
+      host.must('umount /usr/sbin/dnsmasq');
+    }
+  }
+  host.must('umount /usr/sbin/nft');
+  expect(everything(bridged)).toEqual(before);
+});
+
+test('dnsmasq’s port is taken: what it said is told, soon, and all is given back', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { root } = bridged;
+  root.network('lan0', lan0);
+  const before = everything(bridged);
+  const other = await listen(root, 53, '0.0.0.0');
+  const { status, stderr } = await refused(root, 'net', 'up', 'lan0');
+  expect({ status, stderr }).toEqual({
+    status: 3,
+    stderr: expect.stringMatching(
+      /did not come up: dnsmasq: failed to create listening socket.*Address already in use/,
+    ),
+  });
+  expect(everything(bridged)).toEqual(before);
+  other.kill();
+  await other.end;
+});
+
+test('ports of forwards: of a listener, of another network, twice; added and removed at run time, and after a kill', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  const before = everything(bridged);
+  root.network('lan0', `${lan0}forwards: ["80:10.10.120.60:80", "auto:10.10.120.60:81"]\n`);
+  root.network('lan1', 'forward: isolated\naddresses: [10.10.121.1/24]\n');
+  const other = await listen(root, 7000, '127.0.0.1');
+  await must(root, 'net', 'up', 'lan0');
+  await must(root, 'net', 'up', 'lan1');
+  const setting = (): string => settingOf(host, 'net.ipv4.conf.qr-lan1.route_localnet');
+  expect(setting()).toBe('0');
+  for (const [rule, status, why] of [
+    ['0.0.0.0:7000:10.10.121.60:80', 4, /tcp port 7000 on 0\.0\.0\.0 is in use by node \(pid \d+\)/],
+    ['80:10.10.121.60:80', 4, /tcp port 80 on 127\.0\.0\.1 belongs to network lan0, and leads to 10\.10\.120\.60:80/],
+    ['0.0.0.0:80:10.10.121.60:80', 4, /belongs to network lan0/],
+    ['192.0.2.77:80:10.10.121.60:80', 3, /this host has no such address/],
+    ['8080:10.10.120.60:80', 2, /10\.10\.120\.60 is not in network lan1/],
+    ['[::1]:8080:10.10.121.60:80', 2, /::1/],
+  ] as const)
+    expect(await refused(root, 'net', 'forward', 'lan1', rule)).toEqual({ status, stderr: expect.stringMatching(why) });
+  const rules = host.must('nft -s list ruleset');
+  // udp is another port, and another address of the host's another end
+  await must(
+    root,
+    'net',
+    'forward',
+    'lan1',
+    '80:10.10.121.60:80/udp',
+    '127.0.0.9:80:10.10.121.60:80',
+    'auto:10.10.121.60:22',
+  );
+  expect(setting()).toBe('1');
+  const listed = parseDocument('net-forward', await must(root, 'net', 'forward', 'lan1', '--json')) as {
+    hostAddress: string;
+    hostPort: number;
+  }[];
+  expect(listed.map(({ hostAddress }) => hostAddress)).toEqual(['127.0.0.1', '127.0.0.9', '127.0.0.1']);
+  for (const { hostPort } of listed)
+    expect(host.must('nft list table inet qrun_lan1')).toContain(`dport ${hostPort} dnat`);
+  expect(await refused(root, 'net', 'forward', 'lan1', '127.0.0.9:80:10.10.121.61:80')).toEqual({
+    status: 4,
+    stderr: expect.stringContaining('leads to 10.10.121.60:80 already'),
+  });
+  expect(await must(root, 'net', 'info', 'lan1')).toContain('pinned');
+  // killed between the rules and the record: the next change sets both right
+  await root.qrun(['net', 'forward', 'lan1', '9000:10.10.121.60:90'], { env: { QRUN_FAILPOINT: 'rules:lan1:kill' } });
+  expect(host.must('nft list table inet qrun_lan1')).toContain('dport 9000 dnat');
+  const selectors = listed.map(
+    ({ hostAddress, hostPort }, at) => `${hostAddress}:${hostPort}/${at === 0 ? 'udp' : 'tcp'}`,
+  );
+  await must(root, 'net', 'forward', 'lan1', '--remove', ...selectors);
+  expect(host.must('nft -s list ruleset')).toBe(rules);
+  expect(setting()).toBe('0');
+  await must(root, 'net', 'down', 'lan0');
+  await must(root, 'net', 'down', 'lan1');
+  expect(everything(bridged)).toEqual(before);
+  other.kill();
+  await other.end;
+});
+
+test('IPv6 of the host’s own comes by router announcements: to forward would cut it off, and is refused until it would not', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  root.network('lan0', lan0);
+  root.network('lan1', 'forward: nat\naddresses: [10.10.121.1/24]\n');
+  // v1 is the router, in the same kernel
+  host.must('sysctl -qw net.ipv6.conf.v0.accept_ra_from_local=1 net.ipv6.conf.v0.accept_ra=1');
+  host.must('ip address add 2001:db8:7::1/64 dev v1 nodad');
+  const router = root.startProgram([
+    ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--interface=v1', '--bind-interfaces'],
+    ...['--enable-ra', '--dhcp-range=::,constructor:v1,ra-only', '--pid-file='],
+  ]);
+  const announced = (): boolean =>
+    / default .* proto ra |^default .* proto ra /m.test(host.must('ip -6 route show dev v0'));
+  const isThere = await waitUntil(() => {
+    if (announced()) return true;
+    host.must('ip link set v0 down');
+    host.must('ip link set v0 up');
+    return false;
+  }, 1);
+  expect({ isThere: isThere || (await waitUntil(announced, 30_000)), router: router.stderr }).toMatchObject({
+    isThere: true,
+  });
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
+    status: 3,
+    stderr: expect.stringMatching(
+      /would lose the routes that other routers tell it by v0\n.*sudo sysctl -w net\.ipv6\.conf\.v0\.accept_ra=2/,
+    ),
+  });
+  expect(settingOf(host, 'net.ipv6.conf.all.forwarding')).toBe('0');
+  // without IPv6 of its own a network forwards none
+  await must(root, 'net', 'up', 'lan1');
+  expect(settingOf(host, 'net.ipv6.conf.all.forwarding')).toBe('0');
+  await must(root, 'net', 'down', 'lan1');
+  host.must('sysctl -qw net.ipv6.conf.v0.accept_ra=2');
+  await must(root, 'net', 'up', 'lan0');
+  expect(announced()).toBe(true);
+  await must(root, 'net', 'down', 'lan0');
+  router.kill('SIGTERM');
+  await router.end;
+});
+
+test('setup --undo switches back what networks switched on, and not while one of them is up', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  const forwarding = (): string[] =>
+    ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'].map((key) => settingOf(host, key));
+  host.must('sysctl -qw net.ipv6.conf.all.forwarding=1');
+  root.network('lan0', lan0);
+  await must(root, 'net', 'up', 'lan0');
+  expect(forwarding()).toEqual(['1', '1']);
+  expect(await refused(root, 'setup', '--undo')).toEqual({ status: 5, stderr: expect.stringContaining('lan0') });
+  expect(forwarding()).toEqual(['1', '1']);
+  await must(root, 'net', 'down', 'lan0');
+  expect(await must(root, 'setup', '--undo', '--dry-run')).toContain('net.ipv4.ip_forward=0');
+  expect(forwarding()).toEqual(['1', '1']);
+  await must(root, 'setup', '--undo');
+  expect(forwarding()).toEqual(['0', '1']);
+  expect(textOf(path.join(root.env['QRUN_HOST_DIR'] ?? '', 'switched-on.json'))).toBe('');
+  expect(await must(root, 'setup', '--undo')).toContain('setup has made nothing here');
+});
