@@ -1,5 +1,5 @@
 /** Which process has a tap open: the kernel says it in what it tells of descriptors. */
-import { listPids, readArguments } from '../system/processes.ts';
+import { isOfThisNetwork, listPids, readArguments } from '../system/processes.ts';
 import { readTapsOf } from './tap-of.ts';
 
 export interface TapHolder {
@@ -10,7 +10,10 @@ export interface TapHolder {
 
 /** Undefined: none that this user may look into. */
 export function findHolderOfTap(name: string): TapHolder | undefined {
-  const pid = listPids().find((one) => readTapsOf(one).some((tap) => tap.name === name));
+  const pid = listPids().find((one) => {
+    // a name says nothing in another network namespace; if QEMU was started there with a tap of here, the kernel refuses the second one
+    return isOfThisNetwork(one) && readTapsOf(one).some((tap) => tap.name === name);
+  });
   return pid === undefined ? undefined : { pid, program: readArguments(pid)[0]?.split('/').at(-1) ?? '' };
 }
 
