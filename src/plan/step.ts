@@ -294,6 +294,8 @@ export interface TapNodeStep extends StepCommon {
   readonly owner: { readonly uid: number; readonly gid: number };
   /** Root gave it to its users before, who only open it. */
   readonly given?: true;
+  /** A udev runs here, whose rules take a new device from everybody but root: whoever is given it by sudo waits for them. */
+  readonly settle?: true;
   readonly sudo?: 'ask' | 'noninteractive';
 }
 
