@@ -44,10 +44,10 @@ function plainNics(
 /** Its tap or macvtap was removed; QEMU is told nothing of that. One that has come since under that name has nobody at its other end. */
 function isCutOff({ kind, hostInterface }: PlannedNic, pid: number | undefined): boolean {
   if (hostInterface === undefined || !['bridge', 'tap', 'macvtap'].includes(kind)) return false;
-  const link = readHostLink(hostInterface);
-  if (link !== undefined) return link.tap?.attached === false;
   // another network knows nothing of it
-  return sysfsIsOwn() && (pid === undefined || isOfThisNetwork(pid));
+  if (pid !== undefined && !isOfThisNetwork(pid)) return false;
+  const link = readHostLink(hostInterface);
+  return link === undefined ? sysfsIsOwn() : link.tap?.attached === false;
 }
 
 /** Addresses at which the host has met a guest that is on a network which the host itself may be on. */

@@ -309,6 +309,14 @@ test('an interface that goes from under a VM is told by ps, nics and doctor, and
   expect(await linksOf()).toEqual([undefined, undefined, undefined]);
   expect(await check()).toMatchObject({ state: 'ok', mend: null });
   const [macvtap = '', tap = ''] = (await nicsOf()).map(({ hostInterface }) => hostInterface);
+  // another network knows nothing of them, whatever it has of those names
+  const other = await createLinkHost(context);
+  other.must(`ip tuntap add dev ${tap} mode tap`);
+  other.must(`ip link set dev ${tap} up`);
+  const variables = Object.entries(home.env).map(([name, value]) => `${name}=${value}`);
+  const elsewhere = other.namespace.run(['env', ...variables, testFacts().node, testFacts().bin, 'ps']);
+  expect(elsewhere).toMatchObject({ status: 0, stdout: expect.stringContaining('web1') });
+  expect(elsewhere.stdout).not.toContain('(lost)');
   // the macvtap goes with its card; somebody else's tap has the name of ours
   for (const line of ['ip link delete dev v0', `ip link delete dev ${tap}`, `ip tuntap add dev ${tap} mode tap`])
     host.must(line);
