@@ -5,7 +5,8 @@ import type { PlacedForward } from '../profile/forward-faults.ts';
 import type { DocumentPath } from '../profile/yaml-document.ts';
 import { canonicalAddress, parseInterfaceAddress, type Address, type Subnet } from '../subnet.ts';
 import { parseCidr, parseRange, type AddressRange } from './address-fields.ts';
-import { parseOptionName } from './dhcp-options.ts';
+import { encodeDhcpOption, parseOptionName } from './dhcp-options.ts';
+import { faultOfPlainText } from './name-fields.ts';
 import { parseGuestForward, type GuestForward } from './guest-forward.ts';
 
 interface Placed {
@@ -91,14 +92,24 @@ export const writtenForwards = (written: WrittenMap): WrittenForward[] =>
 
 export interface WrittenOption extends Placed {
   readonly code: number;
+  /** Its bytes in hex, where they make sense. */
+  readonly hex?: string;
 }
 
 export const writtenOptions = (written: WrittenMap): WrittenOption[] =>
   listAt(written, ['dhcp', 'options'], (one, path) => {
-    const option = isMap(one) ? one['option'] : undefined;
-    const parsed =
-      typeof option === 'string' || typeof option === 'number' ? parseOptionName(String(option)) : undefined;
-    return parsed === undefined || 'fault' in parsed ? undefined : { code: parsed.value.code, path };
+    if (!isMap(one)) return undefined;
+    const { option, value } = one;
+    const name = typeof option === 'number' ? String(option) : option;
+    const parsed = typeof name === 'string' ? parseOptionName(name) : undefined;
+    if (typeof name !== 'string' || parsed === undefined || 'fault' in parsed) return undefined;
+    const isPlain = typeof value === 'string' && faultOfPlainText(value) === undefined;
+    const encoded = isPlain ? encodeDhcpOption({ option: name, value }) : undefined;
+    return {
+      code: parsed.value.code,
+      path,
+      ...(encoded !== undefined && 'value' in encoded && { hex: encoded.value.hex }),
+    };
   });
 
 /** Addresses of hosts that have names of their own. */

@@ -1,5 +1,4 @@
 /** What dnsmasq is told of fixed addresses while a network is up: a VM that joins gets its own, and nobody gets that of a VM which does not run. */
-import { digestOf } from '../digest.ts';
 import { bridgedFiles } from '../network/bridged/files.ts';
 import { fixedHostsOf } from '../network/bridged/fixed-hosts.ts';
 import { renderDnsmasqHosts } from '../network/bridged/dnsmasq.ts';
@@ -23,15 +22,7 @@ export function tellFixedHosts(
   if (!servicesOf(record.plan).some(({ programs }) => programs.some(({ name }) => name === program))) return;
   const { hosts } = bridgedFiles({ files, host: context.places.host, name: record.network });
   const members = listMembers(files);
-  const joined = new Set(members.map(({ holder }) => holder));
-  const content = renderDnsmasqHosts([
-    ...fixedHostsOf(record.definition, record.plan),
-    ...members.flatMap(({ mac, ip, vm }) => (ip === undefined ? [] : [{ mac, ip, name: vm }])),
-    // kept for a VM that is not on it: no client has that identifier
-    ...Object.entries(addresses).flatMap(([holder, ip]) =>
-      joined.has(holder) ? [] : [{ mac: `id:qrun-${digestOf(holder)}`, ip }],
-    ),
-  ]);
+  const content = renderDnsmasqHosts(fixedHostsOf(record.definition, record.plan, { members, addresses }));
   if (content === textOf(hosts)) return;
   writeQuick(hosts, content, { mode: 0o644 });
   for (const pid of readHealth(record).processes[program] ?? []) killProcess(pid, 'SIGHUP');

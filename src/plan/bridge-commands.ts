@@ -16,11 +16,13 @@ export interface BridgeLink {
 export function bridgeCommands({ name, alias, mac, mtu, addresses, stp, forwardDelayS }: BridgeLink): string[] {
   return checked([
     [
-      ...['link', 'add', 'name', name, 'address', mac, 'mtu', String(mtu), 'type', 'bridge'],
+      ...['link', 'add', 'name', name, 'address', mac, 'type', 'bridge'],
       // the kernel counts in hundredths, and without STP takes no less than none
       ...['stp_state', stp ? '1' : '0', 'forward_delay', String(forwardDelayS * 100)],
     ],
     ['link', 'set', 'dev', name, 'alias', alias],
+    // one that it is made with changes with its ports
+    ...(mtu === 1500 ? [] : [['link', 'set', 'dev', name, 'mtu', String(mtu)]]),
     // a network is this host's alone: nobody else has its addresses, and guests are not kept waiting
     ...addresses.map((address) => [
       'address',

@@ -3,8 +3,8 @@
  * gets no line. Pure. https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html
  */
 import type { IfName } from '../../names.ts';
-import { parseAddress, parseInterfaceAddress, type Subnet } from '../../subnet.ts';
-import { encodeDhcpOption } from '../dhcp-options.ts';
+import { parseAddress, parseInterfaceAddress, renderAddress, type Subnet } from '../../subnet.ts';
+import { encodeDhcpOption, type EncodedOption } from '../dhcp-options.ts';
 import type { NetworkLayout } from '../layout.ts';
 import type { Dhcp, Network } from '../network.ts';
 import { forever, isHostLabel, shortestDnsmasqLeaseS } from './leases.ts';
@@ -89,7 +89,7 @@ function dhcpLines(input: DnsmasqInput): string[] {
   if (dhcp === undefined) return advertLines(input, six);
   if (dhcpServerOf(network) === 'dhcpd') return [`addn-hosts=${files.hosts}`, ...advertLines(input, six)];
   const lease = leaseOf(dhcp.leaseS);
-  const search = [...new Set([...(dns.domain === undefined ? [] : [dns.domain]), ...dns.search])];
+  const search = searchOf(dns);
   const four = [...subnets.filter(({ family }) => family === 4), ...(layout.derived ? [layout.subnet] : [])];
   return [
     'dhcp-authoritative',
@@ -113,12 +113,22 @@ function dhcpLines(input: DnsmasqInput): string[] {
   ];
 }
 
+const searchOf = ({ domain, search }: Network['dns']): string[] => [
+  ...new Set([...(domain === undefined ? [] : [domain]), ...search]),
+];
+
+export const advertisedPrefix = 64;
+
 /** IPv6: guests make their addresses themselves, unless there are ranges; fixed ones they get by DHCPv6 besides. */
-function advertLines({ network: { dhcp, forward }, bridge }: DnsmasqInput, six: readonly Subnet[]): string[] {
+function advertLines({ network: { dhcp, dns, forward }, bridge }: DnsmasqInput, all: readonly Subnet[]): string[] {
+  // in others guests cannot make addresses themselves
+  const six = dhcp === undefined ? all.filter(({ prefix }) => prefix === advertisedPrefix) : all;
   if (six.length === 0) return [];
   const lease = leaseOf(dhcp?.leaseS ?? 0);
+  const search = searchOf(dns);
   return [
     'enable-ra',
+    ...(search.length === 0 ? [] : [`dhcp-option=option6:domain-search,${search.join(',')}`]),
     // a prefix, and no way out
     ...(forward === 'isolated' ? [`ra-param=${bridge},0,0`] : []),
     ...six.flatMap((subnet) => {
@@ -126,6 +136,9 @@ function advertLines({ network: { dhcp, forward }, bridge }: DnsmasqInput, six: 
       if (dhcp === undefined) return [`dhcp-range=${subnet.at(0)},ra-only,${prefix}`];
       const ranges = dhcp.ranges.filter(({ from }) => subnet.contains(from));
       if (ranges.length > 0) return ranges.map(({ from, to }) => `dhcp-range=${from},${to},${prefix},${lease}`);
+      // too small a network for addresses of the guests' own making
+      if (prefix > advertisedPrefix)
+        return [`dhcp-range=${subnet.at(1)},${renderAddress({ family: 6, value: subnet.last })},${prefix},${lease}`];
       const fixed = dhcp.hosts.some(({ ip }) => subnet.contains(ip));
       return [`dhcp-range=${subnet.at(0)},${fixed ? 'static,slaac' : 'ra-stateless'},${prefix},${lease}`];
     }),
@@ -135,15 +148,37 @@ function advertLines({ network: { dhcp, forward }, bridge }: DnsmasqInput, six: 
 const leaseOf = (seconds: number): string =>
   seconds >= forever ? 'infinite' : String(Math.max(shortestDnsmasqLeaseS, seconds));
 
+/** Options that it knows to be lists of addresses, and takes nothing else for. */
+const addressCodes = new Set([3, 6, 7, 9, 16, 21, 32, 33, 41, 42, 44, 45, 48, 49, 65, 68, 69, 70, 71, 74, 150]);
+/** And those that are text to it, whatever they look like. */
+const textCodes = new Set([17, 18, 40, 64, 100, 101]);
+const vendorCode = 43;
+
+/** Why dnsmasq cannot tell an option; undefined: it can. */
+export function faultOfDnsmasqOption({ code, hex }: EncodedOption): string | undefined {
+  if (hex === '') return 'it is empty';
+  if (addressCodes.has(code) && hex.length % 8 !== 0) return 'dnsmasq takes addresses for it and nothing else';
+  if (textCodes.has(code) && /[^ -~]|["\\]/.test(textIn(hex))) return 'dnsmasq takes text for it and nothing else';
+  return code === vendorCode && hex.length === 2 ? 'it has two bytes at least' : undefined;
+}
+
 /** As bytes: what a value may hold is no word of dnsmasq's. */
 function optionLine(option: Dhcp['options'][number]): string {
   const encoded = encodeDhcpOption(option);
-  if ('fault' in encoded) throw new Error(encoded.fault);
+  const fault = 'fault' in encoded ? encoded.fault : faultOfDnsmasqOption(encoded.value);
+  if ('fault' in encoded || fault !== undefined) throw new Error(fault);
   const { code, hex } = encoded.value;
-  const bytes = hex.match(/../g) ?? [];
-  // one byte alone is read as a number
-  return `dhcp-option-force=${code},${bytes.length === 1 ? Number.parseInt(hex, 16) : bytes.join(':')}`;
+  return `dhcp-option-force=${code},${textCodes.has(code) ? quoted(textIn(hex)) : addressCodes.has(code) ? addressesOf(hex) : bytesOf(hex)}`;
 }
+
+const textIn = (hex: string): string => Buffer.from(hex, 'hex').toString('latin1');
+
+const addressesOf = (hex: string): string =>
+  (hex.match(/.{8}/g) ?? []).map((four) => [...Buffer.from(four, 'hex')].join('.')).join(',');
+
+/** One byte alone is read as a number. */
+const bytesOf = (hex: string): string =>
+  hex.length === 2 ? String(Number.parseInt(hex, 16)) : (hex.match(/../g) ?? []).join(':');
 
 function tftpLines(network: Network): string[] {
   const { dhcp } = network;

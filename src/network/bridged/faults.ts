@@ -1,9 +1,11 @@
 /** What a network of the host's with a bridge of its own cannot honour: refused with the reason, never ignored. */
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
+import { subnetsOverlap } from '../../subnet.ts';
 import { parseLease } from '../address-fields.ts';
 import { isHarmless } from '../consistency.ts';
-import { valueAt, writtenForwards, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
+import { valueAt, writtenAddresses, writtenForwards, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
+import { advertisedPrefix, faultOfDnsmasqOption } from './dnsmasq.ts';
 import { shortestDnsmasqLeaseS } from './leases.ts';
 
 interface Refusal {
@@ -13,7 +15,6 @@ interface Refusal {
 
 const refused: readonly Refusal[] = [
   { path: ['hostDns'], why: 'to tell the resolver of the host is not implemented yet' },
-  { path: ['autostart'], why: 'nothing takes it up when the host starts yet: sudo qrun net up' },
 ];
 
 export function bridgedFaults(written: WrittenMap): PathFault[] {
@@ -27,6 +28,7 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
     ...bridgeNameFaults(written),
     ...serverFaults(written),
     ...optionFaults(written),
+    ...prefixFaults(written),
     ...textFaults(written),
     ...isolatedFaults(written),
     ...hostDnsFaults(written),
@@ -76,9 +78,17 @@ function dnsmasqFaults(written: WrittenMap): PathFault[] {
   const path = ['dhcp', 'lease'];
   const value = valueAt(written, path);
   const lease = typeof value === 'string' || typeof value === 'number' ? parseLease(value) : undefined;
-  if (lease === undefined || !('value' in lease) || lease.value >= shortestDnsmasqLeaseS) return [];
-  return [{ path, at: 'value', message: `${String(value)} is too short for dnsmasq, which lends for 2m at least` }];
+  const isShort = lease !== undefined && 'value' in lease && lease.value < shortestDnsmasqLeaseS;
+  return [
+    ...(isShort ? [valueFault(path, `${String(value)} is too short for dnsmasq, which lends for 2m at least`)] : []),
+    ...writtenOptions(written).flatMap(({ code, hex, path: at }) => {
+      const why = hex === undefined ? undefined : faultOfDnsmasqOption({ code, hex });
+      return why === undefined ? [] : [valueFault([...at, 'value'], `the DHCP option ${code}: ${why}`)];
+    }),
+  ];
 }
+
+const valueFault = (path: PathFault['path'], message: string): PathFault => ({ path, at: 'value', message });
 
 /** dnsmasq tells one of two, and dhcpd the other. */
 function optionFaults(written: WrittenMap): PathFault[] {
@@ -91,6 +101,20 @@ function optionFaults(written: WrittenMap): PathFault[] {
     return [{ path: [...path, 'option'], at: 'value', message: `the option ${code} is given twice` }];
   });
 }
+
+/** Larger ones dnsmasq does not know. */
+function prefixFaults(written: WrittenMap): PathFault[] {
+  const dhcp = written['dhcp'] ?? ['nat', 'isolated'].includes(wordOf(written['forward']));
+  if (dhcp === false) return [];
+  const addresses = writtenAddresses(written);
+  return addresses.flatMap(({ subnet, path, written: text }, index): PathFault[] => {
+    if (subnet.family === 4 || subnet.prefix >= advertisedPrefix) return [];
+    if (addresses.some((other, at) => at !== index && subnetsOverlap(other.subnet, subnet))) return [];
+    return [valueFault(path, `${text}: guests get IPv6 addresses in networks of /64 to /126`)];
+  });
+}
+
+const wordOf = (value: unknown): string => (typeof value === 'string' ? value : 'nat');
 
 /** What they say stands in a line of a configuration. */
 function textFaults(written: WrittenMap): PathFault[] {

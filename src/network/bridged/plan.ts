@@ -201,7 +201,7 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
       needsRoot: true,
       public: true,
       path: own.hosts,
-      content: renderDnsmasqHosts(fixedOfAll(network, host.ports)),
+      content: renderDnsmasqHosts(fixedOfAll(network, host.ports, { members: [], addresses: input.addresses })),
     },
     {
       kind: 'service',

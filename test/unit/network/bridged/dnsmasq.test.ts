@@ -33,7 +33,7 @@ mtu: 1400
     expect.arrayContaining([
       'dhcp-range=10.10.120.50,10.10.120.60,255.255.255.0,3600',
       'dhcp-range=10.10.120.0,static,255.255.255.0,3600',
-      'dhcp-option-force=42,0a:0a:78:01',
+      'dhcp-option-force=42,10.10.120.1',
       // one byte: as a number
       'dhcp-option-force=23,40',
       'dhcp-option-force=26,1400',
