@@ -97,6 +97,10 @@ export interface EditArguments {
 export interface RmArguments extends VmsArguments {
   readonly disks: boolean;
 }
+export interface AutostartArguments {
+  readonly profile: string;
+  readonly off: boolean;
+}
 export interface AliasArguments {
   /** Undefined: what `$SHELL` says. */
   readonly shell?: string;

@@ -1,4 +1,5 @@
 import { listProfiles } from '../host/profile-files.ts';
+import { startsByItself, unitPlacesOf } from '../host/units.ts';
 import { describeEnd } from '../launch/run-record.ts';
 import { listVmNames, readVm, type Vm } from '../launch/vms.ts';
 import type { VmName } from '../names.ts';
@@ -13,7 +14,9 @@ interface Row {
 }
 
 export const run: Run<NoArguments> = async (_args, context) => {
-  const { report, places } = context;
+  const { report, places, system } = context;
+  const units = unitPlacesOf(system);
+  const starts = ({ name }: Row): boolean => startsByItself({ kind: 'vm', name, state: places.state }, units);
   const profiles = listProfiles(places);
   const named = new Set<string>(profiles.map(({ name }) => name));
   const others = listVmNames(places).filter((name) => !named.has(name));
@@ -24,7 +27,7 @@ export const run: Run<NoArguments> = async (_args, context) => {
       .map((name: VmName) => ({ name, example: false, vm: readVm(context, name) }))
       .filter(({ vm }) => vm.pid !== undefined || vm.end !== undefined),
   ];
-  if (report.json) report.document(rows.map(document));
+  if (report.json) report.document(rows.map((row) => ({ ...document(row), autostart: starts(row) })));
   else {
     report.table(
       rows,
@@ -36,6 +39,7 @@ export const run: Run<NoArguments> = async (_args, context) => {
           title: 'LAST RUN',
           value: ({ vm }) => (vm.pid === undefined && vm.end !== undefined ? describeEnd(vm.end) : undefined),
         },
+        { title: 'AUTOSTART', value: (row) => (starts(row) ? 'yes' : 'no') },
         {
           title: 'PROFILE',
           value: ({ file, example }) => (file === undefined ? undefined : `${file}${example ? ' (example)' : ''}`),

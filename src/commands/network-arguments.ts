@@ -13,6 +13,9 @@ export interface NetArguments {
 export interface NetEditArguments extends NetArguments {
   readonly force: boolean;
 }
+export interface NetAutostartArguments extends NetArguments {
+  readonly off: boolean;
+}
 export interface NetsArguments {
   readonly networks: readonly string[];
 }

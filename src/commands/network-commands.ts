@@ -4,6 +4,7 @@ import { flag, network, networks, number, value } from './argument-specs.ts';
 import { command, type AnyCommand, type CommandGroup } from './command.ts';
 import type {
   NetArguments,
+  NetAutostartArguments,
   NetDefineArguments,
   NetDownArguments,
   NetEditArguments,
@@ -138,6 +139,29 @@ export const networkCommands: readonly AnyCommand[] = [
     arguments: { network: { ...up, summary: 'a network that is up' } },
     examples: [{ line: 'net leases lab', means: 'MAC, address, VM, until when' }],
     load: () => import('./net-leases.ts'),
+  }),
+  command<NetArguments>({
+    name: 'net macs',
+    summary: 'list the MAC addresses that a network knows: ports, VMs, fixed hosts',
+    family: 'network',
+    document: true,
+    arguments: { network: { ...network, summary: 'a network, up or not' } },
+    examples: [{ line: 'net macs lab', means: 'whose they are, and with which address' }],
+    load: () => import('./net-macs.ts'),
+  }),
+  command<NetAutostartArguments>({
+    name: 'net autostart',
+    summary: 'have a network come up with the host, by a unit of systemd',
+    family: 'network',
+    arguments: {
+      network: { ...network, summary: 'a network that is defined' },
+      off: flag('no more'),
+    },
+    examples: [
+      { line: 'net autostart lab', means: 'up from the next start of the host on' },
+      { line: 'net autostart lab --off', means: 'and no more' },
+    ],
+    load: () => import('./net-autostart.ts'),
   }),
   command<NetForwardArguments>({
     name: 'net forward',

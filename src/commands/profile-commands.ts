@@ -1,5 +1,5 @@
 /** Commands of profiles and of what VMs keep, as data. */
-import type { EditArguments, NewArguments, RmArguments } from './arguments.ts';
+import type { AutostartArguments, EditArguments, NewArguments, RmArguments } from './arguments.ts';
 import { flag, profile, value } from './argument-specs.ts';
 import { command, type AnyCommand } from './command.ts';
 
@@ -50,6 +50,20 @@ export const profileCommands: readonly AnyCommand[] = [
     },
     examples: [{ line: 'edit web1', means: 'edit, check, then keep' }],
     load: () => import('./edit.ts'),
+  }),
+  command<AutostartArguments>({
+    name: 'autostart',
+    summary: 'have a VM start with the host, by a unit of systemd',
+    family: 'profile',
+    arguments: {
+      profile: { ...profile, type: 'string', required: true, summary: 'a profile, by its name' },
+      off: flag('no more'),
+    },
+    examples: [
+      { line: 'autostart web1', means: 'from the next start of the host on, after its networks' },
+      { line: 'autostart web1 --off', means: 'and no more' },
+    ],
+    load: () => import('./autostart.ts'),
   }),
   command<RmArguments>({
     name: 'rm',

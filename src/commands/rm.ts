@@ -1,5 +1,6 @@
 import { forEachVm } from '../launch/many.ts';
 import { forgetVm } from '../launch/forget.ts';
+import { removeUnit } from '../networks/keep-unit.ts';
 import { tellError } from '../report/tell.ts';
 import type { RmArguments } from './arguments.ts';
 import type { Run } from './command.ts';
@@ -11,7 +12,8 @@ export const run: Run<RmArguments> = async ({ vms, disks }, context) => {
     vms,
     async (name) => {
       const { removed } = await forgetVm(name, disks, launchContext(context));
-      for (const one of removed) report.detail(`removed ${one}`);
+      const unit = await removeUnit({ kind: 'vm', name, leave: true }, launchContext(context));
+      for (const one of [...removed, ...(unit === undefined ? [] : [unit.file])]) report.detail(`removed ${one}`);
       report.note(`${name} is forgotten`);
       return 0;
     },

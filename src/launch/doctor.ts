@@ -30,6 +30,7 @@ import {
 } from './doctor-profile.ts';
 import { examineSession } from './doctor-session.ts';
 import { checkOfSettings, examineSetup } from './doctor-setup.ts';
+import { examineUnits } from './doctor-units.ts';
 import { ensureState, loadProfile, type LaunchContext } from './prepare.ts';
 
 export interface Check {
@@ -87,6 +88,7 @@ async function examineHost(
     ...(asked('setup') ? examineSetup(system, places) : []),
     checkOfSettings(settings, places.config),
     ...examineSession(system),
+    ...examineUnits(context),
     check('state', 'state directory', state(context)),
     check('leftovers', 'left behind by dead runs', await leftovers(context)),
   ];

@@ -73,7 +73,7 @@ export function networkSchema(context: FieldContext) {
     antiSpoof: z._default(flag('true: a guest sends from its own addresses alone.'), false),
     links: list('Other hosts that this network is joined with.', linkField(), 16),
     mtu: z.exactOptional(wholeNumber('The MTU that guests are told, in bytes.', 68, 65535)),
-    autostart: z._default(flag('true: it is taken up when the host starts.'), false),
+    autostart: z._default(flag('true: it is taken up when the host starts. net define and net edit see to it.'), false),
   });
 }
 

@@ -43,8 +43,13 @@ export interface Defined {
   readonly isUp: boolean;
 }
 
+/** What the definition that was there before said of its start with the host. */
+export interface Replaced {
+  readonly autostartBefore: boolean;
+}
+
 /** @throws QrunError `invalid-network`, `in-use` when another definition of that name is there */
-export async function defineNetwork(options: DefineOptions, context: NetworkContext): Promise<Defined> {
+export async function defineNetwork(options: DefineOptions, context: NetworkContext): Promise<Defined & Replaced> {
   const { name, file: source, text } = await readSource(options, context);
   const target = ownFile(context, name);
   const definition = await parse(text, { file: source, name, context });
@@ -57,9 +62,11 @@ export async function defineNetwork(options: DefineOptions, context: NetworkCont
     });
   }
   const isUp = readNetworkStatus(name, context).record !== undefined;
-  const changed = readOwned(target, { maxBytes })?.text !== text;
+  const before = readOwned(target, { maxBytes })?.text;
+  const changed = before !== text;
+  const autostartBefore = before !== undefined && (await saysAutostart(before, { file: target, name, context }));
   if (changed) keep(target, text, options);
-  return { name, file: target, changed, isUp };
+  return { name, file: target, changed, isUp, autostartBefore };
 }
 
 /** What a definition means, wherever it lies. */
@@ -122,11 +129,25 @@ async function parse(text: string, { file, name, context }: ParseOptions): Promi
   return parseNetwork(text, { file, name, home: homeDirectory(), uid: context.system.uid });
 }
 
+/** Of a text that may have faults. */
+async function saysAutostart(text: string, options: ParseOptions): Promise<boolean> {
+  try {
+    return (await parse(text, options)).autostart;
+  } catch (error) {
+    if (error instanceof QrunError) return false;
+    throw error;
+  }
+}
+
 /**
  * Opens the editor on a copy; the definition is replaced only by one that is valid, unless `force`.
  * @returns whether it was changed @throws QrunError `invalid-network`, with where the refused text is kept
  */
-export async function editNetwork(argument: string, force: boolean, context: NetworkContext): Promise<Defined> {
+export async function editNetwork(
+  argument: string,
+  force: boolean,
+  context: NetworkContext,
+): Promise<Defined & Replaced> {
   const { system, places } = context;
   const found = readNetworkFile(argument, { system, places });
   const { name } = found;
@@ -144,7 +165,8 @@ export async function editNetwork(argument: string, force: boolean, context: Net
     }
   };
   const changed = await editFile({ target, text: found.text, draft, env: system.env, validate });
-  return { name, file: target, changed, isUp: readNetworkStatus(name, context).record !== undefined };
+  const autostartBefore = await saysAutostart(found.text, { file: target, name, context });
+  return { name, file: target, changed, isUp: readNetworkStatus(name, context).record !== undefined, autostartBefore };
 }
 
 interface Refused {

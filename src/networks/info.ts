@@ -6,6 +6,7 @@ import { hostNetworkOf, type NetworkForward, type NetworkPlanLink } from '../net
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
+import { startsWithHost } from './autostart.ts';
 import type { NetworkContext } from './context.ts';
 import type { NetworkHealth } from './health.ts';
 import { leasesOf } from './leases.ts';
@@ -37,6 +38,7 @@ export interface NetworkInfo extends NetworkWays {
   /** Its definition's. */
   readonly file: string;
   readonly domain: string | null;
+  /** A unit of systemd's starts it. */
   readonly autostart: boolean;
   readonly startedAt: string | null;
   readonly processes: readonly { readonly name: string; readonly pids: readonly number[] }[];
@@ -65,14 +67,15 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
   const { state, record, health } = readNetworkStatus(name, context);
   const files = networkFiles(context.places, name);
   const definition = record?.definition ?? (await readDefinition(name, context));
+  const ways = record === undefined ? asDefined(definition, context) : asItRuns(record);
   return {
     name,
     state,
     description: definition.description ?? null,
     file: definition.file,
-    ...(record === undefined ? asDefined(definition, context) : asItRuns(record)),
+    ...ways,
     domain: definition.dns.domain ?? null,
-    autostart: definition.autostart,
+    autostart: startsWithHost({ name, scope: ways.scope }, context),
     startedAt: record?.startedAt ?? null,
     processes: Object.entries(health?.processes ?? {}).map(([program, pids]) => ({ name: program, pids })),
     missing: health?.missing ?? [],

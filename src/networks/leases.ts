@@ -69,7 +69,7 @@ function vmOfAddress(ip: string, files: NetworkFiles, { dhcp }: Network): string
 }
 
 /** Addresses that are kept for VMs, by holder: `web1`, or `web1/net2`. None where that cannot be read. */
-function readAddresses(files: NetworkFiles): Record<string, string> {
+export function readAddresses(files: NetworkFiles): Record<string, string> {
   const read = readStateFile(files.addresses, { leave: true });
   const addresses: unknown = read.state === 'read' ? read.value['addresses'] : undefined;
   if (typeof addresses !== 'object' || addresses === null) return {};

@@ -6,6 +6,7 @@ import type { Network, NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
 import { asDefined } from './as-defined.ts';
+import { startsWithHost } from './autostart.ts';
 import { listMembers } from './members.ts';
 import { listNetworkNames } from './names.ts';
 import { readPortMembers } from './port-lease.ts';
@@ -24,6 +25,7 @@ export interface NetworkRow {
   readonly forward: string | null;
   readonly transport: string | null;
   readonly subnet: string | null;
+  /** A unit of systemd's starts it, with the host or with its user's systemd. */
   readonly autostart: boolean;
   /** VMs that are on it. */
   readonly vms: readonly string[];
@@ -48,15 +50,25 @@ async function rowOf(
   const vms = record === undefined ? [] : vmsOn(record, context);
   if (record !== undefined) {
     const { scope, forward, transport, subnet } = record.plan;
-    const { autostart } = record.definition;
+    const autostart = startsWithHost({ name, scope }, context);
     return { ...head, scope, forward, transport, subnet: subnet ?? null, autostart, vms, fault: null };
   }
-  const nothing = { scope: null, forward: null, transport: null, subnet: null, autostart: false };
+  const autostart = startsWithHost({ name, scope: null }, context);
+  const nothing = { scope: null, forward: null, transport: null, subnet: null, autostart };
   if (listed === undefined || fault !== undefined) return { ...head, ...nothing, vms, fault: fault ?? null };
   const read = await readOrFault(listed.file, context);
   if ('fault' in read) return { ...head, ...nothing, vms, fault: read.fault };
   const { scope, forward, transport, subnet } = asDefined(read, context);
-  return { ...head, scope, forward, transport, subnet, autostart: read.autostart, vms, fault: null };
+  return {
+    ...head,
+    scope,
+    forward,
+    transport,
+    subnet,
+    autostart: startsWithHost({ name, scope }, context),
+    vms,
+    fault: null,
+  };
 }
 
 function vmsOn({ network, plan }: NetworkRecord, { places, system }: NetworkContext): string[] {

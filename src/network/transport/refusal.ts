@@ -32,7 +32,6 @@ export const withoutRoot: readonly Refusal[] = [
   { path: ['owner'], why: "it is its user's own" },
   { path: ['group'], why: "it is its user's own" },
   { path: ['antiSpoof'], why: 'it has no rules for what a guest may send' },
-  { path: ['autostart'], why: "nothing of the user's runs when the host starts: the first VM takes it up" },
   { path: ['dns', 'records', 'txt'], why: 'its name server knows addresses alone' },
   { path: ['dns', 'records', 'srv'], why: 'its name server knows addresses alone' },
   { path: ['dns', 'forwarders'], why: "it asks the host's own name servers" },

@@ -28,7 +28,6 @@ export const unhonoured: readonly { readonly path: readonly string[]; readonly w
   })),
   { path: ['antiSpoof'], why: 'it has no rules for what a guest may send' },
   { path: ['hostDns'], why: 'it knows no names of guests' },
-  { path: ['autostart'], why: 'nothing takes it up when the host starts: sudo qrun net up' },
 ];
 
 /** And none whose ports are macvtaps. */

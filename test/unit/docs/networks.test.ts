@@ -27,7 +27,7 @@ const rows = read('docs/networks.md')
   .split('\n')
   .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()))
   .flatMap((cells) => {
-    const key = /^`([a-z][A-Za-z.[\]]*)`$/.exec(cells[1] ?? '')?.[1];
+    const key = /^`([a-z][A-Za-z0-9.[\]]*)`$/.exec(cells[1] ?? '')?.[1];
     return key === undefined || cells.length < 5 ? [] : [{ key, means: cells[2] ?? '', default: cells[3] ?? '' }];
   })
   .filter(({ key }) => !['hub', 'vde'].includes(key));
@@ -51,6 +51,7 @@ describe('docs/networks.md', () => {
     ['dns.records', 'dns: { records: { txt: [{ name: a, text: b }] } }'],
     ['hostDns', 'hostDns: true'],
     ['nat', 'nat: { dev: eth0 }'],
+    ['route', 'route: { dev: eth0 }'],
     ['ports', 'ports: 4'],
     ['owner', 'owner: alice'],
     ['group', 'group: users'],
@@ -58,7 +59,6 @@ describe('docs/networks.md', () => {
     ['isolatedPorts', 'isolatedPorts: true'],
     ['antiSpoof', 'antiSpoof: true'],
     ['links', 'links: [{ vxlan: { id: 1, peers: [198.51.100.2] } }]'],
-    ['autostart', 'autostart: true'],
   ])('says that %s is not for networks without root', ([key, text]) => {
     expect(rows.find((row) => row.key === key)?.means).toMatch(/^S\b/);
     expect(saidOf(text)).not.toEqual([]);

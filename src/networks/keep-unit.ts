@@ -1,0 +1,195 @@
+/**
+ * Units of systemd's, written and removed. The file is written whole; that systemd knows of it, and starts it, is told by its own tool. A unit of that
+ * name that is somebody else's stays as it is. Nothing is started or stopped here.
+ */
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { QrunError } from '../errors.ts';
+import {
+  isBooted,
+  isEnabled,
+  isRunning,
+  ownUnitOf,
+  readUnit,
+  unitPlacesOf,
+  wantsLink,
+  type FoundUnit,
+  type UnitPlaces,
+} from '../host/units.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
+import { faultOfDirectory } from '../system/directories.ts';
+import { failureOf } from '../system/failure.ts';
+import { writeDurable } from '../system/files.ts';
+import { makeMissingDirectory } from '../system/missing-directory.ts';
+import type { System } from '../system/system.ts';
+import { renderUnit, unitNameOf, type UnitInput, type UnitKind } from '../unit-text.ts';
+import type { NetworkContext } from './context.ts';
+
+/** What differs from unit to unit; all else is the same for all of this user's. */
+export type UnitWants = Pick<UnitInput, 'kind' | 'name' | 'needsHost' | 'networks' | 'shutdownS'>;
+
+export interface KeptUnit {
+  readonly name: string;
+  readonly unit: string;
+  readonly file: string;
+  /** False: it was so already. */
+  readonly changed: boolean;
+}
+
+export type UnitContext = Pick<NetworkContext, 'system' | 'places' | 'warn'> & {
+  /** Default: this host's. */
+  readonly units?: UnitPlaces;
+  /** What a unit calls. Default: this program. */
+  readonly program?: Pick<UnitInput, 'node' | 'qrun'>;
+};
+
+/** @throws QrunError `missing-feature` without systemd, `in-use` for a unit of somebody else's, `host-failed`, `permission` */
+export async function keepUnit(wants: UnitWants, context: UnitContext): Promise<KeptUnit> {
+  const { system } = context;
+  const places = context.units ?? unitPlacesOf(system);
+  const input = inputOf(wants, places, context);
+  requireSystemd(input, places, system);
+  const unit = unitNameOf(wants.kind, wants.name);
+  const found = readUnit(places, unit);
+  requireOwn(found, input.state);
+  warnOfOthers(input, context);
+  const text = renderUnit(input);
+  const file = path.join(places.directory, unit);
+  const isThere = found?.text === text && isEnabled(places, unit);
+  if (isThere) return { name: wants.name, unit, file, changed: false };
+  try {
+    makeMissingDirectory(places.directory, 0o755);
+  } catch (error) {
+    throw failureOf(places.directory, error, 'cannot make it');
+  }
+  writeDurable(file, text, { mode: 0o644 });
+  try {
+    await systemctl(['daemon-reload'], places, system);
+    await systemctl(['enable', unit], places, system);
+  } catch (error) {
+    // as it was: half of it would start nothing, and look as if it did
+    if (found === undefined) rmSync(file, { force: true });
+    else writeDurable(file, found.text, { mode: 0o644 });
+    throw error;
+  }
+  return { name: wants.name, unit, file, changed: true };
+}
+
+/** @returns undefined: there was none of ours. @throws QrunError `in-use` for a unit of somebody else's, unless `leave` */
+export async function removeUnit(
+  { kind, name, leave = false }: { readonly kind: UnitKind; readonly name: string; readonly leave?: boolean },
+  context: UnitContext,
+): Promise<KeptUnit | undefined> {
+  const { system, places: own } = context;
+  const places = context.units ?? unitPlacesOf(system);
+  const unit = unitNameOf(kind, name);
+  const found = readUnit(places, unit);
+  if (found === undefined) return undefined;
+  if (ownUnitOf(found, own.state) === undefined) {
+    if (leave) return undefined;
+    requireOwn(found, own.state);
+  }
+  const isAsked = isRunning(places) && system.which('systemctl') !== undefined;
+  // its link is removed below too, should systemd have none of it
+  if (isAsked) await orNothing(() => systemctl(['disable', unit], places, system));
+  for (const file of [wantsLink(places, unit), found.file]) remove(file);
+  if (isAsked) await orNothing(() => systemctl(['daemon-reload'], places, system));
+  return { name, unit, file: found.file, changed: true };
+}
+
+function remove(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch (error) {
+    throw failureOf(file, error, 'cannot remove it');
+  }
+}
+
+async function orNothing(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof QrunError)) throw error;
+  }
+}
+
+const thisProgram = (): Pick<UnitInput, 'node' | 'qrun'> => ({ node: process.execPath, qrun: process.argv[1] ?? '' });
+
+function inputOf(wants: UnitWants, { manager }: UnitPlaces, context: UnitContext): UnitInput {
+  const { system, places, program = thisProgram() } = context;
+  const [config = '/etc/qrun'] = places.config;
+  return {
+    ...wants,
+    ...program,
+    manager,
+    state: places.state,
+    env: overridesOf(system.env),
+    directories: [places.state, config, path.dirname(program.node), path.dirname(program.qrun)],
+  };
+}
+
+const directoryNames = ['CONFIG', 'STATE', 'RUNTIME', 'CACHE', 'HOST'].map((one) => `QRUN_${one}_DIR`);
+const userNames = ['XDG_CONFIG_HOME', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'];
+
+/** What says where qrun keeps what: a unit has no environment of the session's. */
+export function overridesOf(env: System['env']): Record<string, string> {
+  const set = (name: string, change = (value: string): string => value): (readonly [string, string])[] => {
+    const value = env[name];
+    return value === undefined || value === '' ? [] : [[name, change(value)]];
+  };
+  return Object.fromEntries([
+    ...directoryNames.flatMap((name) => set(name, (value) => path.resolve(value))),
+    ...set('QRUN_QEMU', (value) => (value.includes('/') ? path.resolve(value) : value)),
+    ...userNames.flatMap((name) => set(name).filter(([, value]) => path.isAbsolute(value))),
+  ]);
+}
+
+/** Root starts it again and again, and asks nobody. */
+function warnOfOthers({ manager, node, qrun }: UnitInput, { warn }: UnitContext): void {
+  if (manager !== 'system') return;
+  for (const file of [node, qrun]) {
+    const fault = faultOfDirectory(path.dirname(file), { uid: 0 });
+    if (fault !== undefined) warn(`root would run ${file} at each start of the host, and ${fault}`);
+  }
+}
+
+function requireOwn(found: FoundUnit | undefined, state: string): void {
+  if (found === undefined || ownUnitOf(found, state) !== undefined) return;
+  throw new QrunError('in-use', `${found.file} is there already, and is not of this qrun`, {
+    hint: `cat ${shellWord(found.file)}`,
+  });
+}
+
+function requireSystemd(input: UnitInput, places: UnitPlaces, system: System): void {
+  if (isRunning(places) && system.which('systemctl') !== undefined) return;
+  const line = `@reboot ${cronLineOf(input)}`;
+  if (places.manager === 'user' && isBooted(places)) {
+    throw new QrunError('missing-feature', `systemd of this user does not run: ${places.running} is not there`, {
+      hint: 'loginctl enable-linger',
+    });
+  }
+  throw new QrunError(
+    'missing-feature',
+    `systemd does not run here: ${input.name} starts with the host by a line of cron, or in /etc/rc.local`,
+    { hint: `(crontab -l; echo ${shellWord(line)}) | crontab -` },
+  );
+}
+
+/** cron reads a percent sign as the end of the line. */
+function cronLineOf({ kind, name, node, qrun, env }: UnitInput): string {
+  const words = kind === 'net' ? ['net', 'up', name] : ['run', '-d', name];
+  const sets = Object.entries(env).map(([key, value]) => `${key}=${shellWord(value)}`);
+  return [...sets, shellWords([node, qrun, ...words])].join(' ').replaceAll('%', '\\%');
+}
+
+async function systemctl(words: readonly string[], places: UnitPlaces, system: System): Promise<void> {
+  const args = places.manager === 'user' ? ['--user', ...words] : words;
+  // a session that is none of logind's does not say where it is
+  const env = places.manager === 'user' ? { XDG_RUNTIME_DIR: path.dirname(places.running) } : {};
+  const { status, stdout, stderr } = await system.run('systemctl', ['--quiet', ...args], { timeoutMs: 60_000, env });
+  if (status === 0) return;
+  const said = (stderr.trim() || stdout.trim()).split('\n').at(-1) ?? '';
+  throw new QrunError('host-failed', `systemctl ${args.join(' ')} failed${said === '' ? '' : `: ${said}`}`, {
+    hint: `systemctl ${places.manager === 'user' ? '--user ' : ''}status`,
+  });
+}
