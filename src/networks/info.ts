@@ -48,6 +48,10 @@ export interface NetworkInfo extends NetworkWays {
   readonly mend: string | null;
   readonly members: readonly MemberInfo[];
   readonly forwards: readonly NetworkForward[];
+  /** The host's, or, of macvtaps, the card that they stand on; null while it is not up, and where it has none. */
+  readonly bridge: string | null;
+  /** Of its guests, in bytes. */
+  readonly mtu: number | null;
   /** VXLANs to other hosts. */
   readonly links: readonly NetworkPlanLink[];
   readonly notes: readonly string[];
@@ -82,10 +86,17 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     mend: state === 'broken' ? `${record?.plan.scope === 'system' ? 'sudo ' : ''}qrun net up ${name}` : null,
     members: record === undefined ? [] : membersOf(files, { record, health, context }),
     forwards: record?.forwards ?? [],
+    ...wireOf(record),
     links: record?.plan.links ?? [],
     notes: record?.plan.notes ?? [],
     log: record === undefined ? null : files.log,
   };
+}
+
+function wireOf(record: NetworkRecord | undefined): Pick<NetworkInfo, 'bridge' | 'mtu'> {
+  const attach = record?.plan.attach;
+  if (attach?.by === 'bridge') return { bridge: attach.bridge, mtu: attach.mtu };
+  return attach?.by === 'port' ? { bridge: attach.host.on, mtu: attach.host.mtu } : { bridge: null, mtu: null };
 }
 
 interface MembersWith {

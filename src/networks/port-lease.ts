@@ -157,6 +157,11 @@ export function faultOfMember(
   if (user === uid) return undefined;
   if (group !== undefined && [gid, ...(process.getgroups?.() ?? [])].includes(group)) return undefined;
   const me = userNameOf(uid);
+  if (definition.ports === undefined) {
+    return new QrunError('permission', `network ${name} has no ports for ordinary users`, {
+      hint: `ports: 4 and owner: ${me ?? uid} in ${definition.file}; then: sudo qrun net down ${name}; sudo qrun net up ${name}`,
+    });
+  }
   return new QrunError('permission', `network ${name}: its ports are for ${takersOf({ group, definition })}`, {
     hint:
       definition.group === undefined

@@ -83,6 +83,7 @@ function renderFacts(info: NetworkInfo): string {
     ['forward', info.forward],
     ['scope', info.scope],
     ['transport', info.transport],
+    ['on', info.bridge === null ? null : `${info.bridge}, MTU ${info.mtu}`],
     ['subnet', info.subnet],
     ['gateway', info.gateway],
     ['name server', info.dnsServer],

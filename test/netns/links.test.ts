@@ -1,7 +1,7 @@
 /** Networks of forward: bridge that span hosts by VXLAN, or have a card: each host is a network of the test's own, with a real qrun as root. */
 import { expect, test } from 'vitest';
 import { needsQemu, ownerFor } from '../harness/harness.ts';
-import { argvOf, detach, eventually, still } from '../cli/a-vm.ts';
+import { argvOf, detach, eventually, statusOf, still } from '../cli/a-vm.ts';
 import { must, refused, stateOf } from './a-bridged-host.ts';
 import { CableGuest, createJoinedHosts, unplug, type JoinedHost } from './a-joined-host.ts';
 
@@ -114,6 +114,13 @@ test('guests are told the MTU that fits: root’s on a tap of its own, an ordina
   await detach(a.root, 'web1');
   await must(a.root, 'kill', 'web1');
   await eventually(() => Promise.resolve(a.host.made().length === 0));
+  expect(a.host.state()).toEqual(before);
+  // killed together with what waits for it: the network ends all the same, and gc has the tap
+  const last = await detach(a.root, 'web1');
+  for (const victim of [Number(statusOf(last.pid, 'PPid')), last.pid].filter((one) => one > 1))
+    process.kill(victim, 'SIGKILL');
+  await eventually(async () => (await stateOf(a.root, 'lan0')) === 'defined');
+  await must(a.root, 'gc');
   expect(a.host.state()).toEqual(before);
 });
 

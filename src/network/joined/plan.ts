@@ -4,7 +4,7 @@ import type { HostLink } from '../../host/host-link.ts';
 import { linkAliasOf } from '../../link-name.ts';
 import type { IfName } from '../../names.ts';
 import { bridgeCommands } from '../../plan/bridge-commands.ts';
-import type { LinkStep, Step } from '../../plan/step.ts';
+import type { LinkStep, ServiceStep, Step } from '../../plan/step.ts';
 import { bridgeMacOf, bridgeNameOf } from '../bridged/names.ts';
 import { requireFreeSubnets } from '../bridged/plan.ts';
 import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
@@ -54,6 +54,7 @@ export function planJoined(network: Network, input: NetworkPlanInput): NetworkPl
         : [{ kind: 'uplink', id: 'uplink', needsRoot: true, name: uplink, bridge } as const]),
       ...linkSteps(links, { bridge, mtu, ipv6: facts.ipv6 }),
       ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
+      ...watchSteps(network, input),
       registryStep(host, facts),
     ],
     notes: notesOf(look, mtu),
@@ -159,6 +160,17 @@ function hostOf({ network, facts, bridge }: Look, { mtu, runId }: { mtu: number;
     ports: facts.macs.map((mac, number) => portOf(number, { network, facts, mac, forward: 'bridge' })),
     definition: network,
   };
+}
+
+/** No program is of it but the one that ends it when nobody is on it any more, whatever was killed. */
+function watchSteps({ name }: Network, { pinned, mark, files, release }: NetworkPlanInput): ServiceStep[] {
+  if (pinned) return [];
+  return [
+    {
+      ...{ kind: 'service', id: 'service', needsRoot: true, title: `qrun-net ${name}`, network: name, mark },
+      ...{ programs: [], log: files.log, awaits: [], watch: { users: files.users, release } },
+    },
+  ];
 }
 
 /** Nothing is done to its frames: no rules, no DHCP. With `addresses` the host is on it as well. */

@@ -52,7 +52,7 @@ const three = 'links: [{ vxlan: { id: 42, peers: [198.51.100.1, 198.51.100.2, 19
 describe('a bridge of the host’s', () => {
   test('is joined as it is: nothing is made of it', () => {
     const joined = plan('bridge: { name: br0 }\n', { link: br0 });
-    expect(idsOf(joined)).toEqual(['registry']);
+    expect(idsOf(joined)).toEqual(['service', 'registry']);
     expect(joined.attach).toEqual({ by: 'bridge', bridge: 'br0', mtu: 9000, isolated: false });
     expect(joined.notes).toEqual([]);
   });
@@ -85,10 +85,20 @@ describe('a bridge of the host’s', () => {
   });
 });
 
+test('one that VMs hold up is watched, by nothing else than that; one that is pinned is not', () => {
+  const facts = { ports: bare };
+  const watched = planOf('forward: bridge\n', { name: 'lan0', uid: 0, facts });
+  expect(stepOf(watched, 'service')).toMatchObject({ programs: [], watch: { release: ['node', 'qrun', '__release'] } });
+  expect(idsOf(planOf('forward: bridge\n', { name: 'lan0', uid: 0, facts, pinned: true }))).toEqual([
+    'bridge',
+    'registry',
+  ]);
+});
+
 describe('a bridge of its own', () => {
   test('without a word it has no addresses, and no rules', () => {
     const own = plan('');
-    expect(idsOf(own)).toEqual(['bridge', 'registry']);
+    expect(idsOf(own)).toEqual(['bridge', 'service', 'registry']);
     expect(own.attach).toEqual({ by: 'bridge', bridge: 'qr-lan0', mtu: 1500, isolated: false });
     expect(stepOf(own, 'link', 'bridge').commands.join('\n')).not.toContain('address add');
   });
@@ -104,7 +114,7 @@ describe('a bridge of its own', () => {
 
   test('a card becomes a port of it, after it was made and before what stands on it', () => {
     const own = plan(`bridge: { uplink: eth1 }\n${two}`, { uplink: card(), underlay: underlay() });
-    expect(idsOf(own)).toEqual(['bridge', 'uplink', 'vxlan:0', 'registry']);
+    expect(idsOf(own)).toEqual(['bridge', 'uplink', 'vxlan:0', 'service', 'registry']);
     expect(stepOf(own, 'uplink')).toMatchObject({ name: 'eth1', bridge: 'qr-lan0', needsRoot: true });
   });
 

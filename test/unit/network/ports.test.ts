@@ -47,6 +47,7 @@ describe('on a bridge', () => {
     expect(plan.steps.map(({ kind, id, needsRoot }) => [kind, id, needsRoot])).toEqual([
       ['link', 'port:0', true],
       ['link', 'port:1', true],
+      ['service', 'service', true],
       ['host-network', 'registry', true],
     ]);
     const { name, commands, mac } = stepOf(plan, 'link', 'port:1');

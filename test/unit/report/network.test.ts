@@ -25,6 +25,8 @@ const lab: NetworkInfo = {
   missing: [],
   mend: null,
   members: [],
+  bridge: null,
+  mtu: null,
   links: [],
   forwards: [],
   notes: [],
