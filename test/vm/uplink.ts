@@ -7,6 +7,8 @@ import { createNamespace, Running, testFacts, type Namespace } from '../harness/
 export interface Uplink {
   /** Where qrun runs: 192.0.2.1 on `up0`, and loopback. */
   readonly host: Namespace;
+  /** Where 192.0.2.2 is, on `up1`. */
+  readonly beyond: Namespace;
   /** At 192.0.2.2: its stdout says who asked. */
   readonly outside: Running;
   /** On the host's own loopback. */
@@ -36,6 +38,7 @@ export async function createUplink(): Promise<Uplink> {
     expect(beyond.run(argv)).toMatchObject({ status: 0, stderr: '' });
   return {
     host,
+    beyond,
     outside: await startServer(beyond, [outsideAddress, outsideAddress]),
     local: await startServer(host, ['127.0.0.1']),
     local6: await startServer(host, ['::1']),

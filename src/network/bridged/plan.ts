@@ -11,7 +11,14 @@ import type {
   ServiceStep,
   SysctlStep,
 } from '../../plan/step.ts';
-import { parseInterfaceAddress, parseSubnet, subnetsOverlap, type Subnet } from '../../subnet.ts';
+import {
+  parseAddress,
+  renderAddress,
+  parseInterfaceAddress,
+  parseSubnet,
+  subnetsOverlap,
+  type Subnet,
+} from '../../subnet.ts';
 import { planForwards } from '../forwards.ts';
 import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
 import { layoutOf, type NetworkLayout } from '../layout.ts';
@@ -23,7 +30,7 @@ import { bridgedFiles } from './files.ts';
 import { fixedOfAll, portHolder } from './fixed-hosts.ts';
 import { renderDnsmasq, renderDnsmasqHosts } from './dnsmasq.ts';
 import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
-import type { GuestPort } from './port-rules.ts';
+import { linkLocalOf, type GuestPort } from './port-rules.ts';
 import { isLoopback, needsRouteLocalnet } from './forward-rules.ts';
 import { buildRuleset } from './ruleset.ts';
 
@@ -161,8 +168,9 @@ function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostN
     throw new QrunError('bug', `${mode} has no bridge of its own`);
   const table = tableNameOf(network.name);
   const parsed = addresses.flatMap((one) => parseInterfaceAddress(one) ?? []);
-  const lock = ({ device, mac, ip }: GuestTap): GuestPort =>
-    network.antiSpoof ? { device, mac, ips: ip === undefined ? [] : [ip] } : { device };
+  const six = parsed.flatMap(({ subnet }) => (subnet.family === 6 ? [subnet] : []));
+  const lock = (tap: GuestTap): GuestPort =>
+    network.antiSpoof ? { device: tap.device, mac: tap.mac, ips: ownIps(tap, network, six) } : { device: tap.device };
   const ruleset = buildRuleset({
     table,
     owner: linkAliasOf(ownerOf(look)),
@@ -180,6 +188,14 @@ function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostN
     ports: [...host.ports, ...(input.guests ?? [])].map(lock),
   });
   return ruleset.tables.length === 0 ? [] : [{ kind: 'nft', id: 'rules', needsRoot: true, ...ruleset }];
+}
+
+/** Its lease, what the definition gives to its MAC, and what a guest makes from a router's announcement and its MAC (RFC 4862): no other is known before. */
+function ownIps({ mac, ip }: GuestTap, { dhcp }: Network, six: readonly Subnet[]): string[] {
+  const fixed = (dhcp?.hosts ?? []).flatMap((host) => (host.mac === mac ? [host.ip] : []));
+  const interfaceId = (parseAddress(linkLocalOf(mac))?.value ?? 0n) & ((1n << 64n) - 1n);
+  const announced = six.map(({ first }) => renderAddress({ family: 6, value: first + interfaceId }));
+  return [...new Set([...(ip === undefined ? [] : [ip]), ...fixed, ...announced])];
 }
 
 const bare = (cidr: string): string => cidr.slice(0, cidr.indexOf('/'));
