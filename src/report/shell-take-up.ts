@@ -107,7 +107,23 @@ class TakeUp {
     return [
       ...directoriesOf(step).map((directory) => `private_directory ${shellWord(directory)}`),
       ...(step.kind === 'directory' ? [`rm -rf -- ${shellWord(step.path)}`] : []),
+      ...this.#ownLines(step),
       ...this.#describe(step).acquire.map((action) => this.#actionLine(action)),
+    ];
+  }
+
+  /** What is of one network of the kernel's is given back there alone, and what another made under that name never. */
+  #ownLines(step: Step): readonly string[] {
+    if (step.kind !== 'link' && step.kind !== 'nft' && step.kind !== 'uplink') return [];
+    const record = `{"record":${JSON.stringify(step.id)},"value":{"network":"%s"}}\\n`;
+    const space = '"$(stat -Lc %i /proc/self/ns/net)"';
+    return [
+      ...(step.kind === 'link'
+        ? [
+            `[ ! -e ${shellWord(`/sys/class/net/${step.name}`)} ] || fail 4 ${shellWord(`there is an interface ${step.name} already`)}`,
+          ]
+        : []),
+      `printf ${shellWord(record)} ${space} >>${shellWord(this.#script.files.journal)} || broken`,
     ];
   }
 

@@ -32,6 +32,7 @@ import type { Resource } from './resource.ts';
 export const hostNetwork: Resource<HostNetworkStep> = {
   describe: (step) => ({
     acquire: [
+      { argv: ['install', '-d', '-m', '0755', '--', path.dirname(step.path), step.directory] },
       ...step.network.ports.flatMap(({ lock }) => [
         { op: 'write', path: lock, content: '' } as const,
         { argv: ['chown', `${step.network.user ?? 0}:${step.network.group ?? 0}`, lock] },

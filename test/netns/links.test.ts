@@ -1,6 +1,6 @@
 /** Networks of forward: bridge that span hosts by VXLAN, or have a card: each host is a network of the test's own, with a real qrun as root. */
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor } from '../harness/harness.ts';
+import { needsQemu, ownerFor, readProcessesNaming } from '../harness/harness.ts';
 import { argvOf, detach, eventually, statusOf, still } from '../cli/a-vm.ts';
 import { must, refused, stateOf } from './a-bridged-host.ts';
 import { CableGuest, createJoinedHosts, unplug, type JoinedHost } from './a-joined-host.ts';
@@ -122,6 +122,34 @@ test('guests are told the MTU that fits: root’s on a tap of its own, an ordina
   await eventually(async () => (await stateOf(a.root, 'lan0')) === 'defined');
   await must(a.root, 'gc');
   expect(a.host.state()).toEqual(before);
+});
+
+test('show --shell: the script takes the network up and gives it back', async (context) => {
+  needsQemu(context);
+  const [a] = await createJoinedHosts(context, { count: 1 });
+  if (a === undefined) throw new Error('no host');
+  const { host, root } = a;
+  host.must('ip link add c0 type veth peer name c1');
+  const before = host.state();
+  a.network(`forward: bridge\nbridge: { uplink: c0 }\n${vxlan('10.1.0.2, 10.1.0.3')}`);
+  root.profile('web1', `${still}nics: ["network:lan0"]\n`);
+  const script = root.write('web1.sh', (await root.qrun(['show', 'web1', '--shell'])).stdout, 0o700);
+  const running = root.startProgram(['sh', script]);
+  const isUp = async (): Promise<boolean> => (await stateOf(root, 'lan0')) === 'up';
+  await eventually(isUp);
+  await eventually(() =>
+    Promise.resolve(readProcessesNaming(root.dir).some(({ command }) => command.includes('guest=web1'))),
+  );
+  const [link] = (await infoOf(a)).links;
+  expect(host.row(link?.device ?? '')).toMatchObject({ master: 'qr-lan0', mtu: 1450 });
+  expect(host.must(`bridge fdb show dev ${link?.device}`)).toMatch(/dst 10\.1\.0\.2 [\s\S]*dst 10\.1\.0\.3 /);
+  running.kill('SIGTERM');
+  await running.end;
+  await eventually(() => Promise.resolve(host.made().length === 0));
+  // whether the card was up nobody wrote down
+  host.must('ip link set dev c0 down');
+  expect(host.state()).toEqual(before);
+  await must(root, 'gc');
 });
 
 test('a card is a port while the network is up, and given back as it was; not one that the host uses', async (context) => {
