@@ -71,9 +71,11 @@ function findCandidates(): Lost[] {
     .flatMap((name) => {
       const link = readHostLink(name);
       const alias = link === undefined ? undefined : parseLinkAlias(link.alias);
-      return link === undefined || alias === undefined || link.kind !== alias.role ? [] : [{ link, alias }];
+      return link === undefined || alias === undefined || !isOfRole(link, alias) ? [] : [{ link, alias }];
     });
 }
+
+const isOfRole = ({ kind }: HostLink, { role }: LinkAlias): boolean => kind === (role === 'vxlan' ? 'other' : role);
 
 async function collectLink(lost: Lost, { system }: LaunchContext, dryRun: boolean): Promise<CollectedLink[]> {
   const { link, alias } = lost;
@@ -103,7 +105,9 @@ export function judge({ alias }: Pick<Lost, 'alias'>, { users, locks, complete }
   if (users.some(({ how }) => how === 'open')) return 'alive';
   if (locks.some((lock) => stateOf(lock.path) === alias.state)) return 'alive';
   if (isPortAlias(alias))
-    return { why: `a port of the network ${alias.vm.slice('net/'.length)}, which no registry knows` };
+    return {
+      why: `a ${alias.role === 'vxlan' ? 'link' : 'port'} of the network ${alias.vm.slice('net/'.length)}, which no registry knows`,
+    };
   const [user] = users;
   if (user !== undefined) return { why: `pid ${user.pid} (${user.program}) names it` };
   const [lock] = locks;

@@ -196,6 +196,17 @@ test('what cannot be is told before anything is made', async (context) => {
   await says(`mtu: 1451\n${vxlan('10.1.0.2')}`, 3, 'takes, which is 1450');
   await says(`bridge: { name: br0 }\n${vxlan('10.77.0.2')}`, 3, 'round for ever');
   await says('bridge: { name: br7 }\n', 3, 'there is no bridge br7');
+  // another program's, and another VXLAN that nobody of qrun's made
+  const bind = "require('dgram').createSocket('udp4').bind(4789, () => console.log('bound'))";
+  const program = root.startProgram([process.execPath, '-e', bind]);
+  await program.waitFor(/bound/);
+  await says(vxlan('10.1.0.2'), 4, "is another program's");
+  program.kill('SIGKILL');
+  await program.end;
+  host.must('ip link add vx9 type vxlan id 42 dstport 4789 dev w0');
+  const theirs = expect.stringContaining('VXLAN 42 on port 4789 is that of vx9 already');
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({ status: 4, stderr: theirs });
+  host.must('ip link delete dev vx9');
   root.network('lan1', `forward: bridge\n${vxlan('10.1.0.3')}`);
   await must(root, 'net', 'up', 'lan1');
   a.network(`forward: bridge\n${vxlan('10.1.0.2')}`);
