@@ -14,4 +14,6 @@ export interface NetworkScript {
   readonly autoPorts: Readonly<Record<string, number>>;
   /** Ends the network if nobody is on it. */
   readonly release: readonly string[];
+  /** Tells who hands out addresses, and the rules, of a VM that was written down; absent where they need not know. */
+  readonly joined?: readonly string[];
 }

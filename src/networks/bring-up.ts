@@ -69,7 +69,7 @@ export async function joinNetwork(
       failpoint(`joining:${name}`);
       if (step.socket !== undefined) removeSocket(step.socket);
       writeMember(files, joining(step, { network, record, context }), context.system.uid);
-      await tellOfMember(files, record, { network, context });
+      if (record.plan.attach.by === 'bridge') await (await import('./tell-members.ts')).tellMembers(record, context);
       return share;
     } catch (error) {
       closeSync(share);
@@ -269,19 +269,6 @@ function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>
   const ports: Record<string, number> = {};
   for (const [id, record] of records) if (typeof record['port'] === 'number') ports[id] = record['port'];
   return ports;
-}
-
-/** Where dnsmasq answers DHCP, it must know of the VM before that asks. */
-async function tellOfMember(
-  files: NetworkFiles,
-  record: NetworkRecord,
-  { network, context }: Pick<MemberFrom, 'network' | 'context'>,
-): Promise<void> {
-  // on forward: bridge there is no DHCP, and there are no rules
-  if (record.plan.attach.by !== 'bridge' || record.plan.forward === 'bridge') return;
-  const addresses = openAddressBook({ files, pool: network.pool, uid: context.system.uid }).entries();
-  (await import('./fixed-hosts.ts')).tellFixedHosts(files, record, { addresses, context });
-  await (await import('./replace-rules.ts')).replaceRules(record, record.forwards, context);
 }
 
 interface MemberFrom {

@@ -10,6 +10,7 @@ import { listMembers } from './members.ts';
 import { readLeases } from './nic-state.ts';
 import { scriptRun, type PreparedNetwork } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
+import { listensToMembers } from './tell-members.ts';
 
 /** No port, and too long to stand anywhere by chance. */
 const firstPlaceholder = 7_300_000_000_000_000;
@@ -51,6 +52,7 @@ export async function prepareScript(
       record: { ...record },
       autoPorts,
       release: releaseOf(plan),
+      ...(listensToMembers(plan) && { joined: joinedOf(name, input.releaseEnv) }),
     };
   });
 }
@@ -61,6 +63,11 @@ const environmentOf = ({ places: { state, runtime, host } }: NetworkContext): Re
   QRUN_RUNTIME_DIR: runtime,
   QRUN_HOST_DIR: host,
 });
+
+const joinedOf = (name: string, env: Readonly<Record<string, string>>): string[] => [
+  ...['env', ...Object.entries(env).map(([key, value]) => `${key}=${value}`)],
+  ...[process.execPath, process.argv[1] ?? '', '__release', '--joined', name],
+];
 
 function releaseOf({ steps }: NetworkScript['plan']): readonly string[] {
   return steps.flatMap((step) => (step.kind === 'service' ? [step.watch?.release ?? []] : []))[0] ?? [];

@@ -39,6 +39,9 @@ export function joinLines(step: MemberStep, { scripts, describe, locks }: JoinWi
     ...(socket === undefined ? [] : [`rm -f -- ${shellWord(socket)}`]),
     ...memberLines(step, describe),
     `exec ${lockFd}>&-`,
+    ...(script.joined === undefined
+      ? []
+      : [`${shellWords(script.joined)} || fail 3 ${shellWord(`network ${network} could not be told of ${step.vm}`)}`]),
   ];
 }
 

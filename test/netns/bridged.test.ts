@@ -9,10 +9,12 @@ import {
   createBridgedHost,
   everything,
   everythingAgain,
+  hostDir,
   must,
   refused,
   settingOf,
   stateOf,
+  textOf,
   type BridgedHost,
 } from './a-bridged-host.ts';
 
@@ -231,5 +233,32 @@ test('root’s VMs are counted: the network ends with the last, also when QEMU a
   await killAll(waiter > 1 ? [waiter, pid] : [pid]);
   expect(await waitUntil(() => host.row('qr-lan0') === undefined, 30_000)).toBe(true);
   await must(root, 'gc');
+  expect(await everythingAgain(bridged, before)).toEqual([]);
+});
+test('show --shell: a script takes the network up, tells it of its VM, and gives all of it back', async (context) => {
+  needsQemu(context);
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  const before = everything(bridged);
+  root.network('lan0', `forward: nat\n${four}antiSpoof: true\n`);
+  root.profile('web1', onLan);
+  const script = root.write('web1.sh', (await root.qrun(['show', 'web1', '--shell'])).stdout, 0o700);
+  const running = root.startProgram(['sh', script]);
+  const members = async (): Promise<readonly { vm: string; mac: string; ip: string }[]> =>
+    (
+      JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as {
+        members: { vm: string; mac: string; ip: string }[];
+      }
+    ).members;
+  await eventually(async () => (await members()).some(({ vm }) => vm === 'web1'));
+  const [web1] = await members();
+  await eventually(async () =>
+    textOf(path.join(hostDir(root), 'dnsmasq/lan0.hosts')).includes(`${web1?.mac},${web1?.ip},web1`),
+  );
+  expect(await stateOf(root, 'lan0')).toBe('up');
+  const tap = host.made().find((name) => name !== 'qr-lan0');
+  await eventually(async () => host.must('nft list table bridge qrun_lan0').includes(`iifname "${tap}" `));
+  running.kill('SIGTERM');
+  expect(await running.end).toMatchObject({ status: 143 });
   expect(await everythingAgain(bridged, before)).toEqual([]);
 });
