@@ -1,7 +1,7 @@
 /** What dnsmasq is told of fixed addresses while a network is up: a VM that joins gets its own, and nobody gets that of a VM which does not run. */
 import { bridgedFiles } from '../network/bridged/files.ts';
 import { fixedHostsOf } from '../network/bridged/fixed-hosts.ts';
-import { renderDnsmasqHosts } from '../network/bridged/dnsmasq.ts';
+import { fixedFiles } from '../network/bridged/servers.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import { readFileSync } from 'node:fs';
 import { writeQuick } from '../system/files.ts';
@@ -11,21 +11,23 @@ import { readHealth, servicesOf } from './health.ts';
 import { listMembers } from './members.ts';
 import type { NetworkRecord } from './record.ts';
 
-const program = 'dnsmasq';
+const signals = { dnsmasq: 'SIGHUP', dhcpd: 'SIGTERM' } as const;
 
-/** Under the network's lock. Nothing is done for a network without dnsmasq, or when nothing is new. */
+/** Under the network's lock. Nothing is done for a network without dnsmasq, or when nothing is new. dhcpd ends, and is started again by its keeper. */
 export function tellFixedHosts(
   files: NetworkFiles,
   record: NetworkRecord,
   { addresses, context }: { readonly addresses: Readonly<Record<string, string>>; readonly context: NetworkContext },
 ): void {
-  if (!servicesOf(record.plan).some(({ programs }) => programs.some(({ name }) => name === program))) return;
-  const { hosts } = bridgedFiles({ files, host: context.places.host, name: record.network });
-  const members = listMembers(files);
-  const content = renderDnsmasqHosts(fixedHostsOf(record.definition, record.plan, { members, addresses }));
-  if (content === textOf(hosts)) return;
-  writeQuick(hosts, content, { mode: 0o644 });
-  for (const pid of readHealth(record).processes[program] ?? []) killProcess(pid, 'SIGHUP');
+  const { definition, plan, network } = record;
+  if (!servicesOf(plan).some(({ programs }) => programs.some(({ name }) => name === 'dnsmasq'))) return;
+  const own = bridgedFiles({ files, host: context.places.host, name: network });
+  const fixed = fixedHostsOf(definition, plan, { members: listMembers(files), addresses });
+  const changed = fixedFiles(definition, own, fixed).filter(({ path, content }) => content !== textOf(path));
+  if (changed.length === 0) return;
+  for (const { path, content, of } of changed) writeQuick(path, content, { mode: of === 'dnsmasq' ? 0o644 : 0o600 });
+  const { processes } = readHealth(record);
+  for (const { of } of changed) for (const pid of processes[of] ?? []) killProcess(pid, signals[of]);
 }
 
 function textOf(file: string): string | undefined {

@@ -12,8 +12,10 @@ import { lastWords } from '../resources/link.ts';
 import { missingTables } from '../resources/nft.ts';
 import { runPrivileged } from '../resources/privilege.ts';
 import { resourceOf } from '../resources/registry.ts';
+import { readService } from '../resources/service.ts';
 import { dotted, readSetting } from '../resources/sysctl.ts';
 import { canonicalAddress } from '../subnet.ts';
+import { killProcess } from '../system/processes.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import { lostBridge, uplinksOf } from './join-health.ts';
@@ -98,7 +100,10 @@ export async function mendBridge(
     return isGone && step.kind === 'link' && step.name === bridge;
   });
   await take(steps, { files, runId, system, warn });
-  if (isGone) warn(`network ${network}: ${bridge} had gone, and was made again`);
+  if (isGone) {
+    warn(`network ${network}: ${bridge} had gone, and was made again`);
+    renewDeaf(plan);
+  }
   if (altered.length > 0) warn(`network ${network}: ${altered.join(' and ')} was changed, and is as it was`);
   if (lost.size > 0) warn(`network ${network}: the rules of ${[...lost].join(' and ')} had gone, and were made again`);
   rejoin(plan.attach, devicesOn(files, plan), { system, warn });
@@ -110,6 +115,12 @@ function requireBridge(network: string, plan: NetworkPlan): void {
   throw new QrunError('host-failed', `network ${network}: the bridge ${lost}, which qrun did not make, has gone`, {
     hint: `sudo qrun setup --bridge ${lost}, or whatever made it; then: sudo qrun net up ${network}`,
   });
+}
+
+/** dhcpd listens on the bridge that it began with: its keeper starts it again on the new one. */
+function renewDeaf(plan: NetworkPlan): void {
+  for (const step of plan.steps.filter(({ kind }) => kind === 'service'))
+    if (step.kind === 'service') for (const pid of readService(step).running['dhcpd'] ?? []) killProcess(pid);
 }
 
 const rulesOf = ({ steps }: NetworkPlan): NftStep[] => steps.filter((step) => step.kind === 'nft');

@@ -2,8 +2,9 @@
 import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { parseDhcpdLeases } from '../network/bridged/dhcpd.ts';
 import { parseDnsmasqLeases } from '../network/bridged/leases.ts';
-import { dnsmasqLeases } from '../network/bridged/files.ts';
+import { dhcpdLeases, dnsmasqLeases } from '../network/bridged/files.ts';
 import type { NetworkName } from '../network/network.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import { readPortUse } from '../resources/port-lease.ts';
@@ -47,7 +48,11 @@ export function readNicOnNetwork(
     return { ips: lost ? [] : addressOfPort(hostInterface, record?.plan), lost };
   }
   const lost = record === undefined || member === undefined || isLost(member, { record, health });
-  return { ips: lost ? [] : addressesOf(files.leases, mac), lost };
+  if (lost) return { ips: [], lost };
+  const ips = addressesOf(files.leases, mac);
+  // dhcpd keeps no record of addresses that are fixed
+  const isKept = ips.length === 0 && record.definition.dhcp?.server === 'dhcpd' && member.ip !== undefined;
+  return { ips: isKept ? [member.ip] : ips, lost };
 }
 
 /** The one that is kept for whoever has the port. */
@@ -87,10 +92,11 @@ function addressesOf(file: string, mac: string): string[] {
   return readLeases(file).flatMap((lease) => (lease.mac === mac && lease.expires > now ? [lease.ip] : []));
 }
 
-/** What DHCP has handed out on a network, be it by the switch or by dnsmasq; none when that cannot be told. */
+/** What DHCP has handed out on a network, be it by the switch, by dnsmasq or by dhcpd; none when that cannot be told. */
 export const readLeases = (file: string): SwitchLeases['leases'] => [
   ...readSwitchLeases(file),
   ...parseDnsmasqLeases(readText(path.join(path.dirname(file), dnsmasqLeases))),
+  ...parseDhcpdLeases(readText(path.join(path.dirname(file), dhcpdLeases))),
 ];
 
 function readText(file: string): string {

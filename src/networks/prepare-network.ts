@@ -189,7 +189,7 @@ export async function readSurroundings(
   return { routes, others: await readOtherNetworks(definition.name, context) };
 }
 
-const tools = ['vde_switch', 'nft', 'dnsmasq'];
+const tools = ['vde_switch', 'nft', 'dnsmasq', 'dhcpd'];
 
 export async function readNetworkFacts(
   definition: Network,

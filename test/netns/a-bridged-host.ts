@@ -63,7 +63,7 @@ const settings = (host: LinkHost): string[] =>
 
 /** What is not meant to outlive a network. */
 function filesOf(root: Home): string[] {
-  const kept = /^(addresses\.json|leases\.json|ports\.json|dnsmasq\.leases|log)$/;
+  const kept = /^(addresses\.json|leases\.json|ports\.json|dnsmasq\.leases|dhcpd\.leases~?|log)$/;
   const below = (directory: string): string[] =>
     existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: 'utf8' }) : [];
   const isKept = (file: string): boolean => kept.test(path.basename(file));

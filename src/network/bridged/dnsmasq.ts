@@ -113,7 +113,7 @@ function dhcpLines(input: DnsmasqInput): string[] {
   ];
 }
 
-const searchOf = ({ domain, search }: Network['dns']): string[] => [
+export const searchOf = ({ domain, search }: Network['dns']): string[] => [
   ...new Set([...(domain === undefined ? [] : [domain]), ...search]),
 ];
 

@@ -5,6 +5,7 @@ import type { NetworkName } from '../network.ts';
 
 /** Beside the leases of a switch. */
 export const dnsmasqLeases = 'dnsmasq.leases';
+export const dhcpdLeases = 'dhcpd.leases';
 
 export interface BridgedFiles {
   /** dnsmasq's configuration, which it reads as root. */
@@ -14,6 +15,8 @@ export interface BridgedFiles {
   readonly leases: string;
   /** Written when it has bound its sockets. */
   readonly pid: string;
+  /** Of the one that answers DHCP in place of dnsmasq, root's all of them. */
+  readonly dhcpd: { readonly config: string; readonly leases: string; readonly pid: string };
 }
 
 export interface BridgedFilesOf {
@@ -28,4 +31,9 @@ export const bridgedFiles = ({ files, host, name }: BridgedFilesOf): BridgedFile
   hosts: path.join(host, 'dnsmasq', `${name}.hosts`),
   leases: path.join(files.dir, dnsmasqLeases),
   pid: path.join(files.runtimeDir, 'dnsmasq.pid'),
+  dhcpd: {
+    config: path.join(files.dir, 'dhcpd.conf'),
+    leases: path.join(files.dir, dhcpdLeases),
+    pid: path.join(files.runtimeDir, 'dhcpd.pid'),
+  },
 });

@@ -26,13 +26,14 @@ import type { NetworkForward, NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { GuestTap, NetworkPlanInput, PortFacts } from '../plan-input.ts';
 import { portOf, portSteps } from '../transport/tap.ts';
-import { bridgedFiles } from './files.ts';
+import { bridgedFiles, type BridgedFiles } from './files.ts';
 import { fixedOfAll, portHolder } from './fixed-hosts.ts';
-import { renderDnsmasq, renderDnsmasqHosts } from './dnsmasq.ts';
+import { dhcpServerOf, renderDnsmasq, type FixedHost } from './dnsmasq.ts';
 import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
 import { linkLocalOf, type GuestPort } from './port-rules.ts';
 import { isLoopback, needsRouteLocalnet } from './forward-rules.ts';
 import { buildRuleset } from './ruleset.ts';
+import { fixedFiles, serverPids, serverPrograms } from './servers.ts';
 
 interface Look {
   readonly network: Network;
@@ -211,14 +212,7 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
   return [
     { kind: 'directory', id: 'directory:runtime', needsRoot: true, path: files.runtimeDir },
     { kind: 'file', id: 'file:dnsmasq', needsRoot: true, path: own.config, content },
-    {
-      kind: 'file',
-      id: 'file:hosts',
-      needsRoot: true,
-      public: true,
-      path: own.hosts,
-      content: renderDnsmasqHosts(fixedOfAll(network, host.ports, { members: [], addresses: input.addresses })),
-    },
+    ...fixedSteps(network, own, fixedOfAll(network, host.ports, { members: [], addresses: input.addresses })),
     {
       kind: 'service',
       id: 'service',
@@ -226,21 +220,26 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
       title: `qrun-net ${network.name}`,
       network: network.name,
       mark,
-      programs: [
-        {
-          name: 'dnsmasq',
-          argv: [input.facts.tools['dnsmasq'] ?? 'dnsmasq', `--conf-file=${own.config}`],
-          restart: true,
-        },
-      ],
+      programs: serverPrograms(network, own, input.facts.tools),
       log: files.log,
-      awaits: [own.pid],
+      awaits: serverPids(network, own),
       // what keeps it from its port, or what it does not understand, will do so again
       givesUpAfter: 3,
       ...(!pinned && { watch: { users: files.users, release } }),
     },
   ];
 }
+
+const fixedSteps = (network: Network, files: BridgedFiles, fixed: readonly FixedHost[]): FileStep[] =>
+  fixedFiles(network, files, fixed).map(({ path, content, of }) => ({
+    kind: 'file',
+    id: path === files.hosts ? 'file:hosts' : 'file:dhcpd',
+    needsRoot: true,
+    // dnsmasq is root no more when it reads it again
+    ...(of === 'dnsmasq' && { public: true as const }),
+    path,
+    content,
+  }));
 
 export const hasDnsmasq = ({ forward, dhcp, dns }: Network): boolean =>
   forward !== 'open' || dhcp !== undefined || dns.domain !== undefined || dns.hosts.length > 0;
@@ -270,6 +269,7 @@ function requireAll(look: Look): void {
   const needed: readonly (readonly [string, string])[] = [
     ['nft', 'nftables'],
     ...(hasDnsmasq(network) ? [['dnsmasq', 'dnsmasq-base'] as const] : []),
+    ...(dhcpServerOf(network) === 'dhcpd' ? [['dhcpd', 'isc-dhcp-server'] as const] : []),
   ];
   for (const [tool, debian] of needed) {
     if (input.facts.tools[tool] !== undefined) continue;
