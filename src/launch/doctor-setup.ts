@@ -4,7 +4,7 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
 import type { Settings } from '../profile/settings.ts';
-import { dhcpcdBlocks } from '../setup/general-items.ts';
+import { dhcpcdBlocks } from '../setup/dhcpcd-items.ts';
 import type { SetupItem, WayItem } from '../setup/item.ts';
 import { kindOf } from '../setup/items/registry.ts';
 import { sudoLine } from '../setup/plan.ts';

@@ -2,6 +2,7 @@
 import { digestOf } from '../digest.ts';
 import { confRule } from './conf-rule.ts';
 import type { HostManager, SetupFacts, SetupOptions } from './facts.ts';
+import { asksOnBridges, dhcpcdRestart, type UplinkPair } from './dhcpcd-items.ts';
 import type { Form, UplinkForm } from './forms/form.ts';
 import { ifupdown } from './forms/ifupdown.ts';
 import { networkManager } from './forms/network-manager.ts';
@@ -67,12 +68,14 @@ export function keptBySetup({ recorded, manager }: SetupFacts, now: WholeBridge 
 }
 
 /** Which network card is a port of which bridge, by this setup or an earlier one. */
-export function uplinksOf({ recorded }: SetupFacts, now: WholeBridge | undefined): { link: string; bridge: string }[] {
-  const earlier = recorded.flatMap(({ item }) =>
-    item.kind === 'uplink' ? [{ link: item.link, bridge: item.bridge }] : [],
+export function uplinksOf({ recorded }: SetupFacts, now: WholeBridge | undefined): UplinkPair[] {
+  const earlier = recorded.flatMap(({ item, before, state }): UplinkPair[] =>
+    item.kind === 'uplink'
+      ? [{ link: item.link, bridge: item.bridge, had: parseBefore(before), isNew: state === 'begun' }]
+      : [],
   );
   if (now?.uplink === undefined || earlier.some(({ bridge }) => bridge === now.item.name)) return earlier;
-  return [...earlier, { link: now.uplink.name, bridge: now.item.name }];
+  return [...earlier, { link: now.uplink.name, bridge: now.item.name, had: now.uplink, isNew: true }];
 }
 
 const forms: Readonly<Record<HostManager, Form>> = {
@@ -106,7 +109,7 @@ export function bridgeItems(whole: WholeBridge, facts: SetupFacts, group: string
         link: name,
         cidr,
       })),
-      ...(uplink === undefined ? [] : [uplinkItem(uplink.name, name)]),
+      ...(uplink === undefined ? [] : [uplinkItem(uplink.name, name, facts)]),
       ...lasting,
       ...accessItems(name, facts, group),
     ],
@@ -115,11 +118,11 @@ export function bridgeItems(whole: WholeBridge, facts: SetupFacts, group: string
   };
 }
 
-const uplinkItem = (link: string, bridge: string): SetupItem => ({
+const uplinkItem = (link: string, bridge: string, { watchers }: SetupFacts): SetupItem => ({
   kind: 'uplink',
   what: `${link} is a port of ${bridge}, which has its addresses and routes`,
-  link,
-  bridge,
+  ...{ link, bridge },
+  ...(watchers.dhcpcdRuns === true && { reload: dhcpcdRestart }),
 });
 
 function accessItems(name: string, facts: SetupFacts, group: string | undefined): SetupItem[] {
@@ -165,8 +168,7 @@ function notesOf({ item: { name }, foreign, addresses, uplink }: WholeBridge, fa
     );
   for (const rule of facts.uplink?.rules ?? [])
     notes.push(`a rule of ip rule names ${uplink?.name}, which has no traffic of its own any more: ${rule}`);
-  const asks =
-    facts.manager === 'network-manager' || facts.manager === 'networkd' || facts.watchers.dhcpcd !== undefined;
+  const asks = facts.manager === 'network-manager' || facts.manager === 'networkd' || asksOnBridges(facts);
   if (uplink?.dynamic === true && !asks)
     notes.push(`${uplink.name} has its address by DHCP: let your DHCP client ask on ${name} from now on`);
   return notes;

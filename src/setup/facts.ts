@@ -82,8 +82,10 @@ export interface SetupFacts {
   readonly watchers: {
     readonly networkManager: boolean;
     readonly networkd: boolean;
-    /** Its configuration file. */
+    /** Its configuration file, which may be there without it. */
     readonly dhcpcd?: string;
+    /** It runs, or starts with the host. */
+    readonly dhcpcdRuns?: boolean;
     readonly udev: boolean;
   };
   /** Absolute paths of programs that a file names. */

@@ -1,4 +1,5 @@
 /** What no network needs a name for: the registry, accounts, modules, settings, and the rules that keep others off qrun's interfaces. Pure. */
+import { dhcpcdItems, type UplinkPair } from './dhcpcd-items.ts';
 import type { SetupFacts } from './facts.ts';
 import type { SetupItem } from './item.ts';
 import { ownFile } from './own-file.ts';
@@ -17,7 +18,7 @@ export interface GeneralInput {
   /** Bridges that setup made and nobody but setup keeps: network managers leave them alone. */
   readonly bridges: readonly string[];
   /** Which network card is a port of which bridge. */
-  readonly uplinks: readonly { readonly link: string; readonly bridge: string }[];
+  readonly uplinks: readonly UplinkPair[];
   /** The host's ways to macvtaps. */
   readonly ways: readonly { readonly name: string; readonly managed: boolean }[];
 }
@@ -93,14 +94,10 @@ function udevItems({ watchers }: SetupFacts): SetupItem[] {
   ];
 }
 
-/** From the first of them on, what dhcpcd.conf says is of that interface or network alone. https://man.archlinux.org/man/dhcpcd.conf.5 */
-export const dhcpcdBlocks = ['interface', 'ssid', 'profile'];
-
-function unmanagedItems({ facts: { watchers }, bridges, uplinks, ways }: GeneralInput): SetupItem[] {
+function unmanagedItems(input: GeneralInput): SetupItem[] {
+  const { facts, bridges, ways } = input;
+  const { watchers } = facts;
   const names = [ownNames, ...bridges, ...ways.flatMap(({ name, managed }) => (managed ? [] : [name]))];
-  const made = ways.flatMap(({ name, managed }) => (managed ? [name] : []));
-  // an address of the LAN's is asked for on the bridge then, and on its port no more
-  const lan = uplinks.map(({ bridge }) => bridge);
   const items: SetupItem[] = [];
   if (watchers.networkManager)
     items.push(
@@ -124,14 +121,5 @@ function unmanagedItems({ facts: { watchers }, bridges, uplinks, ways }: General
         reload: [['networkctl', 'reload']],
       }),
     );
-  if (watchers.dhcpcd !== undefined)
-    items.push({
-      kind: 'line',
-      what: 'dhcpcd leaves them alone',
-      path: watchers.dhcpcd,
-      line: `denyinterfaces ${[...names.filter((name) => !lan.includes(name)), ...made, ...uplinks.map(({ link }) => link)].join(' ')}`,
-      mode: 0o644,
-      above: dhcpcdBlocks,
-    });
-  return items;
+  return [...items, ...dhcpcdItems({ ...input, names })];
 }

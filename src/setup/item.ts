@@ -20,11 +20,16 @@ export interface FileItem extends ItemCommon {
   readonly reload: readonly (readonly string[])[];
 }
 
-/** One line in a file of somebody else's; all else in it is kept. */
+/** One line in a file of somebody else's, or several together; all else in it is kept. */
 export interface LineItem extends ItemCommon {
   readonly kind: 'line';
   readonly path: string;
   readonly line: string;
+  /** What makes its reader look again. Where such a program fails, that is no failure of ours. */
+  readonly reload?: {
+    readonly made?: readonly (readonly string[])[];
+    readonly undone?: readonly (readonly string[])[];
+  };
   /** First words of lines that begin a part of its own, to the end of the file or the next: it must stand above them. */
   readonly above?: readonly string[];
   /** Of the file, where there is none yet. */
@@ -65,6 +70,8 @@ export interface UplinkItem extends ItemCommon {
   readonly kind: 'uplink';
   readonly link: string;
   readonly bridge: string;
+  /** What lets a running DHCP client know: it would give the card its address again. Where that fails, it does not run. */
+  readonly reload?: readonly (readonly string[])[];
 }
 
 /** The host's way to the macvtaps of a card. */

@@ -1,11 +1,17 @@
-/** One line more, or one line less, in a file that is somebody else's. Pure; texts are bytes, each as one character (latin1). */
+/**
+ * One line more, or one line less, in a file that is somebody else's. A line may be several that belong together, one right below the other. Pure; texts
+ * are bytes, each as one character (latin1).
+ */
 
 /** Blanks around it and between its words do not matter, nor does a line end of another system's. */
-export const hasLine = (text: string, line: string, above: readonly string[] = []): boolean =>
-  text
-    .split('\n')
-    .slice(0, linesAbove(text, above))
-    .some((one) => wordsOf(one) === wordsOf(line));
+export function hasLine(text: string, line: string, above: readonly string[] = []): boolean {
+  const there = text.split('\n').slice(0, linesAbove(text, above)).map(wordsOf);
+  const wanted = line.split('\n').map(wordsOf);
+  return there.some((_, at) => isAt(there, at, wanted));
+}
+
+const isAt = (lines: readonly string[], at: number, wanted: readonly string[]): boolean =>
+  wanted.every((one, index) => lines[at + index] === one);
 
 /** How many lines stand above the first that begins with one of those words. */
 function linesAbove(text: string, words: readonly string[]): number {
@@ -41,10 +47,11 @@ export function removeLine(
 ): string | undefined {
   const end = before === 'absent' ? undefined : '';
   const lines = text.split('\n');
-  const at = lines.slice(0, linesAbove(text, above)).lastIndexOf(line);
+  const wanted = line.split('\n');
+  const at = lines.slice(0, linesAbove(text, above)).findLastIndex((_, index) => isAt(lines, index, wanted));
   if (at < 0) return text === '' ? end : text;
-  const isLast = at === lines.length - 2 && lines.at(-1) === '';
-  const left = lines.toSpliced(at, 1).join('\n');
+  const isLast = at + wanted.length === lines.length - 1 && lines.at(-1) === '';
+  const left = lines.toSpliced(at, wanted.length).join('\n');
   if (left === '') return end;
   // the line end that the line before it was given for its sake
   return before === 'open-end' && isLast ? left.replace(/\n$/, '') : left;

@@ -22,6 +22,7 @@ import { readSysctl } from './items/sysctl.ts';
 import { lookAtLeft, lookAtUplink } from './items/uplink-look.ts';
 import type { SetupHost } from './kind.ts';
 import { faultOfEditing } from './perform.ts';
+import { dhcpcdUnit } from './dhcpcd-items.ts';
 import { pingRangeKey, runAsName, wantedModules } from './general-items.ts';
 import type { SetupRecord } from './record.ts';
 
@@ -56,7 +57,7 @@ export async function readSetupFacts({ system, places, options, record }: FactsI
     watchers: {
       networkManager,
       networkd,
-      ...(dhcpcd !== undefined && { dhcpcd }),
+      ...(dhcpcd !== undefined && { dhcpcd, dhcpcdRuns: isEnabled(dhcpcdUnit, host) || dhcpcdRecords.some(isThere) }),
       udev: system.which('udevadm') !== undefined || isThere('/usr/lib/udev/rules.d'),
     },
     paths: { ip: system.which('ip') ?? '/sbin/ip', sysctl: system.which('sysctl') ?? '/sbin/sysctl' },
@@ -70,6 +71,8 @@ export async function readSetupFacts({ system, places, options, record }: FactsI
 }
 
 const dhcpcdFiles = ['/etc/dhcpcd.conf'];
+/** Where it writes its number down, when it is for all interfaces. */
+const dhcpcdRecords = ['/run/dhcpcd/pid', '/run/dhcpcd.pid'];
 
 async function readHelper(system: System, places: Places) {
   const compiledIn = await readCapabilities(system, qemuOf({ system, places })).then(

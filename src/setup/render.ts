@@ -5,6 +5,9 @@ import type { SetupAction } from './item.ts';
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 const ownedBy = (group: string | undefined): string => (group === undefined ? '' : `, root:${group}`);
 
+const withLines = (what: string, text: string): string[] =>
+  text.includes('\n') ? [what, ...text.split('\n').map((line) => `    ${line}`)] : [`${what} ${text}`];
+
 /** The first line says what; those after it are what a file holds. */
 export function renderAction(action: SetupAction): string[] {
   switch (action.do) {
@@ -21,11 +24,12 @@ export function renderAction(action: SetupAction): string[] {
     case 'remove':
       return [`rm ${shellWord(action.path)}`];
     case 'add-line':
-      return [
-        `add to ${shellWord(action.path)}${action.above === undefined ? '' : `, above the first ${action.above.join(', ')}`} (made ${octal(action.mode)}${ownedBy(action.group)} if there is none): ${action.line}`,
-      ];
+      return withLines(
+        `add to ${shellWord(action.path)}${action.above === undefined ? '' : `, above the first ${action.above.join(', ')}`} (made ${octal(action.mode)}${ownedBy(action.group)} if there is none):`,
+        action.line,
+      );
     case 'remove-line':
-      return [`take out of ${shellWord(action.path)}: ${action.line}`];
+      return withLines(`take out of ${shellWord(action.path)}:`, action.line);
     case 'mkdir':
       return [`mkdir -m ${octal(action.mode)} ${shellWord(action.path)}`];
     case 'rmdir':

@@ -12,7 +12,7 @@ import { makeDisk, makeRoot, makeTree, user } from './image.mjs';
 import { differences } from './look.mjs';
 import { Machine } from './machine.mjs';
 import { NamespaceMachine } from './namespace-machine.mjs';
-import { lan, router, scenarios } from './scenarios.mjs';
+import { lan, out, router, scenarios } from './scenarios.mjs';
 
 const hostAddress = '10.0.5.1';
 /** Modules that the kernel takes in for a bridge or for another module, and keeps until the next boot. */
@@ -61,18 +61,24 @@ const setupLine = ({ uplink }) =>
     : `qrun setup --bridge br0 --uplink ${lan} --address ${hostAddress}/24 --yes`;
 
 async function start(trial) {
-  const { machine, scenario } = trial;
-  await machine.start();
+  await trial.machine.start();
   await settled(trial);
-  if (scenario.begin !== undefined) await machine.must(scenario.begin);
+  await begun(trial);
 }
 
-/** Until the LAN's card has its address, where it is to have one. */
+/** What the scenario's host has that nobody makes at its start; until the kernel has made its part. */
+async function begun({ machine, scenario }) {
+  if (scenario.begin !== undefined) await machine.must(`${scenario.begin}; sleep 3`);
+}
+
+/** Until the cards have their addresses, where they are to have some. */
 async function settled({ machine, scenario }, link = lan) {
-  if (scenario.uplink !== undefined && scenario.begin === undefined)
-    await machine.run(
-      `for i in $(seq 60); do ip -4 -br address show ${link} | grep -q 192.168.77 && break; sleep 1; done`,
-    );
+  const until = (name, network) =>
+    machine.run(`for i in $(seq 60); do ip -4 -br address show ${name} | grep -q ${network} && break; sleep 1; done`);
+  const isPort = scenario.uplink !== undefined;
+  if (scenario.asksAll === true) await until(out, '10.0.2');
+  if ((isPort && scenario.begin === undefined) || scenario.asksAll === true)
+    await until(isPort ? link : lan, '192.168.77');
   await machine.run('udevadm settle; sleep 3');
 }
 
@@ -172,11 +178,12 @@ async function leftAlone(trial) {
   const open = (name) =>
     `qemu-system-x86_64 -M none -nodefaults -display none -daemonize -pidfile /run/${name}.pid -netdev tap,id=n,ifname=${name},script=no,downscript=no`;
   const macvtap = scenario.uplink === undefined ? lan : 'br0';
+  const after = await raised(trial, macvtap);
   await machine.must(
     [
       `for tap in tap7 qr-boot0; do ip tuntap add dev $tap mode tap; ip link set $tap master br0; ip link set $tap up; done`,
       ...[open('tap7'), open('qr-boot0')],
-      `ip link set ${macvtap} up; ip link add link ${macvtap} name qr-boot1 type macvtap mode bridge; ip link set qr-boot1 up; sleep 15`,
+      `ip link add link ${macvtap} name qr-boot1 type macvtap mode bridge; ip link set qr-boot1 up; sleep 15`,
     ].join('\n'),
   );
   for (const name of ['tap7', 'qr-boot0', 'qr-boot1'])
@@ -189,8 +196,16 @@ async function leftAlone(trial) {
     'both taps are ports still',
   );
   await machine.must(
-    'kill $(cat /run/tap7.pid /run/qr-boot0.pid); sleep 1; for name in tap7 qr-boot0 qr-boot1; do ip link delete $name; done',
+    `kill $(cat /run/tap7.pid /run/qr-boot0.pid); sleep 1; for name in tap7 qr-boot0 qr-boot1; do ip link delete $name; done; ${after}`,
   );
+}
+
+/** Takes a card up that may be down. @returns what makes it as it was */
+async function raised({ machine }, card) {
+  const { text } = await machine.run(`ip -br link show ${card} up`);
+  if (text !== '') return 'true';
+  await machine.must(`ip link set ${card} up`);
+  return `ip link set ${card} down`;
 }
 
 const onBridge = (trial) =>
@@ -208,8 +223,9 @@ async function onPorts(trial) {
   const bridge =
     card === 'br0' ? 'forward: bridge\nbridge: { name: br0 }' : `forward: macvtap\nbridge: { uplink: ${card} }`;
   await machine.must(
-    `mkdir -p /etc/qrun/networks; printf '%s\\n' '${bridge}' 'ports: 2' 'owner: ${user}' >/etc/qrun/networks/lan0.yaml; ip link set ${card} up`,
+    `mkdir -p /etc/qrun/networks; printf '%s\\n' '${bridge}' 'ports: 2' 'owner: ${user}' >/etc/qrun/networks/lan0.yaml`,
   );
+  const after = await raised(trial, card);
   const up = await machine.run('qrun net up lan0');
   trial.check(up.status === 0, 'qrun net up lan0', up.text);
   if (card === 'br0')
@@ -223,7 +239,7 @@ async function onPorts(trial) {
   }
   const down = await machine.run('qrun net down lan0');
   trial.check(down.status === 0, 'qrun net down lan0', down.text);
-  await machine.must('qrun net rm lan0; rm -rf /etc/qrun');
+  await machine.must(`qrun net rm lan0; rm -rf /etc/qrun; ${after}`);
   await trial.holds('test -z "$(ls /sys/class/net | grep ^qr-)"', 'no port is left');
 }
 
@@ -255,7 +271,7 @@ async function play(trial) {
   trial.same(before, await trial.look(), { sentence: 'after --undo all is as before', but: loadedByOthers });
   await machine.reboot();
   await settled(trial);
-  if (scenario.begin !== undefined) await machine.must(scenario.begin);
+  await begun(trial);
   trial.same(before, await trial.look(), { sentence: 'after --undo and a reboot all is as before' });
 }
 

@@ -2,7 +2,7 @@
  * The same host without its boot: the managers of interfaces themselves, in namespaces, at full speed. What systemd and udev do is not tried there.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import path from 'node:path';
 import { runTool } from '../setup/apt.mjs';
@@ -20,6 +20,14 @@ const commands = {
 /** What systemd would start: units that setup enabled. */
 const ownUnits =
   'for unit in /etc/systemd/system/multi-user.target.wants/qrun-*.service; do [ -e $unit ] && sed -n "s/^ExecStart=-\\?//p" $unit | sh >/run/units.log 2>&1; done';
+
+/** systemd does not run: what it would start again is, and of files alone the real one knows. */
+const systemctl = `#!/bin/sh
+case "$*" in
+  'try-restart dhcpcd.service') [ -e /run/dhcpcd/pid ] || exit 0; dhcpcd -x >/dev/null 2>&1; while [ -e /run/dhcpcd/pid ]; do sleep 0.2; done; ${commands.dhcpcd} ;;
+  *) exec /bin/systemctl "$@" ;;
+esac
+`;
 
 export class NamespaceMachine {
   real = false;
@@ -53,6 +61,7 @@ export class NamespaceMachine {
       ],
       { stdio: 'ignore' },
     );
+    writeFileSync(path.join(root, 'usr/local/bin/systemctl'), systemctl, { mode: 0o755 });
     const begin = [
       `mount -t overlay overlay -o lowerdir=${root},upperdir=${directory}/upper,workdir=${directory}/work ${directory}/merged`,
       `cd ${directory}/merged`,

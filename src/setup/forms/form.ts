@@ -47,10 +47,19 @@ export const plainAddresses = (input: FormInput): string[] => [
 export const managedRoutes = (input: FormInput): readonly UplinkRoute[] =>
   lastingRoutes(input).filter(({ words }) => !/ proto kernel( |$)/.test(words.join(' ')));
 
-/** Of the way out through the uplink, so that it is preferred to others as before, or not; undefined: none is written. */
-export function metricOf({ uplink }: FormInput): string | undefined {
-  const words = uplink?.routes.find((one) => one.family === '-4' && one.words[0] === 'default')?.words ?? [];
-  return words.includes('metric') ? words[words.indexOf('metric') + 1] : undefined;
+/**
+ * Of the way out through the uplink, so that it is preferred to others as before, or not; where a DHCP server names no router, of the way to its
+ * network. Undefined: none is written.
+ */
+export function metricOf({ uplink }: Pick<FormInput, 'uplink'>): string | undefined {
+  const routes = (uplink?.routes ?? []).filter(({ family, words }) => family === '-4' && !words.includes('table'));
+  const isOfNetwork = ({ words }: UplinkRoute): boolean =>
+    / proto (dhcp|kernel) /.test(words.join(' ')) && !words.includes('via');
+  const { words = [] } = routes.find((one) => one.words[0] === 'default') ?? routes.find(isOfNetwork) ?? {};
+  if (words.includes('metric')) return words[words.indexOf('metric') + 1];
+  if (words[0] === 'default') return undefined;
+  const metric = uplink?.addresses.find((one) => !one.cidr.includes(':') && one.metric !== undefined)?.metric;
+  return metric === undefined ? undefined : String(metric);
 }
 
 /** `via X` of the default route of that family. */

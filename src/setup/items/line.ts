@@ -20,6 +20,7 @@ export const line: SetupKind<LineItem> = {
       ...(item.above !== undefined && { above: item.above }),
       ...(item.group !== undefined && { group: item.group }),
     },
+    ...reloads(item.reload?.made),
   ],
   whyKept: () => undefined,
   undo: (item, before) => {
@@ -30,9 +31,13 @@ export const line: SetupKind<LineItem> = {
     return [
       ...(there ? [{ do: 'remove-line', path: item.path, line: item.line, before: was, ...above } as const] : []),
       ...removeParents(before),
+      ...reloads(item.reload?.undone),
     ];
   },
 };
+
+const reloads = (commands: readonly (readonly string[])[] = []) =>
+  commands.map((argv) => ({ do: 'run', argv, mayFail: true }) as const);
 
 /** As latin1: a foreign file may hold any bytes. */
 function textOf(path: string): string | undefined {

@@ -13,6 +13,8 @@ export interface UplinkLook {
   readonly neighbours?: readonly UplinkNeighbour[];
   /** Some of its addresses come from a DHCP server. */
   readonly dynamic: boolean;
+  /** Of IPv6, for the link alone: they stay. */
+  readonly links?: readonly string[];
 }
 
 export type UplinkAddress = Omit<AddressLook, 'dynamic' | 'link' | 'byItself'>;
@@ -48,6 +50,7 @@ export function lookAtUplink(link: string, host: SetupHost): UplinkLook {
       ...parseNeighbours(ask(['-j', 'neighbour', 'show', 'proxy', 'dev', link], host)),
     ],
     dynamic: all.some((one) => one.dynamic && !one.cidr.includes(':')),
+    links: all.flatMap(({ link: isOwn, cidr }) => (isOwn ? [cidr] : [])),
   };
 }
 

@@ -24,10 +24,11 @@ export const uplink: SetupKind<UplinkItem> = {
   // routes are made after addresses
   resumes: true,
   before: ({ link }, host) => ({ ...lookAtUplink(link, host) }),
-  actions: ({ link, bridge }, before, host) => [
+  actions: ({ link, bridge, reload = [] }, before, host) => [
     run('ip', 'link', 'set', 'dev', link, 'master', bridge),
     run('ip', 'link', 'set', 'dev', link, 'up'),
     ...move(parseBefore(before), { from: link, to: bridge, lease: false }, host),
+    ...reload.map((argv) => perhaps(...argv)),
   ],
   whyKept: ({ link, bridge }, before, host) => {
     const look = lookAtLink(link, host);
@@ -43,10 +44,22 @@ export const uplink: SetupKind<UplinkItem> = {
     return [
       ...(mine ? [run('ip', 'link', 'set', 'dev', link, 'nomaster')] : []),
       ...move(had.up ? had : { ...had, routes: [] }, { from: bridge, to: link, lease: true }, host),
-      ...(had.up ? [] : [run('ip', 'link', 'set', 'dev', link, 'down')]),
+      ...(had.up ? ownAddresses(link, had, host) : [run('ip', 'link', 'set', 'dev', link, 'down')]),
     ];
   },
 };
+
+/** Those of IPv6 for the link alone: the kernel gave a port its own, and somebody else may have chosen them before. */
+function ownAddresses(link: string, { links }: UplinkLook, host: SetupHost): SetupAction[] {
+  if (links === undefined) return [];
+  const there = (lookAtLink(link, host)?.addresses ?? []).flatMap((one) => (one.link ? [one.cidr] : []));
+  return [
+    ...there.filter((one) => !links.includes(one)).map((cidr) => perhaps('ip', 'address', 'delete', cidr, 'dev', link)),
+    ...links
+      .filter((one) => !there.includes(one))
+      .map((cidr) => perhaps('ip', 'address', 'replace', cidr, 'dev', link, 'scope', 'link', 'nodad')),
+  ];
+}
 
 interface Move {
   readonly from: string;
@@ -92,6 +105,7 @@ const perhaps = (...argv: readonly string[]): RunAction => ({ do: 'run', argv, m
 
 /** A record is root's alone to write. */
 export function parseBefore(before: Before): UplinkLook {
-  const { up = false, addresses = [], routes = [], neighbours = [], dynamic = false } = before as Partial<UplinkLook>;
-  return { up, addresses, routes, neighbours, dynamic };
+  const { up = false, addresses = [], routes = [], dynamic = false, ...more } = before as Partial<UplinkLook>;
+  const { neighbours = [], links } = more;
+  return { up, addresses, routes, neighbours, dynamic, ...(links !== undefined && { links }) };
 }

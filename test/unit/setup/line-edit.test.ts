@@ -101,3 +101,30 @@ test('with the line in it the helper lets users on the bridge, unless the file s
     }),
   );
 });
+
+const together = 'interface br0\nmetric 100';
+
+test('61: several lines are there when they stand together', () => {
+  expect(hasLine(' interface  br0\r\n\tmetric 100\nx\n', together)).toBe(true);
+  for (const text of ['interface br0\n', 'metric 100\ninterface br0\n', 'interface br0\n\nmetric 100\n'])
+    expect(hasLine(text, together), text).toBe(false);
+});
+
+test('61: several lines, taken out again, leave the file as it was, and what others added since', () => {
+  fc.assert(
+    fc.property(texts, (text) => {
+      const before = endOf(text);
+      const added = addLine(text, together);
+      expect(hasLine(added, together)).toBe(true);
+      expect(addLine(added, together)).toBe(added);
+      expect(removeLine(added, together, { before })).toBe(text);
+      const whole = `${text}${before === 'open-end' ? '\n' : ''}more\n`;
+      expect(removeLine(`${added}more\n`, together, { before })).toBe(whole);
+    }),
+  );
+});
+
+test('61: one of several that somebody changed: the rest stays as well', () => {
+  const text = 'interface br0\nmetric 50\n';
+  expect(removeLine(text, together, { before: 'whole' })).toBe(text);
+});

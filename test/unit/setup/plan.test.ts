@@ -234,13 +234,56 @@ describe('an uplink', () => {
     expect(found).toMatchObject({ status, message: expect.stringContaining(said) });
   });
 
-  test('dhcpcd asks on the bridge then, and on the card no more', () => {
-    const watchers = { networkManager: false, networkd: false, dhcpcd: '/etc/dhcpcd.conf', udev: false };
+  describe('of a card with DHCP, where dhcpcd', () => {
     const uplink = { ...someUplink, dynamic: true };
-    const { items, notes } = plan(options, { uplink, watchers });
-    expect(items).toContainEqual(expect.objectContaining({ kind: 'line', line: 'denyinterfaces qr-* eth1' }));
-    expect(notes).toEqual([]);
-    expect(plan(options, { uplink }).notes.join()).toContain('let your DHCP client ask on br0');
+    const silent = { networkManager: false, networkd: false, dhcpcd: '/etc/dhcpcd.conf', udev: false };
+    const watchers = { ...silent, dhcpcdRuns: true };
+    const restart = [['systemctl', 'try-restart', 'dhcpcd.service']];
+    const linesIn = (items: readonly SetupItem[]) =>
+      items.flatMap((item) => (item.kind === 'line' && item.path === '/etc/dhcpcd.conf' ? [item] : []));
+
+    test('runs: it asks on the bridge, as preferred as before, and on the card no more', () => {
+      const { items, notes } = plan(options, { uplink, watchers });
+      expect(linesIn(items).map(({ line }) => line)).toEqual(['denyinterfaces qr-* eth1', 'interface br0\nmetric 100']);
+      expect(notes).toEqual([]);
+    });
+
+    test('runs: it starts again when the card has been moved, and not before; and at the end of the way back', () => {
+      const { items } = plan(options, { uplink, watchers });
+      expect(items.find(({ kind }) => kind === 'uplink')).toMatchObject({ reload: restart });
+      expect(linesIn(items).map(({ reload }) => reload)).toEqual([{ undone: restart }, undefined]);
+      // nothing moves: at once
+      const [line] = linesIn(plan({ bridge: 'br0' }, { watchers }).items);
+      expect(line?.reload).toEqual({ made: restart, undone: restart });
+    });
+
+    test('runs, once more: the same', () => {
+      const first = plan(options, { uplink, watchers }).items;
+      const recorded = first.map((item) => {
+        const before = item.kind === 'uplink' ? { ...uplink } : {};
+        return { item, before, state: 'done' as const };
+      });
+      const again = plan(options, { uplink: { ...uplink, addresses: [], dynamic: false }, watchers, recorded }).items;
+      expect(linesIn(again).map(({ line }) => line)).toEqual(linesIn(first).map(({ line }) => line));
+    });
+
+    test('runs beside who makes the interfaces: that one asks', () => {
+      const { items } = plan(options, { uplink, watchers, manager: 'ifupdown' });
+      expect(linesIn(items).map(({ line }) => line)).toEqual(['denyinterfaces qr-* eth1']);
+    });
+
+    test('runs, of a card with an address of its own: the bridge has it without being asked', () => {
+      const { items } = plan(options, { uplink: someUplink, watchers });
+      expect(linesIn(items).map(({ line }) => line)).toEqual(['denyinterfaces qr-* eth1']);
+    });
+
+    test('has a file and does not run: somebody must tell whoever does', () => {
+      const { items, notes } = plan(options, { uplink, watchers: silent });
+      expect(linesIn(items)).toMatchObject([{ line: 'denyinterfaces qr-* eth1' }]);
+      expect(items.find(({ kind }) => kind === 'uplink')).not.toHaveProperty('reload');
+      expect(notes.join()).toContain('let your DHCP client ask on br0');
+      expect(plan(options, { uplink }).notes).toEqual(notes);
+    });
   });
 
   test('--yes takes even the only way out', () => {
