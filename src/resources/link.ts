@@ -147,6 +147,13 @@ function failed(step: LinkStep, stderr: string): QrunError {
   if (isVxlan(step) && /Address already in use/.test(stderr)) {
     return new QrunError('in-use', `the UDP port of ${name} is another program's`, { causes, hint: 'ss -lunp' });
   }
+  const [, gone] = /Cannot find device "(.+)"/.exec(stderr) ?? [];
+  if (isVxlan(step) && gone !== undefined && gone !== name) {
+    return new QrunError('host-failed', `there is no interface ${gone}, which ${name} is to go by or to be a port of`, {
+      causes,
+      hint: 'ip -brief link show',
+    });
+  }
   if (isVxlan(step) && /VNI already exists/.test(stderr)) {
     return new QrunError('in-use', `another VXLAN has the id and the port of ${name}`, {
       causes,

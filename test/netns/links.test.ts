@@ -216,6 +216,37 @@ test('what cannot be is told before anything is made', async (context) => {
   expect(host.state()).toEqual(before);
 });
 
+test('what a link goes by, or the host’s bridge that it is a port of, may go and come again', async (context) => {
+  const [a] = await createJoinedHosts(context, { count: 1 });
+  if (a === undefined) throw new Error('no host');
+  const { host, root } = a;
+  const makeWay = (): void => {
+    host.must('ip link add c0 type veth peer name c1');
+    host.must('ip link set c0 up');
+    host.must('ip address add 10.2.0.1/24 dev c0');
+  };
+  makeWay();
+  a.network(`forward: bridge\nbridge: { name: br0 }\n${vxlan('10.2.0.2', ', dev: c0')}`);
+  await up(a);
+  const [device] = host.made();
+  host.must('ip link delete dev c0');
+  expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: [device] });
+  const noWay = expect.stringContaining('there is no interface c0');
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({ status: 3, stderr: noWay });
+  makeWay();
+  await up(a);
+  expect(await infoOf(a)).toMatchObject({ state: 'pinned', bridge: 'br0', mtu: 1450 });
+  host.must('ip link delete dev br0');
+  expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: ['br0', device] });
+  const noBridge = expect.stringContaining('the bridge br0, which qrun did not make, has gone');
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({ status: 3, stderr: noBridge });
+  host.must('ip link add br0 type bridge');
+  await up(a);
+  expect(host.row(device ?? '')).toMatchObject({ master: 'br0' });
+  await down(a);
+  expect(host.made()).toEqual([]);
+});
+
 test('killed, or failing, at each step: gc and the failure itself give back all that was taken', async (context) => {
   const [a] = await createJoinedHosts(context, { count: 1 });
   if (a === undefined) throw new Error('no host');
