@@ -56,7 +56,7 @@ function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
       hint: `sudo qrun net up ${name}`,
     });
   }
-  if (!hasPorts(forward)) throw systemScope(network, input.uid);
+  if (!hasPorts(forward)) throw pool(network, 'kind: hostdev with address or parent: takes a card');
   if (input.uid === 0) return forward === 'bridge' ? planJoined(network, input) : planPorts(network, input);
   // a tap that the helper makes is kept from no other
   if (forward === 'bridge' && bridge?.name !== undefined && isTheirs(bridge) && !network.isolatedPorts) {
@@ -64,7 +64,8 @@ function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
     const ways = { scope: 'system', transport: 'tap', forward } as const;
     return { v: 1, network: name, file, ...ways, attach, forwards: [], steps: [], notes: [] };
   }
-  if (forward === 'macvtap' && network.ports === undefined) throw systemScope(network, input.uid);
+  if (forward === 'macvtap' && network.ports === undefined)
+    throw pool(network, 'kind: macvtap with parent: makes one of its own; for ordinary users write ports: and owner:');
   throw new QrunError(
     'permission',
     `network ${name} is not up, and ${network.ports === undefined ? 'root takes it up' : 'its ports are made by root'}`,
@@ -74,16 +75,13 @@ function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
   );
 }
 
-function systemScope({ name, file }: Network, uid: number): QrunError {
+/** A VM takes what it needs of these by itself. */
+function pool({ name, forward }: Network, instead: string): QrunError {
+  const without = forward === 'macvtap' ? ' without ports' : '';
   return new QrunError(
     'not-implemented',
-    `network ${name}: networks of the host's own (scope system) are not implemented yet`,
-    {
-      hint:
-        uid === 0
-          ? 'run it as an ordinary user: forward nat and isolated take no root'
-          : `write scope: user in ${file}: forward nat and isolated work without root`,
-    },
+    `network ${name}: a network of forward: ${forward}${without} is not implemented yet`,
+    { hint: `in the profile of a VM: ${instead}` },
   );
 }
 
