@@ -63,6 +63,8 @@ export interface PortFacts {
   /** It runs here. */
   readonly udev: boolean;
   readonly ipv6: boolean;
+  /** Who can be told of name servers; only looked for where `hostDns` is. */
+  readonly resolver?: 'resolvectl' | 'resolvconf';
   /** Interfaces by which the host would lose its own routes of IPv6 if it forwarded. */
   readonly advertised?: readonly string[];
 }

@@ -97,7 +97,7 @@ export async function mendBridge(
   const steps = plan.steps.filter((step) => {
     if (step.kind === 'nft') return step.tables.some(({ family, name }) => lost.has(`${family} ${name}`));
     if (step.kind === 'sysctl') return isGone || Object.entries(step.values).some(isAltered);
-    return isGone && step.kind === 'link' && step.name === bridge;
+    return isGone && (step.kind === 'resolver' || (step.kind === 'link' && step.name === bridge));
   });
   await take(steps, { files, runId, system, warn });
   if (isGone) {

@@ -44,6 +44,7 @@ export async function readPortFacts(
     registry: hasHostRegistry(places),
     udev: existsSync('/run/udev/control'),
     ipv6: existsSync('/proc/sys/net/ipv6'),
+    ...(definition.hostDns && resolverOf(system)),
     ...(bridged && { advertised: readAdvertised() }),
     ...(joined && (await readJoined(definition, system))),
   };
@@ -62,6 +63,13 @@ async function readJoined({ bridge, links }: Network, system: System): Promise<P
       underlay: (await import('../host/underlay.ts')).readUnderlay({ peers, devices }, system),
     }),
   };
+}
+
+/** systemd-resolved only where it answers: its tool is there on hosts that do not run it. */
+function resolverOf(system: System): Pick<PortFacts, 'resolver'> {
+  if (system.which('resolvectl') !== undefined && system.runNow('resolvectl', ['dns']).status === 0)
+    return { resolver: 'resolvectl' };
+  return system.which('resolvconf') === undefined ? {} : { resolver: 'resolvconf' };
 }
 
 /** Those of earlier runs, and new ones for ports that had none. One that somebody else has claimed since is not used any more. */

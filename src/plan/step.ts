@@ -4,8 +4,9 @@
  */
 import type { HostNetwork, PortHolder } from '../network/host-network.ts';
 import type { NftCommand, NftTable } from './nft-commands.ts';
+import type { ResolverStep, SysctlStep } from './setting-step.ts';
 
-interface StepCommon {
+export interface StepCommon {
   /** Unique in its plan, stable between runs: `lock`, `port:net0:0`, `disk:0`, … */
   readonly id: string;
   readonly needsRoot: boolean;
@@ -228,16 +229,6 @@ export interface UplinkStep extends StepCommon {
   readonly bridge: string;
 }
 
-/**
- * Settings of the kernel's, by their paths below /proc/sys. Those of an interface go with it. With `kept`, they are the whole host's: what was there
- * before is written to that file, they stay when the network goes, and `qrun setup --undo` takes them back.
- */
-export interface SysctlStep extends StepCommon {
-  readonly kind: 'sysctl';
-  readonly values: Readonly<Record<string, string>>;
-  readonly kept?: string;
-}
-
 /** Tables of rules, made whole in one transaction. One that is there already is replaced if its comment says the same owner. */
 export interface NftStep extends StepCommon {
   readonly kind: 'nft';
@@ -379,6 +370,7 @@ export type Step =
   | LinkNamesStep
   | SysctlStep
   | NftStep
+  | ResolverStep
   | TapCheckStep
   | TapNodeStep
   | VmLockStep
@@ -397,4 +389,5 @@ export type Step =
   | PasstStep;
 export type StepKind = Step['kind'];
 
+export type { ResolverStep, SysctlStep };
 export type { Action, Description, SpawnAction } from './action.ts';

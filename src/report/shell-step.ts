@@ -76,6 +76,7 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
     case 'link':
     case 'uplink':
     case 'sysctl':
+    case 'resolver':
     case 'tap-check':
     case 'tap-node':
       return acquire.map((action) => `${lineOf(action)} || fail 3 ${shellWord(`failed: ${renderAction(action)}`)}`);

@@ -17,6 +17,7 @@ import { passt } from './passt.ts';
 import { portLease } from './port-lease.ts';
 import { portNode } from './port-node.ts';
 import { port } from './port.ts';
+import { resolver } from './resolver.ts';
 import type { Resource } from './resource.ts';
 import { service } from './service.ts';
 import { socketPath } from './socket-path.ts';
@@ -49,6 +50,7 @@ const resources = {
   'link-names': linkNames,
   sysctl,
   nft,
+  resolver,
   'tap-check': tapCheck,
   'tap-node': tapNode,
   'port-node': portNode,

@@ -8,22 +8,8 @@ import { valueAt, writtenAddresses, writtenForwards, writtenHosts, writtenOption
 import { advertisedPrefix, faultOfDnsmasqOption } from './dnsmasq.ts';
 import { shortestDnsmasqLeaseS } from './leases.ts';
 
-interface Refusal {
-  readonly path: readonly string[];
-  readonly why: string;
-}
-
-const refused: readonly Refusal[] = [
-  { path: ['hostDns'], why: 'to tell the resolver of the host is not implemented yet' },
-];
-
 export function bridgedFaults(written: WrittenMap): PathFault[] {
   return [
-    ...refused.flatMap(({ path, why }): PathFault[] =>
-      valueAt(written, path) !== true
-        ? []
-        : [{ path, at: 'key', message: `${path.join('.')} cannot be honoured: ${why}` }],
-    ),
     ...whoFaults(written),
     ...bridgeNameFaults(written),
     ...serverFaults(written),

@@ -8,6 +8,7 @@ import type {
   HostNetworkStep,
   LinkStep,
   NftStep,
+  ResolverStep,
   ServiceStep,
   SysctlStep,
 } from '../../plan/step.ts';
@@ -77,6 +78,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
       ...sysctlSteps(look, forwards),
       ...rulesSteps(look, forwards, host),
       ...dnsmasqSteps(look, host),
+      ...resolverSteps(look),
       ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
       registryStep(host, facts),
     ],
@@ -230,6 +232,22 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
   ];
 }
 
+/** The host asks for the guests' names itself, where they are. */
+function resolverSteps({ network, facts, addresses }: Look): ResolverStep[] {
+  const { hostDns, dns } = network;
+  if (!hostDns || dns.domain === undefined || facts.resolver === undefined) return [];
+  const step: ResolverStep = {
+    kind: 'resolver',
+    id: 'resolver',
+    needsRoot: true,
+    by: facts.resolver,
+    bridge: bridgeNameOf(network),
+    addresses: (facts.ipv6 ? addresses : addresses.filter((one) => !one.includes(':'))).map(bare),
+    domain: dns.domain,
+  };
+  return [step];
+}
+
 const fixedSteps = (network: Network, files: BridgedFiles, fixed: readonly FixedHost[]): FileStep[] =>
   fixedFiles(network, files, fixed).map(({ path, content, of }) => ({
     kind: 'file',
@@ -286,6 +304,11 @@ function requireAll(look: Look): void {
   }
   requireFreeSubnets(look);
   requireOwnRoutes(look);
+  if (network.hostDns && facts.resolver === undefined) {
+    throw new QrunError('missing-tool', `${at}: hostDns: neither systemd-resolved nor resolvconf is there to be told`, {
+      hint: 'sudo apt install systemd-resolved (or resolvconf)',
+    });
+  }
 }
 
 /** A router listens to no other router, unless it is told to. */

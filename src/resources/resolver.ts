@@ -1,0 +1,73 @@
+/**
+ * The host's resolver is told of a network's name server: systemd-resolved, which asks it for its own domain alone and forgets it with the link; or
+ * resolvconf, which puts it first in /etc/resolv.conf.
+ */
+import { QrunError } from '../errors.ts';
+import { readHostLink } from '../host/host-link.ts';
+import type { ResolverStep } from '../plan/step.ts';
+import type { System } from '../system/system.ts';
+import { lastWords } from './link.ts';
+import { runPrivileged } from './privilege.ts';
+import type { Resource } from './resource.ts';
+
+interface Call {
+  readonly argv: readonly string[];
+  readonly stdin?: string;
+}
+
+export const resolver: Resource<ResolverStep> = {
+  describe: (step) => ({ acquire: callsOf(step), release: [{ argv: undoOf(step) }] }),
+
+  acquire: async (step, { system, record }) => {
+    record({});
+    for (const call of callsOf(step)) {
+      const failed = run(call, system);
+      if (failed !== undefined) {
+        throw new QrunError('host-failed', `the host was not told who knows ${step.domain}: ${failed}`, {
+          hint: `${step.by === 'resolvectl' ? 'systemctl status systemd-resolved' : 'resolvconf -l'}; or without hostDns`,
+        });
+      }
+    }
+    return {};
+  },
+
+  release: async (step, record, { system, sameBoot }) => {
+    // it is written before; and nothing of it outlives the boot, or with systemd-resolved the link
+    if (record === undefined || !sameBoot || isForgotten(step)) return;
+    const failed = run({ argv: undoOf(step) }, system);
+    if (failed === undefined || isForgotten(step)) return;
+    throw new QrunError('left-behind', `the host still asks for ${step.domain} on ${step.bridge}: ${failed}`, {
+      hint: `sudo ${undoOf(step).join(' ')}`,
+    });
+  },
+};
+
+const isForgotten = ({ by, bridge }: ResolverStep): boolean =>
+  by === 'resolvectl' && readHostLink(bridge) === undefined;
+
+/** As resolvconf knows what is told of an interface by a program. */
+const recordOf = (bridge: string): string => `${bridge}.qrun`;
+
+function callsOf({ by, bridge, addresses, domain }: ResolverStep): Call[] {
+  if (by === 'resolvconf') {
+    const stdin = addresses.map((address) => `nameserver ${address}\n`).join('');
+    return [{ argv: ['resolvconf', '-a', recordOf(bridge)], stdin }];
+  }
+  return [
+    { argv: ['resolvectl', 'dns', bridge, ...addresses] },
+    // with the sign: whoever looks up a short name does not search in it
+    { argv: ['resolvectl', 'domain', bridge, `~${domain}`] },
+  ];
+}
+
+const undoOf = ({ by, bridge }: ResolverStep): readonly string[] =>
+  by === 'resolvconf' ? ['resolvconf', '-d', recordOf(bridge)] : ['resolvectl', 'revert', bridge];
+
+/** @returns why it failed */
+function run({ argv, stdin }: Call, system: Pick<System, 'uid' | 'which' | 'runNow'>): string | undefined {
+  const [tool = ''] = argv;
+  if (system.which(tool) === undefined) return `${tool} was not found`;
+  const { status, stderr } = runPrivileged(system, argv, { ...(stdin !== undefined && { stdin }) });
+  if (status === 0) return undefined;
+  return lastWords(stderr) || `${tool} ended with status ${status}`;
+}
