@@ -3,7 +3,7 @@
  * caller's environment, and ends with it.
  *
  *     --json          one JSON document on stdout; progress goes to stderr anyway
- *     --only NAME     start-up, detached, links, virsh, hundred, lab, guests, wire or leases; may be repeated
+ *     --only NAME     start-up, detached, links, virsh, hundred, lab, guests, wire, leases or networks; may be repeated
  *     --rounds N      turns that are taken, default 15
  *
  * Exit status: 0 everything was measured, whether or not the bounds are met; 1 something could not be; 2 wrong usage.
@@ -18,12 +18,13 @@ import { hundred } from './hundred.mjs';
 import { lab } from './lab.mjs';
 import { leases } from './leases.mjs';
 import { links } from './links.mjs';
+import { networks } from './networks.mjs';
 import { createPlace } from './place.mjs';
 import { renderText } from './report.mjs';
 import { startUp } from './start-up.mjs';
 import { wire } from './wire.mjs';
 
-const measures = [startUp, detached, links, virsh, hundred, lab, guests, wire, leases];
+const measures = [startUp, detached, links, networks, virsh, hundred, lab, guests, wire, leases];
 /** All of it takes a third of that on two cores. */
 const limitMs = 45 * 60_000;
 

@@ -2,11 +2,8 @@
  * NICs on the host's own links, against the same steps by hand. Only root can make a network for it, so root's part is a process of its own
  * (links-host.mjs) that is started before the bench becomes an ordinary user, and waits until it is its turn.
  */
-import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync } from 'node:fs';
-import path from 'node:path';
-import { text } from 'node:stream/consumers';
-import { isRoot, rootsEnv } from '../setup/places.mjs';
+import { isRoot } from '../setup/places.mjs';
+import { endHostPart, startHostPart } from './host-part.mjs';
 
 /** Where Debian's QEMU looks for it. */
 const helper = '/usr/lib/qemu/qemu-bridge-helper';
@@ -43,41 +40,12 @@ ip link set v1 up
 ip link set v0 up
 exec "$@"`;
 
-/** Whatever comes of the rest, $1 is removed. */
-const around = `dir=$1
-shift
-"$@"
-status=$?
-rm -rf -- "$dir"
-exit "$status"`;
-
 export const links = {
   name: 'links',
-
-  prepare({ rounds }) {
-    if (!isRoot()) return undefined;
-    const dir = mkdtempSync('/tmp/qbn-');
-    chmodSync(dir, 0o755);
-    const child = spawn(
-      'sh',
-      [
-        ...['-c', around, 'qrun-bench', dir],
-        ...['unshare', '--net', '--mount', '--propagation', 'private', '--', 'sh', '-c', script, 'qrun-bench', dir],
-        ...[process.execPath, path.join(import.meta.dirname, 'links-host.mjs'), String(rounds)],
-      ],
-      { env: rootsEnv(), stdio: ['pipe', 'pipe', 'inherit'] },
-    );
-    const end = new Promise((resolve) => child.on('error', () => resolve(1)).on('close', resolve));
-    child.stdin.on('error', () => {});
-    return { child, end, found: text(child.stdout) };
-  },
+  prepare: ({ rounds }) => (isRoot() ? startHostPart({ script, part: 'links-host.mjs', rounds }) : undefined),
 
   async run(bench, prepared) {
     if (prepared === undefined) return bench.skip('links', 'only root can make a network for it');
-    const { child, end, found } = prepared;
-    child.stdin.write('go\n');
-    const status = await end;
-    if (status !== 0) throw new Error(`links-host.mjs ended with status ${status}`);
-    bench.absorb(JSON.parse(await found));
+    bench.absorb(await endHostPart(prepared));
   },
 };
