@@ -19,7 +19,13 @@ export async function autostartNetwork(argument: string, context: NetworkContext
 
 async function keepNetworkUnit(definition: Network, context: NetworkContext): Promise<KeptUnit> {
   const { name } = definition;
-  if (scopeOf(definition, context.system.uid) === 'system' && context.system.uid !== 0) {
+  const scope = scopeOf(definition, context.system.uid);
+  if (scope === 'user' && context.system.uid === 0) {
+    throw new QrunError('permission', `network ${name} is of scope user: its user starts it, and root does not`, {
+      hint: `as an ordinary user: qrun net autostart ${name}`,
+    });
+  }
+  if (scope === 'system' && context.system.uid !== 0) {
     throw new QrunError('permission', `network ${name} is of scope system: root starts it`, {
       hint: `sudo qrun net autostart ${name}`,
     });

@@ -46,6 +46,14 @@ test('a network of root’s: its unit brings it up and down, and goes with its d
   expect(host.must('find /etc/systemd/system -name "qrun-*"')).toBe('');
 });
 
+test('a network of scope user is none of root’s', async (context) => {
+  const { root, host } = await createSystemdHost(context);
+  root.network('lab', 'forward: nat\nscope: user\n');
+  const { status, stderr } = await root.qrun(['net', 'autostart', 'lab']);
+  expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining('as an ordinary user') });
+  expect(host.must('find /etc/systemd/system -name "qrun-*"')).toBe('');
+});
+
 test('MACs of a network of root’s: its bridge, ports and who had them, fixed hosts', async (context) => {
   const { root, home } = await createBridgedHost(context);
   const fixed = 'dhcp: { hosts: [{ mac: "52:54:00:aa:bb:cc", ip: 10.10.120.9, name: printer }] }';
