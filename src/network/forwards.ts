@@ -50,7 +50,7 @@ export function planForwards(
     const guestAddress = isIpLiteral(forward.guest) ? forward.guest : input.addresses[forward.guest];
     if (guestAddress === undefined)
       throw new QrunError('bug', `${at}: nobody reserved an address for ${forward.guest}`);
-    return hostAddresses(forward, at, input).map((address, position) => {
+    return hostAddresses({ ...forward, guestAddress }, at, input).map((address, position) => {
       const key = `forward:${index}${position === 0 ? '' : `.${position}`}`;
       const rules = input.scope === 'system' ? takenOf(input.facts) : undefined;
       const step = portStep(forward, { key, address, last: input.lastPorts?.[key], rules });
@@ -109,19 +109,28 @@ function resolved(forward: GuestForward, { address, guestAddress, port }: Resolv
   return { protocol, hostAddress: address, hostPort: port ?? hostPort, guest, guestAddress, guestPort };
 }
 
-/** Literal addresses; without root of IPv4 alone, for what listens on the host's side is QEMU's slirp then, which knows no others. */
-function hostAddresses(forward: GuestForward, at: string, { facts, scope }: ForwardsInput): readonly string[] {
-  const { hostAddress } = forward;
+/** Literal addresses, of an interface those of the guest's family: neither rules nor slirp translate one into the other. */
+function hostAddresses(
+  forward: GuestForward & { readonly guestAddress: string },
+  at: string,
+  { facts }: ForwardsInput,
+): readonly string[] {
+  const { hostAddress, guestAddress } = forward;
   if (!hostAddress.startsWith('%')) return [hostAddress];
   const name = hostAddress.slice(1);
   const link = facts.links?.find((one) => one.name === name);
   if (link === undefined)
     throw new QrunError('host-failed', `${at}: there is no interface ${name}`, { hint: 'ip -br address' });
-  const addresses = link.addresses.filter((address) => scope === 'system' || isIpv4Literal(address));
+  const isFour = isIpv4Literal(guestAddress);
+  const addresses = link.addresses.filter((address) => isIpv4Literal(address) === isFour && !/^fe80:/i.test(address));
   if (addresses.length > 0) return addresses;
-  throw new QrunError('host-failed', `${at}: ${renderForward(forward)}: the interface ${name} has no IPv4 address`, {
-    hint: `ip address show dev ${name}`,
-  });
+  throw new QrunError(
+    'host-failed',
+    `${at}: ${renderForward(forward)}: the interface ${name} has no IPv${isFour ? 4 : 6} address`,
+    {
+      hint: `ip address show dev ${name}`,
+    },
+  );
 }
 
 /** A packet to one of the host's addresses may be for both. */

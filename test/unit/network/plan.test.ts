@@ -434,6 +434,17 @@ describe('forwards', () => {
     expect(planForwards({ name: network.name, forward: 'nat', forwards: [rule] }, input).forwards).toHaveLength(1);
   });
 
+  test.for<[string, readonly string[]]>([
+    ['10.1.1.9', ['192.0.2.7', '198.51.100.7']],
+    ['fd00::9', ['2001:db8::7']],
+  ])('from an interface to %s: of the same family, whoever does it', ([guest, expected]) => {
+    const rule = { protocol: 'tcp', hostAddress: '%eth0', hostPort: 80, guest, guestPort: 80 } as const;
+    const eth0 = { name: 'eth0', addresses: ['192.0.2.7', 'fe80::7', '2001:db8::7', '198.51.100.7'], up: true };
+    const input = { addresses: {}, facts: { links: [eth0] }, scope: 'system' } as const;
+    const { forwards } = planForwards({ ...networkOf(lan), forwards: [rule] }, input);
+    expect(forwards.map(({ hostAddress }) => hostAddress)).toEqual(expected);
+  });
+
   test('to a VM that nobody reserved an address for are a bug', () => {
     expect(() => planOf(`${lan}forwards: ["80:web1:80"]`)).toThrow(expect.objectContaining({ code: 'bug' }));
   });
