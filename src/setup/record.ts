@@ -3,7 +3,7 @@
  * it is done, and again when it is done; it goes when it was taken back. So whatever kills setup, a second one goes on where it was, and --undo knows
  * all that there may be.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
@@ -112,14 +112,20 @@ export function makeHostDirectory(places: Places): string[] {
   return missing;
 }
 
-/** All is taken back. Directories in which there is something else by now stay. */
+/** All is taken back. Directories in which there is something else by now stay; those that networks left empty are nothing. */
 export function removeRecord(places: Places, { made }: SetupRecord): void {
   rmSync(recordFile(places), { force: true });
-  for (const directory of made.toReversed()) {
-    try {
-      rmdirSync(directory);
-    } catch {
-      return;
-    }
+  if (!made.includes(places.host)) return;
+  for (const { name } of readdirSync(places.host, { withFileTypes: true }).filter((one) => one.isDirectory()))
+    removeEmpty(path.join(places.host, name));
+  for (const directory of made.toReversed()) if (!removeEmpty(directory)) return;
+}
+
+function removeEmpty(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch {
+    return false;
   }
 }

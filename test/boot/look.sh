@@ -1,5 +1,13 @@
 # Part by part what `qrun setup` may touch: text that is to be the same before and after.
 part() { echo "== $1"; }
+# systemd may be slow to answer on a loaded machine
+asked() {
+  for try in 1 2 3 4 5; do
+    answer=$("$@" 2>&1) && break
+    sleep 5
+  done
+  echo "$answer" | sort
+}
 part etc
 # tools of accounts keep the text before of what they change; a DHCP client writes resolv.conf
 find /etc ! -name '*-' ! -name .pwd.lock ! -name 'resolv.conf*' -printf '%p %y %m %U:%G %l\n' | sort
@@ -21,10 +29,11 @@ sysctl -a 2>/dev/null | grep -E '^net\.(ipv4\.(ping_group_range|ip_forward|conf)
 part modules
 lsmod | sed 1d | cut -d ' ' -f 1 | sort
 part units
-systemctl list-unit-files --no-legend | sort
+asked systemctl list-unit-files --no-legend
 part failed
-systemctl list-units --failed --no-legend --plain
+asked systemctl list-units --failed --no-legend --plain
 part state
-# what qrun found out about QEMU, and its locks, are no matter
-ls -dA /var/lib/qrun 2>/dev/null
+# what root's qrun found out about QEMU, its locks and its empty directories are no matter, as they are in any user's home; setup's own is
+ls -dA /var/lib/qrun/host 2>/dev/null
+find /var/lib/qrun ! -type d ! -path '*/locks/*' 2>/dev/null
 true

@@ -35,7 +35,7 @@ export class SetupHost {
 
   async mustSetup(...args: readonly string[]) {
     const result = await this.setup(...args);
-    expect(result).toMatchObject({ status: 0 });
+    expect(result, result.stderr).toMatchObject({ status: 0 });
     return result;
   }
 
