@@ -59,7 +59,10 @@ export const hostNetwork: Resource<HostNetworkStep> = {
 /** Those of ports that there were once and may be again stay behind them. */
 function keepMacs({ macs: file, network: { ports } }: HostNetworkStep): void {
   const macs = ports.map(({ mac }) => mac);
-  const more = readPortMacs(file).slice(macs.length);
+  const before = readPortMacs(file);
+  const more = before.slice(macs.length);
+  // a file that is to last takes the disk's time
+  if (macs.every((mac, number) => mac === before[number])) return;
   writeDurable(file, JSON.stringify({ v: 1, macs: [...macs, ...more] }), { mode: 0o644 });
 }
 

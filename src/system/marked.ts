@@ -16,7 +16,10 @@ export function findMarked(name: string, value: string): Marked[] {
   const wanted = `${name}=${value}`;
   return listPids().flatMap((pid): Marked[] => {
     if (pid === process.pid) return [];
-    const words = readEnvironment(pid).filter((word) => word.startsWith(name));
+    const environment = readEnvironment(pid);
+    // hardly any has it: the others are not taken to pieces
+    if (!environment.includes(wanted)) return [];
+    const words = environment.split('\0').filter((word) => word.startsWith(name));
     if (!words.includes(wanted)) return [];
     const found = readProcess(pid);
     if (found === undefined || 'ZX'.includes(found.state)) return [];
@@ -28,31 +31,57 @@ export function findMarked(name: string, value: string): Marked[] {
 const lastMs = 15_000;
 
 /**
- * Ends them: those that would start others first, with SIGKILL; then the others with SIGTERM, and with SIGKILL what is still there after `graceMs`.
+ * Ends them: those that would start others with SIGKILL, the others with SIGTERM, and with SIGKILL what is still there after `graceMs`. All processes
+ * are looked through again once those that were found are gone: a keeper may have started one more before it was killed.
  * @returns what could not be ended
  */
 export async function endMarked(
   find: () => readonly Marked[],
   options: { readonly isKeeper: (one: Marked) => boolean; readonly graceMs: number },
 ): Promise<readonly Marked[]> {
-  for (const one of find().filter(options.isKeeper)) killProcess(one.pid);
-  for (const one of find()) killProcess(one.pid, 'SIGTERM');
+  const told = new Set<string>();
   const kill = performance.now() + options.graceMs;
   const giveUp = kill + lastMs;
   for (;;) {
     const left = find();
     if (left.length === 0 || performance.now() > giveUp) return left;
-    if (performance.now() > kill) for (const one of left) killProcess(one.pid);
-    await delay(10);
+    const late = performance.now() > kill;
+    // keepers first: what they keep would be started again
+    for (const one of left.toSorted((a, b) => Number(options.isKeeper(b)) - Number(options.isKeeper(a)))) {
+      if (late || options.isKeeper(one)) killProcess(one.pid);
+      else if (!told.has(keyOf(one))) killProcess(one.pid, 'SIGTERM');
+      told.add(keyOf(one));
+    }
+    await waitUntilEnded(left, late ? performance.now() + againMs : kill);
   }
 }
 
+const keyOf = ({ pid, startTime }: Marked): string => `${pid} ${startTime}`;
+
+/** What is killed and does not go is looked for again after this time. */
+const againMs = 50;
+const shortestWaitMs = 1;
+const longestWaitMs = 10;
+
+/** Looks at these alone: to look through all processes takes milliseconds. */
+async function waitUntilEnded(ended: readonly Marked[], until: number): Promise<void> {
+  for (let ms = shortestWaitMs; ; ms = Math.min(2 * ms, longestWaitMs)) {
+    await delay(ms);
+    if (performance.now() > until || ended.every((one) => !isRunning(one))) return;
+  }
+}
+
+function isRunning({ pid, startTime }: Marked): boolean {
+  const now = readProcess(pid);
+  return now !== undefined && now.startTime === startTime && !'ZX'.includes(now.state);
+}
+
 /** Empty for what is gone, or is not ours to read. */
-function readEnvironment(pid: number): string[] {
+function readEnvironment(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
   } catch {
-    return [];
+    return '';
   }
 }
 
