@@ -73,15 +73,21 @@ function remove(step: LinkStep, system: System): void {
   });
 }
 
-/** Whatever its name was: each run had others. One that a process has open is of a VM elsewhere whose state directory is called the same. */
+/**
+ * Whatever its name was: each run had others. One that a process has open is of a VM elsewhere whose state directory is called the same, such as
+ * beside a container of the host's network; where not every process is seen, none is known to be dead, and gc of root's takes it.
+ */
 function findDead({ name, alias }: LinkStep): string[] {
   return listHostLinks().filter((other) => {
     const found = other === name || isLinkName(other) ? readHostLink(other) : undefined;
-    return found?.alias === alias && found.tap?.attached !== true && !isOpen(found);
+    return found?.alias === alias && isDead(found);
   });
 }
 
-const isOpen = (found: HostLink): boolean => readLinkUse(found).users.some(({ how }) => how === 'open');
+function isDead(found: HostLink): boolean {
+  const { users, complete } = readLinkUse(found);
+  return complete && !users.some(({ how }) => how === 'open');
+}
 
 /** Interfaces are of one network namespace, and a name says nothing in another. */
 export const ownNetwork = (): string => networkOf('self') ?? '';

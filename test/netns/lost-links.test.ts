@@ -2,7 +2,15 @@
 import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { createHome, needsQemu, ownerFor, readProcessesNaming, waitUntil, type Home } from '../harness/harness.ts';
+import {
+  createHome,
+  needsQemu,
+  ownerFor,
+  readProcessesNaming,
+  testFacts,
+  waitUntil,
+  type Home,
+} from '../harness/harness.ts';
 import { detach, eventually, nothingLeft, ps, rowOf, still } from '../cli/a-vm.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
 
@@ -177,6 +185,27 @@ test('one that lives is not taken: of another state directory, being made, of on
   expect((await gc(one)).rows.map(({ state }) => state)).toEqual(['removed', 'removed']);
   expect(host.state()).toEqual(before);
   expect(await nothingLeft(one, 'web1')).toBe(true);
+});
+
+test('a start that sees not every process takes nothing for dead: in a container of the host’s network, beside a VM that runs', async (context) => {
+  needsQemu(context);
+  const host = await createLinkHost(context);
+  const home = createHome({ as: 'root', namespace: host.namespace });
+  home.profile('web1', `${still}nics: [macvtap:v0]\n`);
+  await detach(home, 'web1');
+  const living = host.made();
+  // its state is empty, under the same name
+  const apart = `mount -t proc p /proc; mount -t tmpfs -o mode=711 s ${home.state}; mount -t tmpfs -o mode=711 r ${home.runtime}; exec "$@"`;
+  const enter = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', 'sh', '-ec'];
+  const { node, bin } = testFacts();
+  const start = await home.run([...enter, apart, 'sh', node, bin, 'run', 'web1', '-d'], {
+    env: { QRUN_FAILPOINT: 'acquired:macvtap:net0:throw' },
+  });
+  expect(start.stderr).toContain('acquired:macvtap:net0');
+  expect(host.made()).toEqual(living);
+  expect((await rowOf(home, 'web1')).nics).not.toMatchObject([{ link: 'lost' }]);
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+  expect(host.made()).toEqual([]);
 });
 
 test('a port of a network lives without a process: it is told, with the command', async (context) => {
