@@ -12,7 +12,8 @@ import type { NetworkForward } from './network-plan.ts';
 import type { NetworkName } from './network.ts';
 
 export interface NetworkFacts {
-  readonly qemu: QemuCapabilities;
+  /** Only asked where it is the way out of a user's network. */
+  readonly qemu?: QemuCapabilities;
   /** Absolute: node, and the bundle of the switch. */
   readonly node: string;
   readonly switchBundle: string;

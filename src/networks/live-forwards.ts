@@ -64,8 +64,7 @@ export async function planAnew(
 ): Promise<NetworkPlan> {
   const { places, system } = context;
   const files = networkFiles(places, definition.name);
-  const qemu = await readCapabilities(system, qemuOf(context));
-  const facts = await readNetworkFacts(definition, qemu, context);
+  const facts = await readNetworkFacts(definition, () => readCapabilities(system, qemuOf(context)), context);
   const literal = forwards.map((forward) => ({ ...forward, guest: forward.guestAddress }));
   return planNetwork(
     { ...definition, forwards: literal },

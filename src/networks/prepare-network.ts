@@ -17,6 +17,7 @@ import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkFacts } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
+import { scopeOf } from '../network/scope.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { readLastPorts } from '../resources/last-ports.ts';
@@ -50,8 +51,11 @@ export interface PreparedNetwork {
   readonly plan: (input: PlanInput) => NetworkPlan;
 }
 
+export type KnownQemu = QemuCapabilities | (() => Promise<QemuCapabilities>);
+
 export interface PrepareOptions {
-  readonly qemu: QemuCapabilities;
+  /** Known, or to be asked where the network's way out is a QEMU. */
+  readonly qemu: KnownQemu;
   /** VMs whose addresses are to be shown. */
   readonly holders?: readonly string[];
 }
@@ -193,12 +197,13 @@ const tools = ['vde_switch', 'nft', 'dnsmasq', 'dhcpd'];
 
 export async function readNetworkFacts(
   definition: Network,
-  qemu: QemuCapabilities,
+  qemu: KnownQemu,
   { system, places }: NetworkContext,
 ): Promise<NetworkFacts> {
+  const asked = scopeOf(definition, system.uid) === 'user';
   const ports = await readPortFacts(definition, { system, places });
   return {
-    qemu,
+    ...(asked && { qemu: typeof qemu === 'function' ? await qemu() : qemu }),
     node: process.execPath,
     switchBundle: path.join(path.dirname(places.examples), 'dist/switch.cjs'),
     tools: Object.fromEntries(

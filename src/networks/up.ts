@@ -19,7 +19,7 @@ async function prepared(argument: string, context: NetworkContext): Promise<Prep
   const { places, system } = context;
   ensurePrivateDirectory(places.state, { uid: system.uid });
   checkStateFilesystem(places.state);
-  return await prepareNetwork(argument, { qemu: await readCapabilities(system, qemuOf(context)) }, context);
+  return await prepareNetwork(argument, { qemu: () => readCapabilities(system, qemuOf(context)) }, context);
 }
 
 /** What an up would do, or, while it is up, what it did. Changes nothing. */

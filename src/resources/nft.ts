@@ -112,8 +112,14 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 function run(system: Runner, commands: readonly NftCommand[]): RunResult {
   if (system.which('nft') === undefined) throw noTool('missing-tool');
-  return runPrivileged(system, piped(tool), { stdin: nftText(commands) });
+  const text = nftText(commands);
+  // as an argument it takes no other program; the kernel takes 128 KiB for one
+  if (text.length < longestArgument) return runPrivileged(system, ['nft', '-j', text.trim()]);
+  return runPrivileged(system, piped(tool), { stdin: text });
 }
+
+/** Characters, of which each may be several bytes. */
+const longestArgument = 32 * 1024;
 
 /** nft opens /dev/stdin by its name, which cannot be done with the socket that Node gives a child for it, and can with a pipe. */
 const piped = (argv: readonly string[]): string[] => ['sh', '-c', 'cat | "$@"', 'qrun', ...argv];

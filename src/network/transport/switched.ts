@@ -4,6 +4,7 @@
  * Whatever has a port listens on a socket of its own in one directory, and the switch connects to all of them. So it does not matter who is there first, and
  * whoever was killed and is started again is connected again.
  */
+import { QrunError } from '../../errors.ts';
 import type { Netdev } from '../../nic/nic-kind.ts';
 import type { DirectoryStep, FileStep, ServiceStep } from '../../plan/step.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
@@ -56,6 +57,7 @@ export function planSwitched(context: TransportContext, carrier: Carrier): Trans
   const { network, layout, input } = context;
   const { files, facts, addresses } = input;
   const { subnet, gateway, dnsServer = gateway, ranges } = layout;
+  if (facts.qemu === undefined) throw new QrunError('bug', `nobody asked QEMU for ${network.name}`);
   const { forwards, steps } = planForwards(network, input);
   const argv = buildGatewayArgv({
     network,

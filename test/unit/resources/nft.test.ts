@@ -41,7 +41,8 @@ class FakeNft {
     };
   }
 
-  #run(argv: readonly string[], input: string | undefined): RunResult {
+  #run(argv: readonly string[], stdin: string | undefined): RunResult {
+    const input = stdin ?? argv[2]?.match(/^\{.*/s)?.[0];
     this.runs.push(input === undefined ? argv.slice(3).join(' ') : 'commands');
     if (this.runs.length === this.failsAt) return saying(this.error);
     return input === undefined ? this.#list(argv) : this.#commit(input);
