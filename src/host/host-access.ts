@@ -1,7 +1,7 @@
 /** What the host has on a network card, for its way to the macvtaps there. No program is started for it. */
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { lastingWayNameOf } from '../host-way-name.ts';
+import { hostWayNameOf, lastingWayNameOf } from '../host-way-name.ts';
 import { parseSubnet, renderAddress } from '../subnet.ts';
 import { listed, readText } from './sysfs.ts';
 
@@ -16,6 +16,8 @@ export interface HostAccessFact {
   readonly macvlan?: true;
   /** What setup made for good. */
   readonly lasting?: { readonly name: string; readonly addresses: readonly string[] };
+  /** The one that runs and networks share is there. */
+  readonly shared?: true;
 }
 
 export function readHostAccess(parent: string): HostAccessFact {
@@ -26,6 +28,7 @@ export function readHostAccess(parent: string): HostAccessFact {
     strict: Math.max(rpFilter('all'), rpFilter(parent)) === 1,
     ...(isMacvlan(parent) && { macvlan: true }),
     ...(standsOn(lasting, parent) && { lasting: { name: lasting, addresses: addressesOf(lasting) } }),
+    ...(standsOn(hostWayNameOf(parent), parent) && { shared: true }),
   };
 }
 

@@ -54,6 +54,8 @@ export interface LinkDoorOptions {
   readonly seed?: string;
   /** A NIC is on a port that root made. */
   readonly onPorts?: boolean;
+  /** That such ports stand on. */
+  readonly cards?: readonly string[];
   /** QEMU's of this VM, if it runs. */
   readonly ownPid?: () => number | undefined;
 }
@@ -80,9 +82,12 @@ export async function readLinkDoor(options: LinkDoorOptions): Promise<LinkDoor |
     udev: existsSync('/run/udev/control'),
     uses: Object.fromEntries(cards.map((card) => [card.name, readCardUses(card)])),
     taken: readTaken(Object.values(links), options),
-    ways: known ? Object.fromEntries(parents.map((parent) => [parent, readHostAccess(parent)])) : {},
+    ways: known ? readWays([...parents, ...(options.cards ?? [])]) : {},
   };
 }
+
+const readWays = (cards: readonly string[]): Record<string, HostAccessFact> =>
+  Object.fromEntries(cards.map((card) => [card, readHostAccess(card)]));
 
 /** One that is down does not say whether a program has it. */
 function readTaken(links: readonly HostLink[], { ownPid }: LinkDoorOptions): Record<string, string> {

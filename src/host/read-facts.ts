@@ -99,7 +99,10 @@ async function readDoorOfLinks(
   const onPorts = onBridge || (ports !== undefined && Object.keys(ports).length > 0);
   if (!onPorts && !profile.nics.some(({ kind }) => kind === 'tap' || kind === 'macvtap')) return undefined;
   const { readLinkDoor } = await import('./link-door.ts');
-  const more = { ...(linkSeed !== undefined && { seed: linkSeed }), ...(ownPid !== undefined && { ownPid }) };
+  const cards = Object.values(networks).flatMap(({ attach }) =>
+    attach.by === 'port' && attach.host.forward === 'macvtap' ? [attach.host.on] : [],
+  );
+  const more = { cards, ...(linkSeed !== undefined && { seed: linkSeed }), ...(ownPid !== undefined && { ownPid }) };
   return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts, ...more });
 }
 

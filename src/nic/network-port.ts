@@ -1,5 +1,6 @@
 /** A NIC on a network of root's: by a port that root made, or, where there is none, by qemu-bridge-helper. */
 import { QrunError } from '../errors.ts';
+import type { HostAccessFact } from '../host/host-access.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import { hostNetworkFiles, type HostNetwork } from '../network/host-network.ts';
 import type { PortLeaseStep, TapNodeStep } from '../plan/step.ts';
@@ -96,13 +97,23 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
       ...(before === undefined
         ? []
         : [`${nic.id}: all ports of ${host.name} are kept: ${port.device}, which ${before} had, is given on`]),
-      ...(host.forward === 'macvtap'
-        ? [`${nic.id}: this host and the guest cannot reach one another through ${host.on}`]
-        : []),
+      ...apartNotes(nic.id, host, door.ways[host.on]),
       ...mtu.notes,
       ...vhost.notes,
     ],
   };
+}
+
+/** The kernel brings no frame from a macvtap to its card, but there may be a way of the host's beside them. */
+function apartNotes(
+  nic: string,
+  { forward, on, name, definition: { hostAccess } }: HostNetwork,
+  way: HostAccessFact | undefined,
+): string[] {
+  if (forward !== 'macvtap' || way?.lasting !== undefined || way?.macvlan === true) return [];
+  const apart = `${nic}: this host and the guest cannot reach one another through ${on}`;
+  if (hostAccess === false) return [apart];
+  return way?.shared === true ? [] : [`${apart}: the way of the host's there is gone (sudo qrun net up ${name})`];
 }
 
 function nodeOf(

@@ -185,6 +185,9 @@ test('ports of a network of root’s: net up makes the way too, mends it, and ne
   const name = way(host) ?? '';
   expect(deviceTo(host, '10.78.0.77')).toBe(name);
   home.profile('web1', `${still}nics: [{ kind: network, network: lan0 }]\n`);
+  const apart = async (): Promise<boolean> =>
+    (await home.qrun(['show', 'web1'])).stdout.includes('cannot reach one another');
+  expect(await apart()).toBe(false);
   await detach(home, 'web1');
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   root.profile('web2', nic('true'));
@@ -192,6 +195,7 @@ test('ports of a network of root’s: net up makes the way too, mends it, and ne
   expect((await root.qrun(['kill', 'web2'])).status).toBe(0);
   expect(way(host)).toBe(name);
   host.must(`ip link delete dev ${name}`);
+  expect(await apart()).toBe(true);
   expect(JSON.parse((await root.qrun(['net', 'info', 'lan0', '--json'])).stdout)).toMatchObject({ state: 'broken' });
   expect(await root.qrun(['net', 'up', 'lan0'])).toMatchObject({ status: 0 });
   expect(deviceTo(host, '10.78.0.77')).toBe(name);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { QrunError } from '../../../src/errors.ts';
 import type { HostFacts } from '../../../src/host/facts.ts';
+import type { HostAccessFact } from '../../../src/host/host-access.ts';
 import type { IfName, Mac, VmName } from '../../../src/names.ts';
 import type { HostNetwork } from '../../../src/network/host-network.ts';
 import type { NetworkPlan } from '../../../src/network/network-plan.ts';
@@ -96,6 +97,22 @@ describe('a port', () => {
     expect(plan.steps[1]).toMatchObject({ path: '/dev/tap777', index: 777, given: true, needsRoot: false, fds: [6] });
     expect(plan.netdev).toEqual({ type: 'tap', id, fd: '6' });
     expect(plan.notes?.join()).toContain('this host and the guest cannot reach one another');
+  });
+
+  test('a macvtap that the host reaches by a way is not said to be apart; one whose way is gone is', () => {
+    const notesOf = (hostAccess: boolean, way: Partial<HostAccessFact>) => {
+      const ways = { br0: { addresses: [], networks: [], strict: false, ...way } };
+      const reached = host({ forward: 'macvtap', definition: { ...definition, hostAccess } });
+      const ports = { [id]: { port: aMacvtap, holder } };
+      return planOn({ by: 'port', host: reached }, { ports, linkDoor: aLinkDoor({ ways }) }).notes?.join();
+    };
+    const lasting = { name: 'qrh-br0', addresses: [] };
+    expect(notesOf(true, { shared: true })).not.toContain('cannot reach');
+    expect(notesOf(false, { lasting })).not.toContain('cannot reach');
+    expect(notesOf(true, { macvlan: true })).not.toContain('cannot reach');
+    expect(notesOf(true, {})).toContain('is gone (sudo qrun net up lan0)');
+    // another VM's: it goes with that
+    expect(notesOf(false, { shared: true })).toContain('cannot reach one another through br0');
   });
 
   test('who had it before is told', () => {
