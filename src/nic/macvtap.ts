@@ -32,6 +32,7 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
   const of = { state: facts.places.state, vm: profile.name, nic: nic.id };
   const macvtap: MacvtapContext = { ...context, nic, at, door, of };
   const parent = parentOf(macvtap);
+  refuseMacOfCard(macvtap, parent);
   requireRights(at, door, { what: `to make a macvtap on ${nic.parent}`, mend: `sudo qrun run ${profile.file}` });
   const { link, node } = stepsOf(macvtap);
   const way = wayOf(macvtap, parent, link.name);
@@ -52,6 +53,14 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
     device: mtu.device,
     notes: [...takenNotes(macvtap, link), ...notesOf(nic, door), ...way.notes, ...mtu.notes, ...vhost.notes],
   };
+}
+
+/** In mode passthru the card has it as well. */
+function refuseMacOfCard({ at, nic, facts }: MacvtapContext, { name, mac }: HostLink): void {
+  if (nic.mode === 'passthru' || facts.macs[nic.id] !== mac) return;
+  throw new QrunError('in-use', `${at}.mac: ${mac} is ${name}'s own MAC, and two on one card cannot have the same`, {
+    hint: 'leave "mac" out',
+  });
 }
 
 function stepsOf({ nic, of, door, facts, nextFd, ...context }: MacvtapContext): { link: LinkStep; node: TapNodeStep } {

@@ -137,8 +137,7 @@ function failed(step: LinkStep, stderr: string): QrunError {
     });
   }
   if (parent !== undefined && /Address already in use/.test(stderr)) {
-    const holder = holderOf(mac, step);
-    return new QrunError('in-use', `${parent} has an interface with the MAC ${mac} already${holder}`, { causes });
+    return macTaken({ ...step, parent }, causes);
   }
   if (parent !== undefined && /Invalid argument|busy/.test(stderr)) {
     const card = readHostLink(parent);
@@ -174,9 +173,20 @@ function failed(step: LinkStep, stderr: string): QrunError {
 
 const isVxlan = ({ commands }: LinkStep): boolean => commands[0]?.includes(' type vxlan ') === true;
 
-function holderOf(mac: string | undefined, { name }: LinkStep): string {
-  const found = listHostLinks().find((other) => other !== name && readHostLink(other)?.mac === mac);
-  return found === undefined ? '' : `: ${found} (sudo ip link delete dev ${found}, if nothing needs it)`;
+/** By the card itself, or by what stands on it beside the one that was to be made. */
+function macTaken(step: LinkStep & { readonly parent: string }, causes: readonly string[]): QrunError {
+  const { name, parent, mac, alias } = step;
+  const card = readHostLink(parent);
+  if (card?.mac === mac)
+    return new QrunError('in-use', `${mac} is ${parent}'s own MAC`, { causes, hint: 'leave "mac" out' });
+  const isHolder = (other: string): boolean => other !== name && readHostLink(other)?.mac === mac;
+  const holder = (card?.uppers ?? []).find(isHolder);
+  const found = holder === undefined ? [] : [{ name: holder, alias: readHostLink(holder)?.alias ?? '' }];
+  const { who, hint } = holdersInWords(found, alias);
+  return new QrunError('in-use', `${parent} has an interface with the MAC ${mac} already${who && `: ${who}`}`, {
+    causes,
+    hint: found.length === 0 ? 'leave "mac" out' : hint,
+  });
 }
 
 export function lastWords(stderr: string): string {

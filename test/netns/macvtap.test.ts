@@ -158,6 +158,20 @@ test('a MAC that the card has already, and a card that somebody has for himself 
   expect(same.status).toBe(4);
   expect(same.stderr).toContain('mine');
   expect(await refusal(home, 'web2')).toEqual({ status: 4, stderr: expect.stringMatching(/passthru[^]*mine/) });
+  // the card's own is told by all, before anything is made, and the card is not to be deleted
+  home.profile('web3', `${still}nics: [{ kind: macvtap, parent: v0, mac: "52:54:00:ff:00:02" }]\n`);
+  const own = `v0's own MAC`;
+  for (const [command, expected] of [
+    [['run', 'web3', '-d'], 4],
+    [['show', 'web3'], 4],
+    [['doctor', 'web3'], 3],
+  ] as const) {
+    const { status, stdout, stderr } = await home.qrun(command);
+    expect(`${stdout}${stderr}`).toContain(own);
+    expect(`${stdout}${stderr}`).toContain('leave "mac" out');
+    expect(`${stdout}${stderr}`).not.toContain('delete');
+    expect(status).toBe(expected);
+  }
   expect(host.made()).toEqual([]);
   expect(host.row('mine')).toBeDefined();
   expect(leftOf(home, 'web1')).toEqual([]);
