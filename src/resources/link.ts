@@ -128,7 +128,7 @@ function taken({ name, parent }: LinkStep): QrunError {
 
 function failed(step: LinkStep, stderr: string): QrunError {
   const words = lastWords(stderr);
-  const { name, parent, mac } = step;
+  const { name, parent } = step;
   const causes = stderr.trim().split('\n').slice(-4);
   if (/Operation not permitted/.test(stderr)) {
     return new QrunError('permission', `${name} could not be made: root's right CAP_NET_ADMIN is missing`, {
