@@ -88,6 +88,35 @@ function ask(args: readonly string[], { system }: SetupHost): string {
 }
 
 /**
+ * Of IPv6, what the kernel would leave with a link that has no address any more: what a router announced, and the network of an address that runs out.
+ */
+export function lookAtStrays(link: string, host: SetupHost): UplinkRoute[] {
+  const lasting = (lookAtLink(link, host)?.addresses ?? []).filter((one) => isMoved(one) && one.lifetime === undefined);
+  return parseStrays(askRoutes('-6', host), link, lasting).map((words) => ({ family: '-6', words }));
+}
+
+/**
+ * @param text of `ip -oneline -6 route show table all`
+ * @param lasting addresses that take the routes of their networks along
+ */
+export function parseStrays(
+  text: string,
+  link: string,
+  lasting: readonly Pick<AddressLook, 'cidr' | 'peer'>[],
+): readonly (readonly string[])[] {
+  const kept = new Set(lasting.map((one) => networkOf(one)));
+  const isStray = (words: readonly string[]): boolean => {
+    const [to = ''] = words;
+    if (types.has(to) || to.startsWith('fe80:') || valueIn(words, 'table') === 'local' || !isKnown(words)) return false;
+    if (words.includes('expires') || valueIn(words, 'proto') === 'ra') return true;
+    return valueIn(words, 'proto') === 'kernel' && !kept.has(networkOf({ cidr: to }));
+  };
+  return rowsOf(text, link)
+    .filter(isStray)
+    .map((words) => withoutLink(words, link));
+}
+
+/**
  * Those to networks first: the way to a gateway must be there before the route by it is. What the kernel makes with an address, or a router's
  * announcement, is left out: it comes by itself.
  * @param text of `ip -oneline route show table all`
@@ -97,11 +126,7 @@ export function parseRoutes(
   link: string,
   addresses: readonly AddressLook[],
 ): { readonly routes: readonly (readonly string[])[]; readonly unknown: readonly string[] } {
-  const rows = text
-    .split('\n')
-    .map((line) => line.split(/[\s\\]+/).filter((word) => word !== '' && !flags.has(word)))
-    .filter((words) => words.some((word, index) => word === 'dev' && words[index + 1] === link))
-    .filter((words) => !comesByItself(words, addresses));
+  const rows = rowsOf(text, link).filter((words) => !comesByItself(words, addresses));
   return {
     routes: rows
       .filter(isKnown)
@@ -110,6 +135,15 @@ export function parseRoutes(
     unknown: rows.filter((words) => !isKnown(words)).map((words) => words.join(' ')),
   };
 }
+
+const rowsOf = (text: string, link: string): string[][] =>
+  text
+    .split('\n')
+    .map((line) => line.split(/[\s\\]+/).filter((word) => word !== '' && !flags.has(word)))
+    .filter((words) => words.some((word, index) => word === 'dev' && words[index + 1] === link));
+
+const valueIn = (words: readonly string[], key: string): string | undefined =>
+  words.includes(key) ? words[words.indexOf(key) + 1] : undefined;
 
 const flags = new Set(['linkdown', 'dead', 'pervasive', 'offload', 'trap']);
 const types = new Set(['unicast', 'local', 'broadcast', 'anycast', 'multicast']);
@@ -143,8 +177,7 @@ function withoutLink(words: readonly string[], link: string): string[] {
 }
 
 function comesByItself(words: readonly string[], addresses: readonly AddressLook[]): boolean {
-  const valueOf = (key: string): string | undefined =>
-    words.includes(key) ? words[words.indexOf(key) + 1] : undefined;
+  const valueOf = (key: string): string | undefined => valueIn(words, key);
   const proto = valueOf('proto');
   if (proto === 'ra') return true;
   if (proto !== 'kernel') return false;

@@ -5,7 +5,7 @@
 import type { Before, SetupAction, UplinkItem } from '../item.ts';
 import type { SetupHost, SetupKind } from '../kind.ts';
 import { whyTheirs } from './bridge.ts';
-import { lookAtLink, type AddressLook } from './look.ts';
+import { lookAtLink, portsOf, type AddressLook } from './look.ts';
 import {
   moveAddress,
   moveNeighbour,
@@ -14,7 +14,14 @@ import {
   removeRoute,
   routeCommand,
 } from './uplink-commands.ts';
-import { isMoved, lookAtUplink, type UplinkAddress, type UplinkLook, type UplinkRoute } from './uplink-look.ts';
+import {
+  isMoved,
+  lookAtStrays,
+  lookAtUplink,
+  type UplinkAddress,
+  type UplinkLook,
+  type UplinkRoute,
+} from './uplink-look.ts';
 
 export const uplink: SetupKind<UplinkItem> = {
   isDone: ({ link, bridge }, host) => {
@@ -27,7 +34,7 @@ export const uplink: SetupKind<UplinkItem> = {
   actions: ({ link, bridge, reload = [] }, before, host) => [
     run('ip', 'link', 'set', 'dev', link, 'master', bridge),
     run('ip', 'link', 'set', 'dev', link, 'up'),
-    ...move(parseBefore(before), { from: link, to: bridge, lease: false }, host),
+    ...move(parseBefore(before), { from: link, to: bridge, lease: false, strays: lookAtStrays(link, host) }, host),
     ...reload.map((argv) => perhaps(...argv)),
   ],
   whyKept: ({ link, bridge }, before, host) => {
@@ -41,10 +48,14 @@ export const uplink: SetupKind<UplinkItem> = {
   undo: ({ link, bridge }, before, host) => {
     const had = parseBefore(before);
     const mine = lookAtLink(link, host)?.master === bridge;
+    // by another port a router may go on announcing
+    const strays = mine && portsOf(bridge, host).length === 1 ? lookAtStrays(bridge, host) : [];
+    const way = { from: bridge, to: link, lease: true, strays };
     return [
       ...(mine ? [run('ip', 'link', 'set', 'dev', link, 'nomaster')] : []),
-      ...move(had.up ? had : { ...had, routes: [] }, { from: bridge, to: link, lease: true }, host),
+      ...move(had.up ? had : { ...had, routes: [] }, way, host),
       ...(had.up ? ownAddresses(link, had, host) : [run('ip', 'link', 'set', 'dev', link, 'down')]),
+      ...(had.up && strays.some(isAnnounced) ? askRouters(link, had) : []),
     ];
   },
 };
@@ -61,16 +72,30 @@ function ownAddresses(link: string, { links }: UplinkLook, host: SetupHost): Set
   ];
 }
 
+const isAnnounced = ({ words }: UplinkRoute): boolean => words.includes('ra') || words.includes('expires');
+
+/** The kernel asks who announces when a link has its first address of its own, and else waits for minutes. */
+function askRouters(link: string, { links = [] }: UplinkLook): SetupAction[] {
+  const [only, ...others] = links;
+  if (only === undefined || others.length > 0) return [];
+  return [
+    perhaps('ip', 'address', 'delete', only, 'dev', link),
+    perhaps('ip', 'address', 'replace', only, 'dev', link, 'scope', 'link', 'nodad'),
+  ];
+}
+
 interface Move {
   readonly from: string;
   readonly to: string;
   /** Addresses are given for as long as they were. */
   readonly lease: boolean;
+  /** Routes that would stay behind. */
+  readonly strays: readonly UplinkRoute[];
 }
 
 /** Routes that would outlive their addresses go first, and new ones come last. */
 function move({ addresses, routes, neighbours = [] }: UplinkLook, way: Move, host: SetupHost): SetupAction[] {
-  const { from, to } = way;
+  const { from, to, strays } = way;
   const there = lookAtLink(from, host)?.addresses ?? [];
   const byThemselves = there.some((one) => one.byItself === true);
   const keepsIpv4 = there.some((one) => !one.cidr.includes(':') && !addresses.some((moved) => isSame(one, moved)));
@@ -80,6 +105,7 @@ function move({ addresses, routes, neighbours = [] }: UplinkLook, way: Move, hos
     ...(byThemselves ? [perhaps('ip', '-6', 'address', 'flush', 'dev', from, 'dynamic')] : []),
     ...routes.filter(outlives).map((route) => perhaps(...removeRoute(route, from))),
     ...addresses.flatMap((address) => moved(address, there, way)),
+    ...strays.map((route) => perhaps(...removeRoute(route, from))),
     // a network manager may have made them meanwhile
     ...routes.map((route) => ({ ...run(...routeCommand(route, to)), mayExist: true as const })),
     ...neighbours.flatMap((neighbour) => [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseLooks, type AddressLook } from '../../../src/setup/items/look.ts';
-import { parseRoutes } from '../../../src/setup/items/uplink-look.ts';
+import { parseRoutes, parseStrays } from '../../../src/setup/items/uplink-look.ts';
 import { ifupdownRuns } from '../../../src/setup/read-facts.ts';
 
 const eth1: readonly AddressLook[] = [
@@ -75,4 +75,23 @@ test('ifupdown runs the host when it makes more than the loopback and reads file
   expect(ifupdownRuns(`${source}auto lo\niface lo inet loopback\niface eth0 inet dhcp\n`)).toBe(true);
   expect(ifupdownRuns(`${source}iface lo inet loopback\n`)).toBe(false);
   expect(ifupdownRuns('iface eth0 inet dhcp\n')).toBe(false);
+});
+
+test('routes of IPv6 that would outlive the addresses of a card', () => {
+  const text = [
+    'fd00:1::/64 dev eth1 proto kernel metric 256 pref medium',
+    'fd00:2::/64 dev eth1 proto kernel metric 256 expires 86397sec pref medium',
+    'fd00:3::/64 dev eth1 proto kernel metric 256 pref medium',
+    'fd00:4::/64 dev br0 proto kernel metric 256 expires 86397sec pref medium',
+    'fd00:5::/64 via fd00:1::9 dev eth1 metric 1024 pref medium',
+    'fe80::/64 dev eth1 proto kernel metric 256 pref medium',
+    'default via fe80::1 dev eth1 proto ra metric 1024 expires 1797sec hoplimit 64 pref medium',
+    'local fd00:1::7 dev eth1 table local proto kernel metric 0 pref medium',
+    'multicast ff00::/8 dev eth1 table local proto kernel metric 256 pref medium',
+  ].join('\n');
+  expect(parseStrays(text, 'eth1', [{ cidr: 'fd00:1::7/64' }]).map((words) => words[0])).toEqual([
+    'fd00:2::/64',
+    'fd00:3::/64',
+    'default',
+  ]);
 });
