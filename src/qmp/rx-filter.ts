@@ -3,7 +3,7 @@
 export interface RxFilter {
   /** That the guest uses now. */
   readonly mac: string;
-  /** It takes all frames in: a bridge or a capture in the guest, or no driver yet. */
+  /** It asks for all frames: a bridge or a capture in the guest. */
   readonly promiscuous: boolean;
 }
 
@@ -12,8 +12,16 @@ export function rxFilterOf(answer: unknown, device: string): RxFilter | undefine
   if (!Array.isArray(answer)) return undefined;
   const row = answer.filter(isRecord).find(({ name }) => name === device);
   const mac = row?.['main-mac'];
-  return typeof mac === 'string' ? { mac: mac.toLowerCase(), promiscuous: row?.['promiscuous'] === true } : undefined;
+  if (row === undefined || typeof mac !== 'string') return undefined;
+  return { mac: mac.toLowerCase(), promiscuous: row['promiscuous'] === true && wasAsked(row) };
 }
+
+/** A device takes all frames in from its reset on; a driver that has brought its interface up has said which groups it is in, and that after it. */
+const wasAsked = (row: Readonly<Record<string, unknown>>): boolean =>
+  ['unicast', 'multicast'].some((which) => {
+    const table = row[`${which}-table`];
+    return (Array.isArray(table) && table.length > 0) || row[`${which}-overflow`] === true;
+  });
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
