@@ -44,6 +44,8 @@ test('IPv6 to the LAN and, with hostAccess, to the host; a MAC that the guest ch
   const { host, peer, home } = await createLan(context);
   home.profile('web1', profileOf(guest, '{ kind: macvtap, parent: v0, hostAccess: true }'));
   await detach(home, 'web1');
+  // its driver is not there yet
+  expect((await home.qrun(['nics', 'web1'])).stderr).toBe('');
   const shell = await GuestShell.open(home, 'web1');
   await shell.run(
     'ip -6 addr add fd00:78::11/64 dev eth0; while ip -6 addr show dev eth0 | grep -q tentative; do sleep 0.2; done',
@@ -57,6 +59,9 @@ test('IPv6 to the LAN and, with hostAccess, to the host; a MAC that the guest ch
   expect(reaches(host, `${linkLocal}%${way}`)).toBe(true);
   expect(await shell.run('ping -6 -c 2 -W 10 fd00:78::1 >/dev/null && echo there')).toBe('there');
   expect((await home.qrun(['nics', 'web1'])).stderr).toBe('');
+  await shell.run('ip link set dev eth0 promisc on');
+  expect((await home.qrun(['nics', 'web1'])).stderr).toContain('the guest asks for all frames');
+  await shell.run('ip link set dev eth0 promisc off');
   await shell.run(changeMac);
   // the card has no interface for that MAC
   expect(misses(peer, '10.78.0.11')).toBe(true);
