@@ -17,6 +17,8 @@ export interface SetupKind<I extends SetupItem> {
   readonly resumes?: true;
   /** What taking it back needs to know of the time before. Asked once, before anything of the item was done. */
   readonly before: (item: I, host: SetupHost) => Before;
+  /** The same again, of an item that was done: somebody undid it, and has it otherwise since. Undefined: what is known still holds. */
+  readonly anew?: (item: I, before: Before, host: SetupHost) => Before | undefined;
   /** In their order. After a kill they are made again from the start, so each must bear that; what is done already may be left out. */
   readonly actions: (item: I, before: Before, host: SetupHost) => readonly SetupAction[];
   /** Why it cannot be taken back now. Undefined: it can. */

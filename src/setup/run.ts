@@ -94,9 +94,19 @@ function foresee({ items }: SetupPlan, record: SetupRecord, context: SetupContex
 }
 
 async function readPlan(options: SetupOptions, { system, places }: SetupContext) {
-  const record = readRecord(places);
+  const record = lookedAtAnew(readRecord(places), options, system);
   const plan = planSetup(options, await readSetupFacts({ system, places, options, record }));
   return { plan, record };
+}
+
+/** What was there before is another thing where somebody undid an item: the plan is made from it. */
+function lookedAtAnew(record: SetupRecord, { bridge }: SetupOptions, system: System): SetupRecord {
+  const entries = record.entries.map((entry): SetupEntry => {
+    const { item, before, state } = entry;
+    if (item.kind !== 'uplink' || item.bridge !== bridge || state !== 'done') return entry;
+    return { ...entry, before: kindOf(item).anew?.(item, before, { system }) ?? before };
+  });
+  return { ...record, entries };
 }
 
 interface Keeping extends SetupContext {

@@ -31,6 +31,7 @@ export const uplink: SetupKind<UplinkItem> = {
   // routes are made after addresses
   resumes: true,
   before: ({ link }, host) => ({ ...lookAtUplink(link, host) }),
+  anew: (item, before, host) => lookAnew(item, parseBefore(before), host),
   actions: ({ link, bridge, reload = [] }, before, host) => [
     run('ip', 'link', 'set', 'dev', link, 'master', bridge),
     run('ip', 'link', 'set', 'dev', link, 'up'),
@@ -40,13 +41,12 @@ export const uplink: SetupKind<UplinkItem> = {
   whyKept: ({ link, bridge }, before, host) => {
     const look = lookAtLink(link, host);
     if (look === undefined) return { why: `there is no ${link} any more`, forget: true };
-    const { addresses } = parseBefore(before);
-    const there = lookAtLink(bridge, host)?.addresses ?? [];
-    const isInUse = look.master === bridge || there.some((one) => addresses.some((had) => isSame(one, had)));
+    const isInUse = look.master === bridge || hasAny(bridge, parseBefore(before), host);
     return isInUse ? whyTheirs(bridge, host) : undefined;
   },
   undo: ({ link, bridge }, before, host) => {
     const had = parseBefore(before);
+    if (isOtherwise({ link, bridge }, had, host)) return [];
     const mine = lookAtLink(link, host)?.master === bridge;
     // by another port a router may go on announcing
     const strays = mine && portsOf(bridge, host).length === 1 ? lookAtStrays(bridge, host) : [];
@@ -59,6 +59,34 @@ export const uplink: SetupKind<UplinkItem> = {
     ];
   },
 };
+
+type Pair = Pick<UplinkItem, 'link' | 'bridge'>;
+
+/** A start of the host without the bridge may have given the card other addresses, and a DHCP client may have given some to a port. */
+function lookAnew({ link, bridge }: Pair, had: UplinkLook, host: SetupHost): (UplinkLook & Before) | undefined {
+  const now = lookAtUplink(link, host);
+  const addresses = now.addresses.filter((one) => !isOneOf(one, had.addresses));
+  const routes = now.routes.filter((one) => !had.routes.some((other) => keyOf(other) === keyOf(one)));
+  if (addresses.length + routes.length === 0) return undefined;
+  if (lookAtLink(link, host)?.master !== bridge && !hasAny(bridge, had, host)) return { ...now };
+  return { ...had, addresses: [...had.addresses, ...addresses], routes: [...had.routes, ...routes] };
+}
+
+/** It is no port any more, and has addresses that it had not: who gave them took it back already. */
+function isOtherwise({ link, bridge }: Pair, had: UplinkLook, host: SetupHost): boolean {
+  const look = lookAtLink(link, host);
+  if (look === undefined || look.master === bridge || hasAny(bridge, had, host)) return false;
+  return look.addresses.some((one) => isMoved(one) && !isOneOf(one, had.addresses));
+}
+
+const hasAny = (link: string, { addresses }: UplinkLook, host: SetupHost): boolean =>
+  lookAtLink(link, host)?.addresses.some((one) => isOneOf(one, addresses)) === true;
+
+const isOneOf = (one: UplinkAddress, all: readonly UplinkAddress[]): boolean => all.some((other) => isSame(one, other));
+
+/** Seconds that are left are no difference. */
+const keyOf = ({ family, words }: UplinkRoute): string =>
+  [family, ...words.filter((word, at) => word !== 'expires' && words[at - 1] !== 'expires')].join(' ');
 
 /** Those of IPv6 for the link alone: the kernel gave a port its own, and somebody else may have chosen them before. */
 function ownAddresses(link: string, { links }: UplinkLook, host: SetupHost): SetupAction[] {
