@@ -78,7 +78,11 @@ function confCheck([door]: readonly BridgeDoor[]): Check[] {
   if (door === undefined || !existsSync(door.helper.conf)) return [];
   const file = door.helper.conf;
   const fault = faultOfRootsFile(file);
+  const strange =
+    door.conf.verdict === 'strange' ? faultsOfDoor(door, '').find(({ what: part }) => part === 'conf') : undefined;
   const what = 'who may write bridge.conf';
+  if (strange !== undefined)
+    return [{ id: 'bridge-conf', what, state: 'warn', evidence: strange.message, mend: strange.mend }];
   if (fault === undefined)
     return [{ id: 'bridge-conf', what, state: 'ok', evidence: `${file}: root alone`, mend: null }];
   return [

@@ -7,6 +7,7 @@ import type { Settings } from '../profile/settings.ts';
 import { dhcpcdBlocks } from '../setup/dhcpcd-items.ts';
 import type { SetupItem, WayItem } from '../setup/item.ts';
 import { kindOf } from '../setup/items/registry.ts';
+import { faultOfEditing } from '../setup/perform.ts';
 import { sudoLine } from '../setup/plan.ts';
 import { readRecord, type SetupEntry } from '../setup/record.ts';
 import { readOwned } from '../system/regular-file.ts';
@@ -25,7 +26,17 @@ function readSetupCheck(system: System, places: Places): Check {
     if (!(error instanceof QrunError)) throw error;
     return { ...setupBase, state: 'warn', evidence: error.message, mend: error.hint ?? null };
   }
-  return checkOfSetup(entries, (item) => stateOf(item, system));
+  const check = checkOfSetup(entries, (item) => stateOf(item, system));
+  return check.mend === null ? check : { ...check, mend: [...outOfTheWay(entries), check.mend].join(' && ') };
+}
+
+/** Setup edits no FIFO, and none is put back in its place. */
+function outOfTheWay(entries: readonly SetupEntry[]): string[] {
+  const hints = entries.flatMap(({ item }) => {
+    if ((item.kind !== 'file' && item.kind !== 'line') || isHidden(item.path) || isPlainFile(item.path)) return [];
+    return faultOfEditing(item.path)?.hint ?? [];
+  });
+  return [...new Set(hints)];
 }
 
 const setupBase = { id: 'setup', what: 'what sudo qrun setup made' } as const;

@@ -127,12 +127,16 @@ test('a FIFO in the place of bridge.conf is told, and not waited for', async (co
     env: { QRUN_HOST_DIR: host.home.env['QRUN_HOST_DIR'] ?? '' },
   });
   for (const home of [host.home, user]) {
-    expect(await checkOf(home, 'setup')).toMatchObject({ state: 'warn', evidence: expect.stringContaining('undone') });
-    expect(await checkOf(home, 'bridge')).toMatchObject({
-      state: 'warn',
-      evidence: expect.stringContaining('/etc/qemu/bridge.conf is no plain file'),
-      mend: 'sudo mv /etc/qemu/bridge.conf /etc/qemu/bridge.conf.old && sudo qrun setup --bridge br0',
+    const mend = 'sudo mv /etc/qemu/bridge.conf /etc/qemu/bridge.conf.old && sudo qrun setup --bridge br0';
+    expect(await checkOf(home, 'setup')).toMatchObject({
+      ...{ state: 'warn', mend },
+      evidence: expect.stringContaining('undone'),
     });
+    for (const id of ['bridge', 'bridge-conf'])
+      expect(await checkOf(home, id)).toMatchObject({
+        ...{ state: 'warn', mend },
+        evidence: expect.stringContaining('/etc/qemu/bridge.conf is no plain file'),
+      });
   }
 });
 
