@@ -3,15 +3,16 @@
  * first `show` to the run that uses it, and used up by that run under the VM lock, before the first interface is made. So no name comes again,
  * whatever became of the run, the clock or the state directory; and who else wants it is seen in the kernel's own list.
  */
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { customAlphabet } from 'nanoid/non-secure';
 import { QrunError } from '../errors.ts';
 import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
 import { linkNameOf, type LinkRole } from '../link-name.ts';
 import type { LinkNamesStep } from '../plan/step.ts';
 import type { Nic } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 import { createExclusive, writeQuick } from '../system/files.ts';
-import { readStateFile } from '../system/state-files.ts';
+import { readStateFile, type JsonRead } from '../system/state-files.ts';
 import type { System } from '../system/system.ts';
 import type { Resource } from './resource.ts';
 
@@ -62,10 +63,22 @@ function rolesOf(nic: Nic, uid: number): { readonly nic: string; readonly role: 
 
 /** One of an earlier boot may have been used: what removed the file could be lost in a power cut. */
 function readSeed(file: string, bootId: string): { readonly there: boolean; readonly seed?: string } {
-  const read = readStateFile(file, { leave: true, maxBytes: 4096 });
+  const read = readOrRefuse(file);
   if (read.state === 'absent') return { there: false };
   const seed = read.state === 'read' && read.value['bootId'] === bootId ? read.value['seed'] : undefined;
   return { there: true, ...(typeof seed === 'string' && /^[0-9a-z]{20}$/.test(seed) && { seed }) };
+}
+
+/** What is no file of qrun's is not removed by it, but nothing is lost with it either. @throws QrunError `unsafe-state`, `newer-state`, `permission` */
+function readOrRefuse(file: string): JsonRead {
+  try {
+    return readStateFile(file, { leave: true, maxBytes: 4096 });
+  } catch (error) {
+    if (!(error instanceof QrunError) || error.code !== 'unsafe-state') throw error;
+    const isDirectory = lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+    const hint = `rm ${isDirectory ? '-r ' : ''}${shellWord(file)}`;
+    throw new QrunError('unsafe-state', error.message, { causes: error.causes, hint });
+  }
 }
 
 export const linkNames: Resource<LinkNamesStep> = {

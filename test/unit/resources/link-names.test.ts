@@ -1,5 +1,5 @@
 /** The names of interfaces: reserved by who looks first, used up by who runs, never the same again. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -124,4 +124,17 @@ test('an alias says whose it is; what is near it is none', () => {
     'qrun:',
   ])
     expect(parseLinkAlias(other)).toBeUndefined();
+});
+
+test.for([
+  ['a link', () => symlinkSync('/etc/hostname', file), 'rm'],
+  ['a directory', () => mkdirSync(file), 'rm -r'],
+  ['what is far too long', () => writeFileSync(file, 'x'.repeat(5000)), 'rm'],
+] as const)('%s in its place is refused, and the hint mends it', async ([, put, remove]) => {
+  put();
+  const refusal = expect.objectContaining({ code: 'unsafe-state', hint: `${remove} ${file}` });
+  expect(() => reserve(seeds())).toThrow(refusal);
+  await expect(use(aStep('a'))).rejects.toEqual(refusal);
+  rmSync(file, { recursive: true });
+  expect(reserve(seeds())).toBeDefined();
 });
