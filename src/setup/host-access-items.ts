@@ -6,6 +6,9 @@ import { hostWayOf } from '../plan/host-access.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { isManaged, wayForm } from './forms/host-way.ts';
 import type { SetupItem, WayItem } from './item.ts';
+import { bridgeAlias } from './items/bridge.ts';
+import type { LinkLook } from './items/look.ts';
+import { faultOfOurWay } from './items/way.ts';
 
 interface Items {
   readonly items: readonly SetupItem[];
@@ -69,9 +72,10 @@ export function faultOfCard({ hostAccess: name, address }: SetupOptions, facts: 
     return new QrunError('host-failed', `there is no interface ${name}`, { hint: 'ip -brief link' });
   if (fault !== undefined) return fault;
   const way = lastingWayNameOf(name);
-  if (existing !== undefined && existing.kind !== 'macvlan')
-    return new QrunError('in-use', `${way} is an interface already, and not the host's way to macvtaps`, {
-      hint: `ip -details link show dev ${way}`,
+  const theirs = existing === undefined ? undefined : faultOfExisting(way, existing, facts);
+  if (theirs !== undefined)
+    return new QrunError('in-use', theirs, {
+      hint: `ip -details link show dev ${way}; if nobody needs it: sudo ip link delete dev ${way}`,
     });
   const recorded = facts.recorded.some(
     ({ item }) => item.kind === 'way' && item.name === way && item.own !== undefined,
@@ -83,6 +87,14 @@ export function faultOfCard({ hostAccess: name, address }: SetupOptions, facts: 
     `${name} has its address by DHCP (${leased.cidr}), and may have another one at the next start`,
     { hint: `sudo qrun setup --host-access ${name} --address A.B.C.D/32, with one that its server does not give` },
   );
+}
+
+/** An interface of that name is made anew, so it must be setup's: by the record, or where that is lost by the alias. */
+function faultOfExisting(name: string, existing: LinkLook, { recorded }: SetupFacts): string | undefined {
+  const entry = recorded.find(({ item }) => item.kind === 'way' && item.name === name);
+  if (entry?.item.kind === 'way') return faultOfOurWay(entry.item, existing, entry.state);
+  if (existing.kind === 'macvlan' && existing.alias === bridgeAlias) return undefined;
+  return `${name} is an interface already, and not the host's way to macvtaps`;
 }
 
 function faultOfLink(name: string, { link, wifi, loopback, macvlan }: Card): QrunError | undefined {

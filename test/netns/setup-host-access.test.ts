@@ -89,6 +89,29 @@ test('cards on which it cannot be, each with the reason', async (context) => {
   expect(await said('--host-access', 'eth1')).toEqual([3, expect.stringContaining('ip link set dev eth1 up')]);
 });
 
+test('a way that somebody made anew, or whose alias they changed, is theirs: it is neither removed nor made again', async (context) => {
+  const host = await createCardHost(context);
+  for (const [change, said] of [
+    [
+      'ip link del qrh-eth1; ip link add link eth1 name qrh-eth1 address 02:00:00:00:00:99 type macvlan mode bridge; ip address add 10.9.9.9/24 dev qrh-eth1',
+      "qrh-eth1 is somebody else's by now: its MAC is 02:00:00:00:00:99",
+    ],
+    ['ip link set dev qrh-eth1 alias mine', 'its alias is "mine"'],
+  ] as const) {
+    await host.mustSetup('--host-access', 'eth1');
+    host.sh(change);
+    const theirs = host.look();
+    const refused = await host.setup('--host-access', 'eth1');
+    expect(refused).toMatchObject({ status: 4, stderr: expect.stringContaining(said) });
+    const undone = await host.setup('--undo');
+    expect(undone).toMatchObject({ status: 5, stderr: expect.stringContaining(said) });
+    expect(host.look()).toMatchObject({ links: theirs['links'], addresses: theirs['addresses'] });
+    expect((await host.mustSetup('--undo')).stderr).toBe('setup has made nothing here\n');
+    expect(await host.setup('--host-access', 'eth1')).toMatchObject({ status: 4 });
+    host.must('ip', 'link', 'delete', 'dev', 'qrh-eth1');
+  }
+});
+
 test('the unit, run as systemd would, makes it at the next start', async (context) => {
   const host = await createCardHost(context);
   await host.mustSetup('--host-access', 'eth1');

@@ -3,9 +3,9 @@ import { readHostLink } from '../../host/host-link.ts';
 import { reachedGroup } from '../../host-way-name.ts';
 import { wayCommands, waySettings } from '../../plan/host-access.ts';
 import type { SetupAction, WayItem } from '../item.ts';
-import type { SetupHost, SetupKind } from '../kind.ts';
+import type { RecordedHost, SetupHost, SetupKind } from '../kind.ts';
 import { bridgeAlias } from './bridge.ts';
-import { lookAtLink } from './look.ts';
+import { lookAtLink, type LinkLook } from './look.ts';
 
 export const way: SetupKind<WayItem> = {
   isDone: (item, host) => {
@@ -29,10 +29,11 @@ export const way: SetupKind<WayItem> = {
       ...(mayFail === true && { mayFail }),
     })),
   ],
-  whyKept: ({ name, parent }, _, host) => {
+  whyKept: (item, _, host) => {
+    const { name, parent } = item;
     const look = lookAtLink(name, host);
-    if (look !== undefined && look.kind !== 'macvlan')
-      return { why: `${name} is another interface by now`, forget: true };
+    const fault = look === undefined ? undefined : faultOfOurWay(item, look, host.state);
+    if (fault !== undefined) return { why: fault, forget: true };
     const users = look === undefined ? [] : reachedBy(parent);
     return users.length === 0
       ? undefined
@@ -40,6 +41,18 @@ export const way: SetupKind<WayItem> = {
   },
   undo: (item, _, host) => (lookAtLink(item.name, host) === undefined ? [] : [remove(item)]),
 };
+
+/** Why it is not the one that setup made. Without an alias it is a network manager's, or one that a killed setup began. */
+export function faultOfOurWay(
+  { name, mac, managed }: WayItem,
+  { kind, mac: found, alias }: LinkLook,
+  state: RecordedHost['state'],
+): string | undefined {
+  if (kind !== 'macvlan') return `${name} is another interface by now`;
+  if (found !== mac) return `${name} is somebody else's by now: its MAC is ${found ?? 'none'}, and setup's was ${mac}`;
+  if (alias === bridgeAlias || (alias === undefined && (managed || state === 'begun'))) return undefined;
+  return `${name} is somebody else's by now: its alias is ${JSON.stringify(alias ?? '')}, and setup's was "${bridgeAlias}"`;
+}
 
 const remove = ({ name }: WayItem): SetupAction => ({ do: 'run', argv: ['ip', 'link', 'delete', 'dev', name] });
 const lengthened = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
