@@ -129,13 +129,28 @@ function choose(uses: readonly Use[], { holder, runs }: For): ChosenPort | undef
 const nameOf = ({ uid, vm }: PortUse, own: number): string =>
   uid === own ? vm : `a VM of ${userNameOf(uid) ?? `uid ${uid}`}`;
 
+/** Each once: several VMs of one user are several. Pure. */
+export function portHoldersInWords(uses: readonly PortUse[], own: number): string[] {
+  const mine = uses.flatMap(({ uid, vm }) => (uid === own ? [vm] : []));
+  const uids = new Set(uses.flatMap(({ uid }) => (uid === own ? [] : [uid])));
+  const others = [...uids].map((uid) => {
+    const theirs = uses.filter((use) => use.uid === uid);
+    const count = new Set(theirs.map(({ state, vm }) => `${state}/${vm}`)).size;
+    return `${count === 1 ? 'a VM' : 'VMs'} of ${userNameOf(uid) ?? `uid ${uid}`}`;
+  });
+  return [...new Set(mine), ...others];
+}
+
 function allTaken({ name, ports }: HostNetwork, uses: readonly Use[], own: number): QrunError {
   if (uses.length === 0) {
     return new QrunError('host-failed', `network ${name}: none of its ports is there any more`, {
       hint: `sudo qrun net up ${name}`,
     });
   }
-  const names = [...new Set(uses.flatMap(({ use }) => (use === undefined ? [] : [nameOf(use, own)])))];
+  const names = portHoldersInWords(
+    uses.flatMap(({ use }) => use ?? []),
+    own,
+  );
   const vms = [...new Set(uses.flatMap(({ use }) => (use?.uid === own ? [use.vm] : [])))];
   return new QrunError(
     'in-use',
