@@ -88,6 +88,31 @@ export const withoutEntry = (record: SetupRecord, item: SetupItem): SetupRecord 
   entries: record.entries.filter((one) => idOf(one.item) !== idOf(item)),
 });
 
+/**
+ * Without an item whose like stays: that setup made the file it was in, or directories for it, is handed on to the earliest of those that are in it too,
+ * which --undo takes back last.
+ */
+export function handedOn(record: SetupRecord, item: SetupItem): SetupRecord {
+  const rest = withoutEntry(record, item);
+  const before = entryOf(record, item)?.before;
+  if (item.kind !== 'line' || before === undefined) return rest;
+  const { end, parents } = before;
+  const made = Array.isArray(parents) ? parents.filter((one) => typeof one === 'string') : [];
+  const same = rest.entries.find((one) => one.item.kind === 'line' && one.item.path === item.path);
+  const below = rest.entries.find((one) => pathOf(one.item)?.startsWith(`${made.at(-1) ?? '/dev/null'}/`) === true);
+  const entries = rest.entries.map((entry) => {
+    const hasEnd = entry === same && (end === 'absent' || end === 'open-end');
+    if (!hasEnd && entry !== below) return entry;
+    const own = Array.isArray(entry.before['parents']) ? (entry.before['parents'] as readonly unknown[]) : [];
+    const all = entry === below ? { parents: [...made, ...own.filter((one) => !made.includes(String(one)))] } : {};
+    return { ...entry, before: { ...entry.before, ...all, ...(hasEnd && { end }) } };
+  });
+  return { ...rest, entries };
+}
+
+const pathOf = (item: SetupItem): string | undefined =>
+  item.kind === 'line' || item.kind === 'file' ? item.path : undefined;
+
 export const entryOf = (record: SetupRecord, item: SetupItem): SetupEntry | undefined =>
   record.entries.find((one) => idOf(one.item) === idOf(item));
 

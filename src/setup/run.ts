@@ -15,6 +15,7 @@ import { planSetup, type SetupPlan } from './plan.ts';
 import { readSetupFacts } from './read-facts.ts';
 import {
   entryOf,
+  handedOn,
   makeHostDirectory,
   readRecord,
   removeRecord,
@@ -119,7 +120,7 @@ function takeBack(item: SetupItem, record: SetupRecord, context: Keeping): void 
   if (entry === undefined) return;
   const kept = undoEntry(entry, record.entries, context);
   if (kept !== undefined) throw new QrunError('host-failed', `${item.what}: ${kept.why}`);
-  context.keep(withoutEntry(record, item));
+  context.keep(handedOn(record, item));
   failpoint(`setup ${idOf(item)} replaced`);
 }
 

@@ -45,6 +45,16 @@ test('what everybody was let in by is narrowed to the group by a second setup, a
   expect(host.look()).toEqual(other);
 });
 
+test('bridge.conf that setup made goes, whichever of its lines was the first', async (context) => {
+  const host = await createSetupHost(context);
+  const fresh = host.look();
+  await host.mustSetup(...bridge);
+  await host.mustSetup('--bridge', 'br1', ...group);
+  await host.mustSetup(...bridge, ...group);
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+});
+
 test('a rule of somebody else that lets everybody on the bridge, and a file that not all can read', async (context) => {
   const host = await createSetupHost(context);
   for (const [script, said] of [
