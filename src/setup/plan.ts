@@ -6,7 +6,7 @@ import { recordedGroup } from './conf-rule.ts';
 import type { SetupFacts, SetupOptions } from './facts.ts';
 import { generalItems } from './general-items.ts';
 import { completeWay, wayItems, waysOf } from './host-access-items.ts';
-import type { SetupItem } from './item.ts';
+import { idOf, type SetupItem } from './item.ts';
 
 export interface SetupPlan {
   readonly items: readonly SetupItem[];
@@ -27,10 +27,27 @@ export function planSetup(options: SetupOptions, facts: SetupFacts): SetupPlan {
   const ways = waysOf(facts, completeWay(options, facts));
   const general = generalItems({ facts, group, bridges, uplinks: uplinksOf(facts, bridge), ways });
   if (bridge === undefined) {
-    return { items: [...general, ...way.items], replaced: [], notes: [...way.notes, ...groupNotes(options, group)] };
+    return {
+      items: [...general, ...way.items],
+      replaced: movedLines(general, facts),
+      notes: [...way.notes, ...groupNotes(options, group)],
+    };
   }
   const { items, replaced, notes } = bridgeItems(bridge, facts, group);
-  return { items: [...general, ...items], replaced, notes: [...notes, ...groupNotes(options, group)] };
+  return {
+    items: [...general, ...items],
+    replaced: [...movedLines(general, facts), ...replaced],
+    notes: [...notes, ...groupNotes(options, group)],
+  };
+}
+
+/** Lines that an earlier version put elsewhere in their file. */
+function movedLines(items: readonly SetupItem[], { recorded }: SetupFacts): SetupItem[] {
+  const placeOf = (item: SetupItem): string => (item.kind === 'line' ? (item.above ?? []).join(' ') : '');
+  return recorded.flatMap(({ item }) => {
+    const now = items.find((one) => idOf(one) === idOf(item));
+    return item.kind === 'line' && now !== undefined && placeOf(now) !== placeOf(item) ? [item] : [];
+  });
 }
 
 /** A setup without --group keeps what one with it made. */

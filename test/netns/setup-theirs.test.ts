@@ -1,4 +1,5 @@
 /** `qrun setup` beside things of other people's: what is not setup's stays as it is, and is said. */
+import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createSetupHost } from './a-setup-host.ts';
 
@@ -49,6 +50,28 @@ test('61: dhcpcd.conf: the line stands above the parts that are of one interface
   const fresh = host.look();
   await host.mustSetup();
   expect(host.must('cat', conf)).toBe('duid\ndenyinterfaces qr-*\ninterface eth0\nstatic ip_address=192.0.2.1/24\n');
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+});
+
+test('dhcpcd.conf: a line that an earlier version put at its end is moved up, and one is taken out', async (context) => {
+  const host = await createSetupHost(context);
+  const conf = '/etc/dhcpcd.conf';
+  host.sh(`printf 'duid\\ninterface eth0\\nstatic ip_address=192.0.2.1/24\\n' >${conf}`);
+  const fresh = host.look();
+  await host.mustSetup();
+  // as that version left the file and its record
+  const record = `${host.home.env['QRUN_HOST_DIR'] ?? ''}/setup.json`;
+  const { entries, ...others } = JSON.parse(host.must('cat', record)) as { entries: { item: object }[] };
+  const older = entries.map(({ item, ...entry }) => {
+    const { above: _above, reload: _reload, ...rest } = item as { above?: unknown; reload?: unknown };
+    return { ...entry, item: 'path' in item && item.path === conf ? rest : item };
+  });
+  writeFileSync(record, JSON.stringify({ ...others, entries: older }));
+  host.sh(`sed -i '/^denyinterfaces/d' ${conf}; echo 'denyinterfaces qr-*' >>${conf}`);
+  await host.mustSetup();
+  expect(host.must('cat', conf)).toBe('duid\ndenyinterfaces qr-*\ninterface eth0\nstatic ip_address=192.0.2.1/24\n');
+  expect((await host.mustSetup()).stderr).toContain('all of it is so already');
   await host.mustSetup('--undo');
   expect(host.look()).toEqual(fresh);
 });
