@@ -1,6 +1,6 @@
 /** A bridge, and all that follows from it: now, for good, and for the users that the bridge helper lets on it. Pure. */
 import { digestOf } from '../digest.ts';
-import { confRule } from './conf-rule.ts';
+import { confRule, isRuleOf } from './conf-rule.ts';
 import type { HostManager, SetupFacts, SetupOptions } from './facts.ts';
 import { asksOnBridges, dhcpcdRestart, type UplinkPair } from './dhcpcd-items.ts';
 import type { Form, UplinkForm } from './forms/form.ts';
@@ -113,8 +113,8 @@ export function bridgeItems(whole: WholeBridge, facts: SetupFacts, group: string
       ...lasting,
       ...accessItems(name, facts, group),
     ],
-    replaced: [confRule(name, group, facts).replaced ?? []].flat(),
-    notes: [...notesOf(whole, facts), ...readerNotes(facts, group)],
+    replaced: replacedItems(name, group, facts),
+    notes: [...notesOf(whole, facts), ...readerNotes(name, group, facts)],
   };
 }
 
@@ -146,10 +146,27 @@ function accessItems(name: string, facts: SetupFacts, group: string | undefined)
   ];
 }
 
-function readerNotes({ conf: { onlyGroup }, helper }: SetupFacts, group: string | undefined): string[] {
+/** What let others on the bridge; and QEMU of root's is in no group that no bridge is for any more. */
+function replacedItems(name: string, group: string | undefined, facts: SetupFacts): SetupItem[] {
+  const { recorded, helper } = facts;
+  const { replaced } = confRule(name, group, facts);
+  const groupsOf = (own: boolean): string[] =>
+    recorded.flatMap(({ item }) =>
+      (item.kind === 'file' || item.kind === 'line') && isRuleOf(item, name, helper.conf) === own
+        ? (item.group ?? [])
+        : [],
+    );
+  const left = groupsOf(true).filter((one) => one !== group && !groupsOf(false).includes(one));
+  const members = recorded.flatMap(({ item }) => (item.kind === 'member' && left.includes(item.group) ? [item] : []));
+  return [...(replaced === undefined ? [] : [replaced]), ...members];
+}
+
+/** Of the file as it will be. */
+function readerNotes(name: string, group: string | undefined, facts: SetupFacts): string[] {
+  const { onlyGroup } = confRule(name, group, facts).conf;
   return onlyGroup === undefined || onlyGroup === group
     ? []
-    : [`the group ${onlyGroup} alone may read ${helper.conf}: others are not let on any bridge`];
+    : [`the group ${onlyGroup} alone may read ${facts.helper.conf}: others are not let on any bridge`];
 }
 
 function notesOf({ item: { name }, foreign, addresses, uplink }: WholeBridge, facts: SetupFacts): string[] {

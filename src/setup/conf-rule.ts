@@ -1,6 +1,6 @@
 /** The line of bridge.conf that lets users on a bridge: all of them, or a group's members alone. Pure. */
 import type { ConfFact, SetupFacts } from './facts.ts';
-import type { LineItem, SetupItem } from './item.ts';
+import type { FileItem, LineItem, SetupItem } from './item.ts';
 import { removeLine } from './line-edit.ts';
 import { ownFile } from './own-file.ts';
 import type { SetupEntry } from './record.ts';
@@ -54,6 +54,11 @@ function without(conf: ConfFact, { item, before: { end } }: OwnLine): ConfFact {
 
 const includedPath = (conf: string, bridge: string): string =>
   `${conf.slice(0, conf.lastIndexOf('/'))}/qrun-${bridge}.conf`;
+
+/** It lets users, or a group, on the bridge. */
+export const isRuleOf = (item: FileItem | LineItem, bridge: string, conf: string): boolean =>
+  item.path === (item.kind === 'file' ? includedPath(conf, bridge) : conf) &&
+  (item.kind === 'file' || item.line === `allow ${bridge}`);
 
 /** Whom an earlier setup let on the bridge; for a bridge that it has not met, whoever it last made a group for. */
 export function recordedGroup(bridge: string | undefined, facts: SetupFacts): string | undefined {

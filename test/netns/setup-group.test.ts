@@ -26,7 +26,9 @@ test('what everybody was let in by is narrowed to the group by a second setup, a
   expect(await tried(host)).toBe(3);
   const again = await host.mustSetup(...bridge);
   expect(again.stderr).toContain('note: br0 is for the group qemusers alone, as an earlier setup had it');
-  await host.mustSetup(...bridge, '--group', 'others');
+  const third = await host.mustSetup(...bridge, '--group', 'others');
+  expect(third.stderr).not.toContain('may read /etc/qemu/bridge.conf');
+  expect(host.must('id', '-nG', 'qrun')).toBe('qrun others\n');
   expect(host.must('stat', '-c', '%a %G', conf)).toBe('640 others\n');
   await host.mustSetup('--undo');
   expect(host.look()).toEqual(fresh);
@@ -51,6 +53,11 @@ test('bridge.conf that setup made goes, whichever of its lines was the first', a
   await host.mustSetup(...bridge);
   await host.mustSetup('--bridge', 'br1', ...group);
   await host.mustSetup(...bridge, ...group);
+  await host.mustSetup(...bridge, '--group', 'others');
+  // br1 is still for the first
+  expect(host.must('id', '-nG', 'qrun').trim().split(' ').toSorted()).toEqual(['others', 'qemusers', 'qrun']);
+  await host.mustSetup('--bridge', 'br1', '--group', 'others');
+  expect(host.must('id', '-nG', 'qrun')).toBe('qrun others\n');
   await host.mustSetup('--undo');
   expect(host.look()).toEqual(fresh);
 });
