@@ -1,3 +1,4 @@
+import { lostWayInWords } from '../launch/lost-ways.ts';
 import { nicsOfVm } from '../launch/nics-of.ts';
 import type { NicDocument } from '../launch/vms.ts';
 import { lostInWords, renderForwards, startAnew } from '../report/vm.ts';
@@ -29,11 +30,15 @@ export const run: Run<VmArguments> = async ({ vm }, context) => {
   const lost = nics.filter(({ link }) => link === 'lost');
   for (const nic of lost) report.note(`${nic.id}: ${lostInWords(nic)}`);
   if (lost.length > 0) report.note(startAnew([vm]));
+  for (const { id, hostWay } of nics) if (hostWay !== undefined) report.warn(tellWay(id, hostWay));
   for (const nic of nics) tellFilter(nic, report);
   return 0;
 };
 
 const allOfThem = 'mode: passthru, alone on its card, takes all frames; see docs/macvtap.md';
+
+const tellWay = (nic: string, { lost: card, mend }: NonNullable<NicDocument['hostWay']>): string =>
+  `${lostWayInWords({ nic, card })} (${mend})`;
 
 function tellFilter({ id, mac, guestMac, promiscuous }: NicDocument, report: CommandContext['report']): void {
   if (guestMac !== undefined)

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { hostWayNameOf, lastingWayNameOf } from '../host-way-name.ts';
 import { parseSubnet, renderAddress } from '../subnet.ts';
+import { readHostLink } from './host-link.ts';
 import { listed, readText } from './sysfs.ts';
 
 export interface HostAccessFact {
@@ -16,21 +17,25 @@ export interface HostAccessFact {
   readonly macvlan?: true;
   /** What setup made for good. */
   readonly lasting?: { readonly name: string; readonly addresses: readonly string[] };
-  /** The one that runs and networks share is there. */
+  /** The one that runs and networks share is there, and up. */
   readonly shared?: true;
 }
 
 export function readHostAccess(parent: string): HostAccessFact {
-  const lasting = lastingWayNameOf(parent);
+  const [lasting, shared] = [lastingWayNameOf(parent), hostWayNameOf(parent)];
   return {
     addresses: addressesOf(parent),
     networks: onLinkOf(parent, readText('/proc/net/ipv6_route')),
     strict: Math.max(rpFilter('all'), rpFilter(parent)) === 1,
     ...(isMacvlan(parent) && { macvlan: true }),
     ...(standsOn(lasting, parent) && { lasting: { name: lasting, addresses: addressesOf(lasting) } }),
-    ...(standsOn(hostWayNameOf(parent), parent) && { shared: true }),
+    ...(standsOn(shared, parent) && readHostLink(shared)?.up === true && { shared: true }),
   };
 }
+
+/** Whether the host reaches macvtaps in mode bridge there. */
+export const hasWay = ({ lasting, macvlan, shared }: HostAccessFact): boolean =>
+  lasting !== undefined || macvlan === true || shared === true;
 
 /** With their lengths, those of the link alone left out. */
 export const addressesOf = (link: string): string[] =>

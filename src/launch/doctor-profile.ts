@@ -9,6 +9,7 @@ import { lostInWords } from '../report/vm.ts';
 import type { Check } from './doctor.ts';
 import type { CheckedNic } from './doctor-ports.ts';
 import { faultOfSudoIn } from './doctor-sudo.ts';
+import { findLostWays, lostWayInWords } from './lost-ways.ts';
 import { describeNicsNow } from './nics-now.ts';
 import { readForLaunch, type LaunchContext, type Prepared } from './prepare.ts';
 import { isRunningVm, readVm } from './vms.ts';
@@ -86,13 +87,19 @@ async function examineRunning(name: VmName, context: LaunchContext): Promise<Che
   if (!isRunningVm(vm)) return [];
   const nics = await describeNicsNow(name, vm.record.nics, { ...context, pid: vm.pid });
   const lost = nics.filter(({ link }) => link === 'lost');
+  const ways = await findLostWays(vm.record, vm.pid, context);
+  const [mend = null] = [
+    ...(lost.length === 0 ? [] : [`qrun stop ${name}; then start it again`]),
+    ...ways.map((way) => way.mend),
+  ];
+  const evidence = [...lost.map((nic) => `${nic.id}: ${lostInWords(nic)}`), ...ways.map(lostWayInWords)];
   return [
     {
       id: 'running',
       what: `${name}, which runs`,
-      state: lost.length === 0 ? 'ok' : 'warn',
-      evidence: [`pid ${vm.pid}`, ...lost.map((nic) => `${nic.id}: ${lostInWords(nic)}`)].join('; '),
-      mend: lost.length === 0 ? null : `qrun stop ${name}; then start it again`,
+      state: mend === null ? 'ok' : 'warn',
+      evidence: [`pid ${vm.pid}`, ...evidence].join('; '),
+      mend,
     },
   ];
 }

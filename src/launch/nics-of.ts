@@ -7,6 +7,7 @@ import { prepare, type LaunchContext } from './prepare.ts';
 import { nicDeviceId } from '../qemu/argv/device-ids.ts';
 import { rxFilterOf } from '../qmp/rx-filter.ts';
 import { guestAddresses, parseUsernet } from '../qmp/usernet.ts';
+import { findLostWays } from './lost-ways.ts';
 import { describeNicsNow } from './nics-now.ts';
 import { describeNic, readVm, type NicDocument } from './vms.ts';
 
@@ -23,7 +24,15 @@ export async function nicsOfVm(name: string, context: LaunchContext): Promise<Ni
     pid: vm.pid,
     ipsOf: (nic) => (nic.kind === 'user' ? guestAddresses(rows, nic.netdev, portsOf(nic)) : []),
   });
-  return nics.map((nic) => ({ ...nic, ...filters.get(nic.id) }));
+  const ways = await findLostWays(vm.record, vm.pid, context);
+  return nics.map((nic) => {
+    const way = ways.find(({ nic: id }) => id === nic.id);
+    return {
+      ...nic,
+      ...filters.get(nic.id),
+      ...(way !== undefined && { hostWay: { lost: way.card, mend: way.mend } }),
+    };
+  });
 }
 
 async function nicsToBe(name: string, context: LaunchContext): Promise<NicDocument[]> {

@@ -135,6 +135,8 @@ export interface NicDocument extends Omit<PlannedNic, 'forwards' | 'hostInterfac
   readonly guestMac?: string;
   /** Of a NIC on a macvtap: the guest asks for all frames. */
   readonly promiscuous?: true;
+  /** Of a NIC on a macvtap that the host was to reach: the card that its way has gone from, and what makes it again. */
+  readonly hostWay?: { readonly lost: string; readonly mend: string };
 }
 
 /** A NIC as `ps --json` and `nics --json` give it. */

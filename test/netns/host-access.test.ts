@@ -189,13 +189,29 @@ test('ports of a network of root’s: net up makes the way too, mends it, and ne
     (await home.qrun(['show', 'web1'])).stdout.includes('cannot reach one another');
   expect(await apart()).toBe(false);
   await detach(home, 'web1');
-  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   root.profile('web2', nic('true'));
   await detach(root, 'web2');
+  const told = async (of: typeof root, vm: string) => {
+    const doctor = JSON.parse((await of.qrun(['doctor', vm, '--json'])).stdout) as { id: string; mend: unknown }[];
+    return [(await of.qrun(['nics', vm])).stderr, doctor.find(({ id }) => id === 'running')?.mend];
+  };
+  for (const [of, vm] of [
+    [home, 'web1'],
+    [root, 'web2'],
+  ] as const)
+    expect(await told(of, vm)).toEqual(['', null]);
   expect((await root.qrun(['kill', 'web2'])).status).toBe(0);
   expect(way(host)).toBe(name);
+  await detach(root, 'web2');
   host.must(`ip link delete dev ${name}`);
   expect(await apart()).toBe(true);
+  for (const [of, vm, mend] of [
+    [home, 'web1', 'sudo qrun net up lan0'],
+    [root, 'web2', 'qrun stop web2; then start it again'],
+  ] as const) {
+    expect(await told(of, vm)).toEqual([expect.stringContaining(`the host's way on v0 is gone`), mend]);
+    expect((await of.qrun(['kill', vm])).status).toBe(0);
+  }
   expect(JSON.parse((await root.qrun(['net', 'info', 'lan0', '--json'])).stdout)).toMatchObject({ state: 'broken' });
   expect(await root.qrun(['net', 'up', 'lan0'])).toMatchObject({ status: 0 });
   expect(deviceTo(host, '10.78.0.77')).toBe(name);
