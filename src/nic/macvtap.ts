@@ -55,9 +55,9 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
   };
 }
 
-/** In mode passthru the card has it as well. */
+/** In mode passthru the card has it as well; what is leased is no MAC of this host's. */
 function refuseMacOfCard({ at, nic, facts }: MacvtapContext, { name, mac }: HostLink): void {
-  if (nic.mode === 'passthru' || facts.macs[nic.id] !== mac) return;
+  if (nic.mac === undefined || nic.mode === 'passthru' || facts.macs[nic.id] !== mac) return;
   throw new QrunError('in-use', `${at}.mac: ${mac} is ${name}'s own MAC, and two on one card cannot have the same`, {
     hint: 'leave "mac" out',
   });
