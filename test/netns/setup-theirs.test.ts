@@ -81,10 +81,20 @@ test('the registry of MACs is remembered until nobody has one in it; a setup for
   const fresh = host.look();
   const registry = host.home.env['QRUN_HOST_DIR'] ?? '';
   await host.mustSetup();
-  host.sh(`touch ${registry}/macs/of-a-vm`);
+  host.sh(`touch ${registry}/macs/52-54-00-12-ab-cd`);
   const early = await host.setup('--undo');
-  expect(early).toMatchObject({ status: 5, stderr: expect.stringContaining('qrun rm and qrun net rm free them') });
-  host.sh(`rm ${registry}/macs/of-a-vm`);
+  expect(early).toMatchObject({
+    status: 5,
+    stderr: expect.stringContaining('an address of VMs or ports of root (qrun rm and qrun net rm free them)'),
+  });
+  host.sh(`ln -s /etc/shadow ${registry}/macs/52-54-00-12-ab-ce; chown -h daemon ${registry}/macs/52-54-00-12-ab-ce`);
+  host.sh(`mkdir "${registry}/macs/it's"; chown daemon "${registry}/macs/it's"`);
+  const rubbish = await host.setup('--undo');
+  expect(rubbish).toMatchObject({ status: 5, stderr: expect.stringContaining("no address of a VM's, of daemon (") });
+  const [, mend = ''] = /sudo (rm -r -- .*)\)/.exec(rubbish.stderr) ?? [];
+  host.sh(mend);
+  expect(host.must('ls', `${registry}/macs`)).toBe('52-54-00-12-ab-cd\n');
+  host.sh(`rm ${registry}/macs/52-54-00-12-ab-cd`);
   await host.mustSetup('--undo');
   expect(host.look()).toEqual(fresh);
   const full = `${host.namespace.dir}/full`;

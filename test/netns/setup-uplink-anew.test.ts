@@ -52,3 +52,16 @@ test('a port that was given an address gives it to the bridge; a card that is el
   await host.mustSetup('--undo');
   expect(host.look()['addresses']).toBe(present['addresses']);
 });
+
+test('a card that was taken down since cannot have its routes: --undo says to take it up, and does it then', async (context) => {
+  const host = await createCardHost(context);
+  const fresh = host.look();
+  await host.mustSetup(...uplink);
+  host.sh('ip link set eth1 down');
+  const kept = await host.setup('--undo');
+  expect(kept).toMatchObject({ status: 5, stderr: expect.stringContaining('eth1 is down') });
+  const [, mend = ''] = /\(sudo (ip link .*) first\)/.exec(kept.stderr) ?? [];
+  host.sh(mend);
+  await host.mustSetup('--undo');
+  expect(host.look()).toEqual(fresh);
+});

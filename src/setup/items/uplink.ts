@@ -41,7 +41,11 @@ export const uplink: SetupKind<UplinkItem> = {
   whyKept: ({ link, bridge }, before, host) => {
     const look = lookAtLink(link, host);
     if (look === undefined) return { why: `there is no ${link} any more`, forget: true };
-    const isInUse = look.master === bridge || hasAny(bridge, parseBefore(before), host);
+    const had = parseBefore(before);
+    const isDown = had.up && had.routes.length > 0 && !look.up && !isOtherwise({ link, bridge }, had, host);
+    if (isDown)
+      return { why: `${link} is down, and cannot have its routes so (sudo ip link set dev ${link} up first)` };
+    const isInUse = look.master === bridge || hasAny(bridge, had, host);
     return isInUse ? whyTheirs(bridge, host) : undefined;
   },
   undo: ({ link, bridge }, before, host) => {
