@@ -10,7 +10,7 @@ import { readCardUses } from '../host/card-use.ts';
 import { listHostLinks, readHostLink, type HostLink } from '../host/host-link.ts';
 import { readLinkUse } from '../host/link-use.ts';
 import type { StepRecord } from '../journal/journal.ts';
-import { isLinkName } from '../link-name.ts';
+import { isLinkName, parseLinkAlias } from '../link-name.ts';
 import { holdersInWords } from '../link-owner.ts';
 import type { LinkStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
@@ -181,12 +181,14 @@ function macTaken(step: LinkStep & { readonly parent: string }, causes: readonly
     return new QrunError('in-use', `${mac} is ${parent}'s own MAC`, { causes, hint: 'leave "mac" out' });
   const isHolder = (other: string): boolean => other !== name && readHostLink(other)?.mac === mac;
   const holder = (card?.uppers ?? []).find(isHolder);
-  const found = holder === undefined ? [] : [{ name: holder, alias: readHostLink(holder)?.alias ?? '' }];
-  const { who, hint } = holdersInWords(found, alias);
-  return new QrunError('in-use', `${parent} has an interface with the MAC ${mac} already${who && `: ${who}`}`, {
-    causes,
-    hint: found.length === 0 ? 'leave "mac" out' : hint,
-  });
+  const already = `${parent} has an interface with the MAC ${mac} already`;
+  if (holder === undefined) return new QrunError('in-use', already, { causes, hint: 'leave "mac" out' });
+  const use = { name: holder, alias: readHostLink(holder)?.alias ?? '' };
+  const { who, hint } = holdersInWords([use], alias);
+  const ends =
+    parseLinkAlias(use.alias) === undefined ? `sudo ip link delete dev ${holder}, if nothing needs it` : hint;
+  // of this VM, which does not run as far as is seen from here
+  return new QrunError('in-use', `${already}: ${who}`, { causes, hint: use.alias === alias ? 'sudo qrun gc' : ends });
 }
 
 export function lastWords(stderr: string): string {

@@ -203,6 +203,13 @@ test('a start that sees not every process takes nothing for dead: in a container
   });
   expect(start.stderr).toContain('acquired:macvtap:net0');
   expect(host.made()).toEqual(living);
+  // where it is in the way after all, it is told
+  const mac = host.row(living[0] ?? '')?.address ?? '';
+  home.profile('web1', `${still}nics: [{ kind: macvtap, parent: v0, mac: "${mac}" }]\n`);
+  expect(await home.run([...enter, apart, 'sh', node, bin, 'run', 'web1', '-d'])).toMatchObject({
+    ...{ status: 4, stderr: expect.stringMatching(/already: qr-\w+ of web1\n(.*\n)*hint: sudo qrun gc\n/) },
+  });
+  expect(host.made()).toEqual(living);
   expect((await rowOf(home, 'web1')).nics).not.toMatchObject([{ link: 'lost' }]);
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   expect(host.made()).toEqual([]);

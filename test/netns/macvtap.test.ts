@@ -156,7 +156,7 @@ test('a MAC that the card has already, and a card that somebody has for himself 
   host.must('ip link set dev mine up');
   const same = await refusal(home, 'web1');
   expect(same.status).toBe(4);
-  expect(same.stderr).toContain('mine');
+  expect(same.stderr).toContain('hint: sudo ip link delete dev mine, if nothing needs it');
   expect(await refusal(home, 'web2')).toEqual({ status: 4, stderr: expect.stringMatching(/passthru[^]*mine/) });
   // the card's own is told by all, before anything is made, and the card is not to be deleted
   home.profile('web3', `${still}nics: [{ kind: macvtap, parent: v0, mac: "52:54:00:ff:00:02" }]\n`);
