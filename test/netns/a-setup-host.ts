@@ -69,15 +69,26 @@ export async function createSetupHost(context: Parameters<typeof needsRoot>[0]):
   const host = new SetupHost(namespace);
   copyFileSync(helperFile, path.join(namespace.dir, 'helper'));
   const layer = path.join(namespace.dir, 'layer');
+  const uids = systemUids();
   host.sh(
     [
       `mkdir ${layer}; mount -t tmpfs layer ${layer}; mkdir ${layer}/u ${layer}/w`,
       `mount -t overlay etc -o lowerdir=/etc,upperdir=${layer}/u,workdir=${layer}/w /etc`,
       'rm -rf /etc/qemu',
+      // uids are the whole machine's: `userdel` keeps one that a process of another test's account of that number has
+      `printf 'SYS_UID_MIN %s\\nSYS_UID_MAX %s\\n' ${uids.from} ${uids.to} >>/etc/login.defs`,
       `chmod 755 ${namespace.dir}/helper; mount --bind ${namespace.dir}/helper ${helperFile}`,
       // what others of this machine decided is no matter here
       'sysctl -q -w net.ipv4.ping_group_range="1 0"',
     ].join('\n'),
   );
   return host;
+}
+
+let hosts = 0;
+
+/** Four of the numbers that system accounts have; others for other hosts of this process's, and most likely for those of other processes. */
+function systemUids(): { readonly from: number; readonly to: number } {
+  const from = 200 + 4 * ((process.pid * 31 + hosts++) % 170);
+  return { from, to: from + 3 };
 }
