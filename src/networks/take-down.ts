@@ -12,6 +12,7 @@ import type { NetworkContext } from './context.ts';
 import { isUnused, withNetworkLock } from './lock.ts';
 import { listMembers } from './members.ts';
 import { readNetworkRecord, removeNetworkRecord } from './record.ts';
+import { delay } from '../system/delay.ts';
 import { findHolders } from '../system/processes.ts';
 import { unplug } from './unplug.ts';
 
@@ -68,9 +69,19 @@ export async function endUnusedLocked(
   const record = readNetworkRecord(files);
   if (!isHeld(files) || record?.pinned === true) return 'over';
   if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return 'over';
-  if (!isUnused(files)) return 'in-use';
+  if (!(await isLeft(files))) return 'in-use';
   throwIfLeft(name, await endLocked(files, context));
   return 'over';
+}
+
+const briefMs = 500;
+
+/** The watcher looks by locking, for a moment: where nobody is known to be on it, that moment is waited out, and the end does not hang on the watcher alone. */
+async function isLeft(files: NetworkFiles): Promise<boolean> {
+  for (const end = performance.now() + briefMs; ; await delay(10)) {
+    if (isUnused(files)) return true;
+    if (listMembers(files).length > 0 || performance.now() > end) return false;
+  }
 }
 
 /** Something of it is there, whole or half. */
