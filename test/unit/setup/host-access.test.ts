@@ -111,16 +111,16 @@ describe('a card that', () => {
 });
 
 test('networks of IPv6 that are reached on a card without a gateway', () => {
-  const row = (to: string, length: string, flags: string, name: string): string =>
+  const row = (to: string, length: string, [flags, name]: readonly [string, string]): string =>
     `${to.padEnd(32, '0')} ${length} ${'0'.repeat(32)} 00 ${'0'.repeat(32)} 00000100 00000001 00000000 ${flags}     ${name}`;
   const table = [
-    row('fd000005', '40', '00000001', 'eth1'),
-    row('fd000006', '40', '00000003', 'eth1'),
-    row('fd000007', '40', '00000001', 'eth0'),
-    row('fe80', '40', '00000001', 'eth1'),
-    row('ff', '08', '00000001', 'eth1'),
-    row('', '00', '00000001', 'eth1'),
-    row('fd000005000000000000000000000001', '80', '80200001', 'eth1'),
+    row('fd000005', '40', ['00000001', 'eth1']),
+    row('fd000006', '40', ['00000003', 'eth1']),
+    row('fd000007', '40', ['00000001', 'eth0']),
+    row('fe80', '40', ['00000001', 'eth1']),
+    row('ff', '08', ['00000001', 'eth1']),
+    row('', '00', ['00000001', 'eth1']),
+    row('fd000005000000000000000000000001', '80', ['80200001', 'eth1']),
   ].join('\n');
   expect(onLinkOf('eth1', `${table}\n`)).toEqual(['fd00:5::/64']);
 });
