@@ -11,7 +11,10 @@ const folders = ['src', 'test', 'bin'];
 const checks = [
   { name: 'format', argv: [tool('oxfmt'), '--check', ...folders], mend: 'npm run format' },
   { name: 'lint', argv: [tool('oxlint'), '--type-aware', '--deny-warnings', ...folders] },
-  { name: 'types', argv: [tool('tsc'), '--noEmit', '-p', '.'] },
+  {
+    name: 'types',
+    argv: [tool('tsc'), '--noEmit', '--incremental', '--tsBuildInfoFile', '.cache/types.tsbuildinfo', '-p', '.'],
+  },
   {
     name: 'unit',
     // fewer tries of the properties than `npm test` makes
