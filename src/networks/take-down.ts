@@ -18,11 +18,14 @@ import { unplug } from './unplug.ts';
 
 /** Gives back all that the network took; under its lock. @returns what could not be */
 export async function endLocked(files: NetworkFiles, { system }: NetworkContext): Promise<readonly Leftover[]> {
-  const head = readJournal(files.journal)?.head;
-  const left = await releaseAll(files.journal, {
-    registry: resourceOf,
-    context: { system, runId: head?.runId ?? '', sameBoot: head === undefined || head.bootId === system.bootId() },
-  });
+  const { head, entries = [] } = readJournal(files.journal) ?? {};
+  const context = { system, runId: head?.runId ?? '', sameBoot: head === undefined || head.bootId === system.bootId() };
+  const left = await releaseAll(files.journal, { registry: resourceOf, context });
+  // where an earlier end could not end the programs, their sockets kept the directories, and nobody would come again
+  if (left.length === 0)
+    for (const { step, record, released } of entries.toReversed())
+      if (released && step.kind === 'directory')
+        await resourceOf(step).release(step, record, { ...context, started: true });
   removeNetworkRecord(files);
   rmSync(files.members, { recursive: true, force: true });
   removeIfEmpty(path.dirname(files.runtimeDir));

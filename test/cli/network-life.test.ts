@@ -224,6 +224,19 @@ describe('ABUSE 64, 51: at each step of a start that takes a network up', () => 
     });
   });
 
+  test('an end that could not end the programs is finished by the next one, directories and all', async (context) => {
+    needsQemu(context);
+    // whether the waiter, the watcher or `kill` comes first is a matter of luck
+    await sideBySide(['1', '2', '3', '4'], async () => {
+      const home = aHome();
+      const env = { QRUN_FAILPOINT: 'release:service:throw' };
+      expect((await home.qrun(['web1', '-d'], { env })).status).toBe(0);
+      await home.qrun(['kill', 'web1']);
+      expect(await lastingOfNetworks(home)).toEqual([]);
+      await home.dispose();
+    });
+  });
+
   test('an error there is undone at once', { timeout: 300_000 }, async (context) => {
     needsQemu(context);
     await eachFailpoint('throw', async (home, status) => {
