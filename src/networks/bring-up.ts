@@ -12,7 +12,7 @@ import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
-import { isBridged } from '../network/bridged/mode.ts';
+import { subnetsOf } from '../network/bridged/free-subnets.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
@@ -196,7 +196,7 @@ function remakeDirectories(files: NetworkFiles, { plan }: NetworkRecord, uid: nu
 /** Networks of the host's one after the other: what one of them has, the next one sees. */
 async function start(network: PreparedNetwork, context: NetworkContext, options: StartOptions): Promise<NetworkRecord> {
   const { definition } = network;
-  if (context.system.uid !== 0 || !isBridged(definition.forward)) return await startNow(network, context, options);
+  if (context.system.uid !== 0 || subnetsOf(definition).length === 0) return await startNow(network, context, options);
   return await withHostLock(context, async () => {
     return await startNow(network, context, { ...options, now: await readSurroundings(definition, context) });
   });

@@ -15,6 +15,7 @@ import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import type { NetworkContext } from './context.ts';
+import { requireFreeDefinition } from './free-definition.ts';
 import { requireKnownNetwork } from './names.ts';
 import { withNetworkLock } from './lock.ts';
 import { readNetworkStatus } from './state.ts';
@@ -48,7 +49,7 @@ export interface Replaced {
   readonly autostartBefore: boolean;
 }
 
-/** @throws QrunError `invalid-network`, `in-use` when another definition of that name is there */
+/** @throws QrunError `invalid-network`, `in-use` when another definition of that name is there, or what it wants of the host is another's */
 export async function defineNetwork(options: DefineOptions, context: NetworkContext): Promise<Defined & Replaced> {
   const { name, file: source, text } = await readSource(options, context);
   const target = ownFile(context, name);
@@ -65,7 +66,10 @@ export async function defineNetwork(options: DefineOptions, context: NetworkCont
   const before = readOwned(target, { maxBytes })?.text;
   const changed = before !== text;
   const autostartBefore = before !== undefined && (await saysAutostart(before, { file: target, name, context }));
-  if (changed) keep(target, text, options);
+  if (changed) {
+    await requireFreeDefinition(definition, context);
+    keep(target, text, options);
+  }
   return { name, file: target, changed, isUp, autostartBefore };
 }
 
@@ -141,7 +145,7 @@ async function saysAutostart(text: string, options: ParseOptions): Promise<boole
 
 /**
  * Opens the editor on a copy; the definition is replaced only by one that is valid, unless `force`.
- * @returns whether it was changed @throws QrunError `invalid-network`, with where the refused text is kept
+ * @returns whether it was changed @throws QrunError `invalid-network`, `in-use`, with where the refused text is kept
  */
 export async function editNetwork(
   argument: string,
@@ -157,11 +161,12 @@ export async function editNetwork(
   const draft = path.join(places.state, `edit-net-${name}.yaml`);
   const validate = async (text: string): Promise<void> => {
     try {
-      await parse(text, { file: target, name, context });
+      await requireFreeDefinition(await parse(text, { file: target, name, context }), context);
     } catch (error) {
       if (!(error instanceof QrunError)) throw error;
       if (!force) throw refusedEdit(error, { draft, target, name });
-      context.warn(`${target} is kept although it is not valid: ${error.message}`);
+      const why = error.code === 'in-use' ? 'it could not come up' : 'it is not valid';
+      context.warn(`${target} is kept although ${why}: ${error.message}`);
     }
   };
   const changed = await editFile({ target, text: found.text, draft, env: system.env, validate });

@@ -8,6 +8,7 @@ import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 import { isVmName } from '../names.ts';
 import { addressPool, type AddressPool } from '../network/address-pool.ts';
+import { subnetsOf } from '../network/bridged/free-subnets.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { portHolder } from '../network/bridged/fixed-hosts.ts';
 import { guestsOf, interfacesOf } from '../network/forwards.ts';
@@ -188,7 +189,7 @@ export async function readSurroundings(
   context: NetworkContext,
 ): Promise<Pick<NetworkFacts, 'routes' | 'others'>> {
   const routes = readRoutes();
-  if (context.system.uid !== 0 || !isBridged(definition.forward)) return { routes };
+  if (context.system.uid !== 0 || subnetsOf(definition).length === 0) return { routes };
   const { readOtherNetworks } = await import('./other-networks.ts');
   return { routes, others: await readOtherNetworks(definition.name, context) };
 }

@@ -53,6 +53,69 @@ test('addresses that others have: a route of the host’s, IPv6 too, another net
   expect(everything(bridged).filter((line) => !before.includes(line))).toEqual([]);
 });
 
+test('net define and net edit refuse what overlaps, as net up would, of root and without root; what is replaced is not in the way', async (context) => {
+  const { host, root, home } = await createBridgedHost(context);
+  const file = home.write('lan0.yaml', `scope: system\n${lan0}`);
+  const theirs = root.write('lan0.yaml', lan0);
+  const kept = path.join(root.config, 'networks', 'lan0.yaml');
+  for (const [route, of] of [
+    ['10.10.120.128/25', '10.10.120.0/24'],
+    ['10.10.0.0/16', '10.10.120.0/24'],
+    ['fd00:120::/48', 'fd00:120::/64'],
+    ['fd00:120:0:0:8::/80', 'fd00:120::/64'],
+  ] as const) {
+    host.must(`ip route add ${route} dev v0`);
+    for (const [one, definition] of [
+      [home, file],
+      [root, theirs],
+    ] as const) {
+      const { status, stderr } = await refused(one, 'net', 'define', definition);
+      expect({ status, stderr }).toEqual({
+        status: 4,
+        stderr: expect.stringContaining(`${of} overlaps with ${route}, which this host reaches through v0`),
+      });
+      expect(stderr).toContain(`write other addresses in ${definition}`);
+    }
+    host.must(`ip route del ${route} dev v0`);
+  }
+  expect(textOf(kept)).toBe('');
+  await must(home, 'net', 'define', file);
+  await must(home, 'net', 'rm', 'lan0');
+  // again, and over itself, up or not, though its bridge is another now
+  const changed = root.write('other.yaml', `${lan0}bridge: { name: br-lan0 }\n`);
+  for (let again = 0; again < 2; again += 1) await must(root, 'net', 'define', theirs);
+  await must(root, 'net', 'up', 'lan0');
+  await must(root, 'net', 'define', '--force', '--name', 'lan0', changed);
+  await must(root, 'net', 'define', '--force', theirs);
+  // another one: that is up, for who is not root too, and that is only defined
+  const lan1 = 'scope: system\nforward: isolated\naddresses: [10.10.120.201/29]\n';
+  const isUp = expect.stringContaining('10.10.120.200/29 overlaps with the addresses of network lan0, which is up');
+  for (const one of [root, home]) {
+    const other = one.write('lan1.yaml', lan1);
+    expect(await refused(one, 'net', 'define', other)).toEqual({ status: 4, stderr: isUp });
+  }
+  await must(root, 'net', 'down', 'lan0');
+  expect(await refused(root, 'net', 'define', root.write('lan1.yaml', lan1))).toEqual({
+    status: 4,
+    stderr: expect.stringContaining(`overlaps with the addresses of network lan0 (${kept})`),
+  });
+  // a network on a bridge of its own that the world outside is on has addresses too, and none where none are written
+  const joined = 'forward: bridge\naddresses: [10.10.120.9/28]\n';
+  expect(await refused(root, 'net', 'define', root.write('lan2.yaml', joined))).toMatchObject({ status: 4 });
+  await must(root, 'net', 'define', root.write('lan2.yaml', 'forward: bridge\n'));
+  // an edit keeps what was there, and the new text aside; --force keeps it, and says so
+  root.network('lan3', 'forward: isolated\naddresses: [10.10.123.1/24]\n');
+  const VISUAL = `sed -i 's/10.10.123.1/10.10.120.65/'`;
+  const edited = await root.qrun(['net', 'edit', 'lan3'], { env: { VISUAL } });
+  expect(edited).toMatchObject({
+    status: 4,
+    stderr: expect.stringMatching(/of network lan0 .*; .*lan3\.yaml is as it was/),
+  });
+  expect(textOf(path.join(root.config, 'networks', 'lan3.yaml'))).toContain('10.10.123.1');
+  const forced = await root.qrun(['net', 'edit', '--force', 'lan3'], { env: { VISUAL } });
+  expect(forced).toMatchObject({ status: 0, stderr: expect.stringContaining('is kept although it could not come up') });
+});
+
 test('a bridge or a table that is somebody else’s, a key of another mode, an interface that is not there', async (context) => {
   const bridged = await createBridgedHost(context);
   const { host, root } = bridged;

@@ -12,14 +12,7 @@ import type {
   ServiceStep,
   SysctlStep,
 } from '../../plan/step.ts';
-import {
-  parseAddress,
-  renderAddress,
-  parseInterfaceAddress,
-  parseSubnet,
-  subnetsOverlap,
-  type Subnet,
-} from '../../subnet.ts';
+import { parseAddress, renderAddress, parseInterfaceAddress, type Subnet } from '../../subnet.ts';
 import { planForwards } from '../forwards.ts';
 import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
 import { layoutOf, type NetworkLayout } from '../layout.ts';
@@ -31,6 +24,7 @@ import { bridgedFiles, type BridgedFiles } from './files.ts';
 import { fixedOfAll, portHolder } from './fixed-hosts.ts';
 import { dhcpServerOf, renderDnsmasq, type FixedHost } from './dnsmasq.ts';
 import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
+import { addressesOf, requireFreeSubnets } from './free-subnets.ts';
 import { linkLocalOf, type GuestPort } from './port-rules.ts';
 import { isLoopback, needsRouteLocalnet } from './forward-rules.ts';
 import { buildRuleset } from './ruleset.ts';
@@ -50,9 +44,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
   const facts = input.facts.ports;
   if (facts === undefined) throw new QrunError('bug', `nobody looked at what ${network.name} is made of`);
   const layout = layoutOf(network);
-  const addresses = layout.derived
-    ? [...network.addresses, `${layout.gateway}/${layout.subnet.prefix}`]
-    : network.addresses;
+  const addresses = addressesOf(network, layout);
   const look: Look = { network, input, facts, layout, addresses };
   requireAll(look);
   const { forwards, steps: portsOfForwards } = planForwards(network, { ...input, scope: 'system' });
@@ -302,7 +294,7 @@ function requireAll(look: Look): void {
           : 'write another bridge.name in its definition',
     });
   }
-  requireFreeSubnets(look);
+  requireFreeSubnets(network, input.facts, [bridgeNameOf(network)]);
   requireOwnRoutes(look);
   if (network.hostDns && facts.resolver === undefined) {
     throw new QrunError('missing-tool', `${at}: hostDns: neither systemd-resolved nor resolvconf is there to be told`, {
@@ -325,29 +317,3 @@ function requireOwnRoutes(look: Look): void {
 
 /** sysctl takes both signs, and in a name of its own a dot is the other one. */
 const dottedName = (name: string): string => name.replaceAll('.', '/');
-
-/** Any overlap, not equality alone: of two routes the longer one wins, and one of the networks would lose its guests. */
-export function requireFreeSubnets({ network, input, addresses, layout }: Omit<Look, 'facts'>): void {
-  const own = bridgeNameOf(network);
-  const subnets = addresses.flatMap((one) => parseInterfaceAddress(one)?.subnet ?? []);
-  for (const other of input.facts.others ?? []) {
-    const theirs = other.subnets.flatMap((cidr) => parseSubnet(cidr) ?? []);
-    const met = subnets.find((one) => theirs.some((subnet) => subnetsOverlap(one, subnet)));
-    const where = other.isUp ? `network ${other.name}, which is up` : `network ${other.name} (${other.file})`;
-    if (met !== undefined) throw overlap(met, `the addresses of ${where}`, { network, layout });
-  }
-  for (const route of input.facts.routes ?? []) {
-    const other = parseSubnet(route.cidr);
-    const met =
-      other === undefined || route.interface === own ? undefined : subnets.find((one) => subnetsOverlap(one, other));
-    if (met !== undefined)
-      throw overlap(met, `${route.cidr}, which this host reaches through ${route.interface}`, { network, layout });
-  }
-}
-
-function overlap(met: Subnet, other: string, { network, layout }: Pick<Look, 'network' | 'layout'>): QrunError {
-  const why = layout.derived && met.cidr === layout.subnet.cidr ? ' (it follows from the name)' : '';
-  return new QrunError('in-use', `network ${network.name}: ${met.cidr}${why} overlaps with ${other}`, {
-    hint: `write other addresses in ${network.file}, such as addresses: [${met.family === 4 ? '10.200.77.1/24' : '"fd20:77::1/64"'}]`,
-  });
-}

@@ -6,9 +6,8 @@ import type { IfName } from '../../names.ts';
 import { bridgeCommands } from '../../plan/bridge-commands.ts';
 import type { LinkStep, ServiceStep, Step } from '../../plan/step.ts';
 import { bridgeMacOf, bridgeNameOf } from '../bridged/names.ts';
-import { requireFreeSubnets } from '../bridged/plan.ts';
+import { requireFreeSubnets } from '../bridged/free-subnets.ts';
 import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
-import { layoutOf } from '../layout.ts';
 import type { NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
@@ -30,8 +29,7 @@ export function planJoined(network: Network, input: NetworkPlanInput): NetworkPl
   if (facts === undefined) throw new QrunError('bug', `nobody looked at what ${network.name} is made of`);
   const look = lookAt(network, facts);
   const { bridge, theirs } = look;
-  if (theirs === undefined && network.addresses.length > 0)
-    requireFreeSubnets({ network, input, addresses: network.addresses, layout: layoutOf(network) });
+  if (theirs === undefined) requireFreeSubnets(network, input.facts, [bridge]);
   const { uplink } = network.bridge ?? {};
   if (uplink !== undefined) requireUplink(uplink, look);
   const links = linksOf(look);
