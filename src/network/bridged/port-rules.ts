@@ -46,11 +46,13 @@ export function portCommands(
   if (ports.length === 0 || (mode === 'open' && locked.length === 0)) return [];
   const gateway = bridgeMac === undefined ? undefined : linkLocalOf(bridgeMac);
   const hook = { type: 'filter', hook: 'prerouting', priority } as const;
-  const [iif, known] = [meta('iifname'), ports.map(({ device }) => device)];
+  const iif = meta('iifname');
+  const known = (mode === 'open' ? locked : ports).map(({ device }) => device);
   return [
     ...addFilledChain(table, { name: 'from_port' }, rogueRules),
     ...locked.flatMap((port, at) => addFilledChain(table, { name: `port_${at}` }, lockRules(port, gateway))),
     ...addFilledChain(table, { name: 'guest_ports', hook }, [
+      [is(iif, known), ...inPriorityTag, drop],
       ...(mode === 'open' ? [] : [[is(iif, known), jump('from_port')]]),
       ...locked.map(({ device }, at) => [is(iif, device), goto(`port_${at}`)]),
     ]),
@@ -64,6 +66,12 @@ const rogueRules: Rules = [
 ];
 
 const etherType = field('ether', 'type');
+/**
+ * A tag of VLAN 0 says a priority and no VLAN: who gets the frame takes it as if there were none, and rules for what is in it see no such thing.
+ * No guest needs to send any.
+ */
+const tagControl: NftExpression = { payload: { base: 'll', offset: 14 * 8, len: 16 } };
+const inPriorityTag: readonly NftExpression[] = [is(etherType, [0x8100, 0x88a8]), is({ '&': [tagControl, 0x0fff] }, 0)];
 const unspecified = '::';
 const linkLocal = prefixOf('fe80::/10');
 
