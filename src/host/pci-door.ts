@@ -1,10 +1,14 @@
 /** What NICs of kind `hostdev` depend on: the devices and who uses them, the IOMMU, vfio, and what QEMU may lock in memory. */
 import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
-import { vfioNodePath } from '../pci-address.ts';
+import { isVmName } from '../names.ts';
+import { pciLockFile, vfioDriver, vfioNodePath } from '../pci-address.ts';
 import type { Places } from '../places.ts';
 import type { Sudo } from '../privileged.ts';
 import type { Profile } from '../profile/profile.ts';
+import { tryLock } from '../system/flock.ts';
+import { findHolders, readArguments } from '../system/processes.ts';
+import { nameOfQemu } from '../system/qemus.ts';
 import type { System } from '../system/system.ts';
 import { readRights, type LinkDoor } from './link-door.ts';
 import {
@@ -34,6 +38,8 @@ export interface PciDoor {
   readonly nets: Readonly<Record<string, PciNet>>;
   /** By interface of the physical function: what its virtual ones are set to. */
   readonly settings: Readonly<Record<string, readonly VfSetting[]>>;
+  /** By address, of virtual functions of those parents: whose guest has it. */
+  readonly holders?: Readonly<Record<string, VfHolder>>;
   /** Interfaces of default routes. */
   readonly waysOut: readonly string[];
   /** RLIMIT_MEMLOCK; undefined: none. */
@@ -49,6 +55,13 @@ export interface VfioNode {
   readonly state: 'free' | 'blocked' | 'busy';
 }
 
+export interface VfHolder {
+  /** The VM's name, as far as this user may look. */
+  readonly who: string;
+  /** The very VM that this is about. */
+  readonly own: boolean;
+}
+
 export interface VfSetting {
   readonly index: number;
   readonly mac?: string;
@@ -60,10 +73,12 @@ export interface PciDoorOptions {
   readonly system: System;
   readonly places: Places;
   readonly profile: Pick<Profile, 'nics'>;
+  /** QEMU's of this VM, if it runs. */
+  readonly ownPid?: (() => number | undefined) | undefined;
 }
 
 /** Undefined: no NIC of this profile needs one. @throws QrunError for a config.yaml that is wrong */
-export async function readPciDoor({ system, places, profile }: PciDoorOptions): Promise<PciDoor | undefined> {
+export async function readPciDoor({ system, places, profile, ownPid }: PciDoorOptions): Promise<PciDoor | undefined> {
   const nics = profile.nics.filter((nic) => nic.kind === 'hostdev');
   if (nics.length === 0) return undefined;
   const found = readPciPart({
@@ -74,6 +89,7 @@ export async function readPciDoor({ system, places, profile }: PciDoorOptions): 
   return {
     ...found,
     nodes: readNodes(Object.keys(found.groups).map(Number)),
+    holders: readHolders(found, ownPid),
     settings: readSettings(system, physicalNets(found)),
     waysOut: parseWaysOut(textOf('/proc/net/route'), textOf('/proc/net/ipv6_route')),
     ...(lockable !== undefined && { lockableBytes: lockable }),
@@ -81,7 +97,7 @@ export async function readPciDoor({ system, places, profile }: PciDoorOptions): 
   };
 }
 
-type PciPart = Pick<PciDoor, 'iommu' | 'loaded' | 'devices' | 'groups' | 'parents' | 'nets'>;
+export type PciPart = Pick<PciDoor, 'iommu' | 'loaded' | 'devices' | 'groups' | 'parents' | 'nets'>;
 
 /** What sysfs alone tells. */
 export function readPciPart(
@@ -157,6 +173,38 @@ function stateOf(file: string): VfioNode['state'] {
   } catch (error) {
     return errnoOf(error) === 'EBUSY' ? 'busy' : 'blocked';
   }
+}
+
+/** Whoever has one holds a lock on it. Only what is with vfio-pci can be a guest's. */
+function readHolders({ parents, devices }: PciPart, ownPid: PciDoorOptions['ownPid']): Record<string, VfHolder> {
+  const vfs = Object.values(parents).flatMap((parent) => devices[parent]?.vfs ?? []);
+  return Object.fromEntries(
+    vfs.flatMap((address) => {
+      const file = pciLockFile(address);
+      if (devices[address]?.driver !== vfioDriver || canLock(file)) return [];
+      const [pid] = findHolders(file);
+      return [[address, { who: nameOfHolder(pid), own: pid !== undefined && pid === ownPid?.() }] as const];
+    }),
+  );
+}
+
+function canLock(file: string): boolean {
+  try {
+    const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      return tryLock(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (errnoOf(error) !== undefined) return true;
+    throw error;
+  }
+}
+
+function nameOfHolder(pid: number | undefined): string {
+  const name = pid === undefined ? undefined : nameOfQemu(readArguments(pid));
+  return name !== undefined && isVmName(name) ? name : pid === undefined ? 'a guest' : `pid ${pid}`;
 }
 
 function readSettings(system: System, names: readonly string[]): Record<string, readonly VfSetting[]> {

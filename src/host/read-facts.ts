@@ -106,10 +106,10 @@ async function readDoorOfLinks(
   return await readLinkDoor({ system, places, profile, user: readIdentity(system), runAs, onPorts, ...more });
 }
 
-async function readDoorOfPci({ system, places, profile }: FactsOptions): Promise<HostFacts['pciDoor']> {
+async function readDoorOfPci({ system, places, profile, ownPid }: FactsOptions): Promise<HostFacts['pciDoor']> {
   if (!profile.nics.some(({ kind }) => kind === 'hostdev')) return undefined;
   const { readPciDoor } = await import('./pci-door.ts');
-  return await readPciDoor({ system, places, profile });
+  return await readPciDoor({ system, places, profile, ownPid });
 }
 
 export const hasDesktop = (env: System['env']): boolean => Boolean(env['WAYLAND_DISPLAY']) || Boolean(env['DISPLAY']);

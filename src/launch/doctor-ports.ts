@@ -3,7 +3,11 @@ import { readHostLink, sysfsIsOwn, type HostLink } from '../host/host-link.ts';
 import { QrunError } from '../errors.ts';
 import { isVmName } from '../names.ts';
 import type { HostNetwork } from '../network/host-network.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Network } from '../network/network.ts';
+import { attachOfPool } from '../network/pools/card.ts';
+import { isPool } from '../network/pools/mode.ts';
+import { onPools } from '../nic/network-pool.ts';
 import { scopeOf } from '../network/scope.ts';
 import { readHostNetwork } from '../networks/host-networks.ts';
 import { listNetworkNames } from '../networks/names.ts';
@@ -17,7 +21,7 @@ import type { LaunchContext } from './prepare.ts';
 
 /** A NIC as far as the host's checks go: one on a network of root's is on a port, or on the bridge by the helper. */
 export interface CheckedNic {
-  readonly kind: NicKindName | 'port-tap' | 'port-macvtap';
+  readonly kind: NicKindName | 'port-tap' | 'port-macvtap' | 'port-vde';
   readonly bridge?: string | undefined;
 }
 
@@ -117,6 +121,19 @@ function findingOf({ name, up }: PortNetwork, needed: boolean): { evidence: stri
   return { evidence: `${where}: ${all}${free === undefined ? '' : `, ${free} free`}` };
 }
 
+/** Root's NICs on networks that are cards of the host's are macvtaps and functions of cards like any other. */
+export async function asOnCards(profile: Profile, context: LaunchContext): Promise<Profile> {
+  if (context.system.uid !== 0) return profile;
+  const networks: Record<string, Pick<NetworkPlan, 'attach'>> = {};
+  for (const nic of profile.nics) {
+    const definition = nic.kind === 'network' ? await readSystemDefinition(nic.network, context) : undefined;
+    const card = definition?.bridge?.uplink;
+    if (definition === undefined || card === undefined || !isPool(definition.forward)) continue;
+    networks[definition.name] = { attach: attachOfPool(definition, { name: card, mtu: 0 }) };
+  }
+  return onPools(profile, networks);
+}
+
 /** A profile's NICs, those on networks of root's as what they come to on this host. Root's own VMs have no ports. */
 export async function nicsOnHost({ nics }: Pick<Profile, 'nics'>, context: LaunchContext): Promise<CheckedNic[]> {
   const found: CheckedNic[] = [];
@@ -130,7 +147,7 @@ async function waysOnto(name: string, context: LaunchContext): Promise<CheckedNi
   const host = readHostNetwork(name, context);
   if (host !== undefined) {
     if (host.forward === 'macvtap') return [{ kind: 'port-macvtap' }];
-    const port: CheckedNic = { kind: 'port-tap', bridge: host.on };
+    const port: CheckedNic = { kind: host.vde === undefined ? 'port-tap' : 'port-vde', bridge: host.on };
     const hasPort = faultOfMember(host, context.system) === undefined && countFree(host) > 0;
     return hasPort ? [port] : [port, { kind: 'bridge', bridge: host.on }];
   }

@@ -18,7 +18,7 @@ import { examineCards } from './doctor-cards.ts';
 import { examineLinks } from './doctor-links.ts';
 import { examineCables } from './doctor-nics.ts';
 import { examinePrograms } from './doctor-passt.ts';
-import { examinePorts, nicsOnHost, type CheckedNic } from './doctor-ports.ts';
+import { asOnCards, examinePorts, nicsOnHost, type CheckedNic } from './doctor-ports.ts';
 import {
   bridgesOfProfile,
   checkOfRun,
@@ -55,7 +55,8 @@ export async function examine(context: LaunchContext, name?: string): Promise<Ch
   if (profile instanceof QrunError) refuseFileFaults(profile);
   const known = profile instanceof QrunError ? undefined : profile;
   const settings = await orFailure(() => readSettings(context.places, context.system));
-  const checked = known && { profile: known, nics: await nicsOnHost(known, context) };
+  const onHost = known && (await asOnCards(known, context));
+  const checked = onHost && { profile: onHost, nics: await nicsOnHost(onHost, context) };
   const checks = (await examineHost(context, checked, settings)).filter(({ id }) => concerns(id, checked));
   if (name === undefined || profile === undefined) return checks;
   if (profile instanceof QrunError) return [...checks, checkOfRun(name, profile)];
@@ -81,7 +82,9 @@ async function examineHost(
     ...examineCables(there),
     ...(asked('passt') || asked('vde') ? examinePrograms(system, there) : []),
     ...(asked('bridge') ? await examineBridges(system, there) : []),
-    ...(asked('forward-policy') ? await examineFirewall(system, checked && bridgesOfProfile(checked)) : []),
+    ...(asked('forward-policy') || asked('network-firewall')
+      ? await examineFirewall(context, checked && bridgesOfProfile(checked))
+      : []),
     ...(asked('tun') || asked('vhost') ? examineLinks(system, sudo, profile) : []),
     ...(asked('ports') ? await examinePorts(context, profile && networksOf(profile)) : []),
     ...(asked('iommu') ? examineCards(profile) : []),

@@ -32,7 +32,8 @@ export async function findLostWays(
     const { readHostNetwork } = await import('../networks/host-networks.ts');
     const host = readHostNetwork(parseVmName(network), where);
     if (host?.forward !== 'macvtap' || host.definition.hostAccess === false) continue;
-    onPorts.push({ nic: id, card: host.on, mend: `sudo qrun net up ${network}` });
+    // without ports the way is that of the VMs
+    onPorts.push({ nic: id, card: host.on, mend: host.ports.length > 0 ? `sudo qrun net up ${network}` : again });
   }
   // a card that went has taken the NIC itself with it
   return [...own, ...onPorts].filter(({ card }) => readHostLink(card) !== undefined && !hasWay(readHostAccess(card)));

@@ -108,7 +108,8 @@ const asWritten = ({ guest, ...forward }: Forward): MapForward => ({ ...forward,
 
 function foundNetwork(row: NetworkRow, { places, system }: LaunchContext): FoundNetwork {
   const { name, state, fault, forward, transport, scope, subnet } = row;
-  const card = forward === 'macvtap' ? readHostNetwork(name, { places, system })?.on : undefined;
+  const card =
+    forward === 'macvtap' || forward === 'hostdev' ? readHostNetwork(name, { places, system })?.on : undefined;
   const forwards = state === 'defined' ? [] : (readNetworkRecord(networkFiles(places, name))?.forwards ?? []);
   return {
     name,

@@ -4,6 +4,7 @@ import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
 import { holdersOn } from '../nic/network.ts';
+import { onPools } from '../nic/network-pool.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Choice } from '../networks/port-lease.ts';
 import type { PreparedNetwork } from '../networks/prepare-network.ts';
@@ -81,10 +82,11 @@ export async function readForLaunch(
   const { ports, portFaults } = await choosePorts(profile, plans, { ...context, shows });
   const given = Object.entries(ports).filter(([nic]) => portFaults[nic] === undefined);
   const macs = Object.fromEntries(given.map(([nic, { port }]) => [nic, port.mac]));
+  const looked = onPools(profile, plans);
   const facts = await readHostFacts({
-    ...{ system, places, profile, qemu, ports, portFaults },
+    ...{ system, places, profile: looked, qemu, ports, portFaults },
     ownPid: () => findRunningPid(files),
-    linkSeed: reserveLinkNames({ system, file: files.linkNames, nics: profile.nics }),
+    linkSeed: reserveLinkNames({ system, file: files.linkNames, nics: looked.nics }),
     leases: { ...leases, macs: { ...leases.macs, ...macs } },
     networks: plans,
   });

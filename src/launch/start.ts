@@ -16,6 +16,7 @@ import { NamesTaken } from '../resources/link-names.ts';
 import { PortTaken } from '../resources/port-lease.ts';
 import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
+import { CardTaken } from '../resources/vfio.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { delay } from '../system/delay.ts';
 import { killProcess, readProcess } from '../system/processes.ts';
@@ -44,7 +45,7 @@ export interface Started {
 const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
 /** Somebody may take the port that an `auto` forward was given before QEMU binds it. */
 const autoPortAttempts = 4;
-/** Many VMs that start at once choose the same port of a network of root's; at each attempt one of them gets it. So with names of interfaces. */
+/** Many VMs that start at once choose the same port of a network of root's; at each attempt one of them gets it. So with names of interfaces and with functions of a card. */
 const networkPortAttempts = 32;
 
 /** @throws QrunError `in-use` when it runs already, `qemu-failed` with QEMU's own words, or what a step threw */
@@ -54,7 +55,7 @@ export async function startVm(prepared: Prepared, context: LaunchContext): Promi
     try {
       return await startOnce(plan, context);
     } catch (error) {
-      const again = error instanceof PortTaken || error instanceof NamesTaken;
+      const again = [PortTaken, NamesTaken, CardTaken].some((taken) => error instanceof taken);
       if (!again && !(error instanceof AutoPortTaken)) throw error;
       if (attempt >= (again ? networkPortAttempts : autoPortAttempts)) throw error;
       if (again) plan = await prepareProfile(prepared.profile, context);

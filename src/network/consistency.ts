@@ -190,7 +190,7 @@ function leaseFaults(written: WrittenMap): PathFault[] {
 const ofMode: readonly {
   readonly path: readonly string[];
   readonly mode: string;
-  readonly also?: string;
+  readonly also?: readonly string[];
   readonly why: string;
 }[] = [
   { path: ['nat'], mode: 'nat', why: 'without NAT there is nothing to choose' },
@@ -198,10 +198,11 @@ const ofMode: readonly {
   {
     path: ['bridge', 'uplink'],
     mode: 'bridge',
-    also: 'macvtap',
+    also: ['macvtap', 'hostdev'],
     why: 'only there guests share an interface of the host',
   },
   { path: ['links'], mode: 'bridge', why: 'only there a link becomes a port' },
+  { path: ['vlan'], mode: 'hostdev', why: 'only a virtual function has one that its guest does not get out of' },
   { path: ['hostAccess'], mode: 'macvtap', why: 'the host reaches its guests anyway in all other modes that let it' },
 ];
 
@@ -209,7 +210,7 @@ function modeFaults(written: WrittenMap): PathFault[] {
   const mode = written['forward'] ?? 'nat';
   return ofMode.flatMap(({ path, mode: needed, also, why }): PathFault[] => {
     const value = valueAt(written, path);
-    if (isHarmless(value) || mode === needed || mode === also || typeof mode !== 'string') return [];
+    if (isHarmless(value) || mode === needed || typeof mode !== 'string' || also?.includes(mode) === true) return [];
     return [{ path, at: 'key', message: `${path.at(-1)} belongs to forward: ${needed}, and this is ${mode}: ${why}` }];
   });
 }

@@ -1,6 +1,7 @@
 /**
  * The plan of a managed network: pure data, complete before anything is changed. `qrun net show --json` and `qrun show` print it, networks/ walks it.
  */
+import type { HostAccess } from '../host-access.ts';
 import type { Step } from '../plan/step.ts';
 import type { IfName } from '../names.ts';
 import type { HostNetwork } from './host-network.ts';
@@ -28,6 +29,16 @@ export interface NetworkPlan {
     | { readonly by: 'vde'; readonly directory: string }
     /** Root's VM gets a tap on it. */
     | { readonly by: 'bridge'; readonly bridge: IfName; readonly mtu: number; readonly isolated: boolean }
+    /** Root's VM gets a macvtap of its own on the card. */
+    | {
+        readonly by: 'macvtap';
+        readonly card: IfName;
+        readonly mtu: number;
+        readonly mode: 'bridge' | 'private';
+        readonly hostAccess: HostAccess;
+      }
+    /** Root's VM gets a free virtual function of the card for itself. */
+    | { readonly by: 'hostdev'; readonly card: IfName; readonly mtu: number; readonly vlan?: number }
     /** It takes a port that root made: a tap or a macvtap. */
     | { readonly by: 'port'; readonly host: HostNetwork }
     /** Root made none: by qemu-bridge-helper, if it lets. */

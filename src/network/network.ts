@@ -34,7 +34,7 @@ export interface Network {
   readonly dhcp?: Dhcp;
   readonly dns: Dns;
   readonly hostDns: boolean;
-  /** `guest` is a VM of the network's owner, or an address; always given. */
+  /** `guest` is a VM (see user-vm), or an address; always given. */
   readonly forwards: readonly GuestForward[];
   readonly nat?: {
     readonly ports?: { readonly from: number; readonly to: number };
@@ -52,6 +52,8 @@ export interface Network {
   readonly antiSpoof: boolean;
   readonly links: readonly NetworkLink[];
   readonly mtu?: number;
+  /** Of the virtual functions that mode hostdev hands out. */
+  readonly vlan?: number;
   readonly autostart: boolean;
 }
 
@@ -76,7 +78,7 @@ export interface Dhcp {
 }
 
 export interface DhcpHost {
-  /** Either a VM (`web1`, or `alice/web1` on a system network), or a MAC. */
+  /** Either a VM (`web1`, or `alice/web1` on a system network: see user-vm), or a MAC. */
   readonly vm?: string;
   readonly mac?: Mac;
   readonly ip: string;

@@ -8,16 +8,20 @@ import type { FieldContext } from '../profile/fields.ts';
 import { faultsOfIssues, type Elsewhere } from '../profile/issues.ts';
 import type { PathFault } from '../profile/yaml-document.ts';
 import { bridgedFaults } from './bridged/faults.ts';
+import { guestFaults } from './bridged/guest-faults.ts';
 import { isBridged } from './bridged/mode.ts';
 import { ruleFaults } from './bridged/rule-faults.ts';
+import { vdeFaults } from './bridged/vde.ts';
 import { networkFaults } from './consistency.ts';
 import { defaultLeaseS } from './dhcp-schema.ts';
 import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
 import { networkSchema } from './schema.ts';
 import { isUserMode, scopeOf, transportOf, type ScopeInput } from './scope.ts';
 import { joinedFaults } from './joined/faults.ts';
-import { portFaults } from './transport/tap.ts';
+import { poolFaults } from './pools/faults.ts';
+import { isPool } from './pools/mode.ts';
 import { transportKindOf } from './transport/registry.ts';
+import { withFullNames } from './user-vm.ts';
 
 export interface ParseNetworkOptions {
   /** Absolute; what the relative paths of the definition are relative to. */
@@ -56,7 +60,7 @@ function readNetwork(written: WrittenMap, lineOf: LineOf, options: ParseNetworkO
   const faults = [
     ...(parsed.success ? [] : faultsOfIssues(parsed.error.issues, written, { elsewhere })),
     ...networkFaults({ written, name: options.name, lineOf }),
-    ...carrierFaults(written, options),
+    ...carrierFaults(written, lineOf, options),
   ];
   return parsed.success ? { value: networkOf(parsed.data, options), faults } : { faults };
 }
@@ -65,7 +69,11 @@ const wordOf = <T extends string>(value: unknown, fallback: T): T =>
   typeof value === 'string' ? (value as T) : fallback;
 
 /** What the scope and the transport cannot honour. Words that are none are faults of their own, and nothing here knows them. */
-function carrierFaults(written: WrittenMap, { name, uid = ordinaryUid }: ParseNetworkOptions): PathFault[] {
+function carrierFaults(
+  written: WrittenMap,
+  lineOf: LineOf,
+  { name, uid = ordinaryUid }: ParseNetworkOptions,
+): PathFault[] {
   const forward = wordOf<ForwardMode>(written['forward'], 'nat');
   const input: ScopeInput = {
     forward,
@@ -83,17 +91,29 @@ function carrierFaults(written: WrittenMap, { name, uid = ordinaryUid }: ParseNe
     ];
   }
   const transport = transportOf(input, uid);
-  if (scope === 'system' && (transport === 'hub' || transport === 'vde')) return [misplaced(transport, input)];
+  if (scope === 'system' && (transport === 'hub' || (transport === 'vde' && !isBridged(forward))))
+    return [misplaced(transport, input)];
   if (scope === 'system')
     return isBridged(forward)
-      ? [...bridgedFaults(written), ...ruleFaults(written, name)]
-      : forward === 'bridge'
-        ? joinedFaults(written)
-        : portFaults(written, forward);
+      ? [
+          ...bridgedFaults(written),
+          ...guestFaults(written, lineOf),
+          ...ruleFaults(written, name),
+          ...(transport === 'vde' ? vdeFaults(written) : []),
+        ]
+      : isPool(forward)
+        ? poolFaults(written, forward)
+        : forward === 'bridge'
+          ? joinedFaults(written)
+          : [];
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 
 function misplaced(transport: string, { scope, forward }: ScopeInput): PathFault {
+  if (transport === 'vde') {
+    const message = `transport vde carries networks with a bridge of their own (nat, route, open, isolated), and this is ${forward}`;
+    return { path: ['transport'], at: 'value', message };
+  }
   const why =
     scope === 'system'
       ? 'and this one is of scope system'
@@ -107,7 +127,9 @@ type CheckedNetwork = z.output<ReturnType<typeof networkSchema>>;
 
 function networkOf({ dhcp, ...rest }: CheckedNetwork, options: ParseNetworkOptions): Network {
   const leased = dhcpOf(dhcp, rest.forward);
-  return { ...rest, name: options.name, file: options.file, ...(leased !== undefined && { dhcp: leased }) };
+  const network = { ...rest, name: options.name, file: options.file, ...(leased !== undefined && { dhcp: leased }) };
+  const isOfHost = scopeOf(rest, options.uid ?? ordinaryUid) === 'system' && isBridged(rest.forward);
+  return isOfHost ? withFullNames(network) : network;
 }
 
 function dhcpOf(dhcp: CheckedNetwork['dhcp'], forward: ForwardMode): Dhcp | undefined {

@@ -2,12 +2,14 @@
 import type { NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import type { HostAccessFact } from '../host/host-access.ts';
+import type { PciPart } from '../host/pci-door.ts';
 import type { HostLink } from '../host/host-link.ts';
 import type { Mac } from '../names.ts';
 import type { LinkFact } from '../host/facts.ts';
 import type { RouteFact } from '../host/routes.ts';
 import type { Underlay } from '../host/underlay.ts';
 import type { UplinkFact } from '../host/uplink.ts';
+import type { KeptPort } from './bridged/kept-ports.ts';
 import type { NetworkForward } from './network-plan.ts';
 import type { NetworkName } from './network.ts';
 
@@ -50,17 +52,23 @@ export interface PortFacts {
   /** Who may take one: a uid, or a gid. */
   readonly user?: number;
   readonly group?: number;
+  /** Those of them that are kept for users' VMs by name. */
+  readonly kept?: readonly KeptPort[];
   /** The bridge, or the card that macvtaps stand on; undefined: there is none of that name. */
   readonly link?: HostLink;
   /** The card that is to be a port of a network's own bridge; undefined: there is none of that name. */
   readonly uplink?: UplinkFact;
   /** Only read for a network with links to other hosts. */
   readonly underlay?: Underlay;
+  /** Of a card whose virtual functions are handed out. */
+  readonly pci?: PciPart;
   /** Of a card that the host is to have a way on. */
   readonly way?: HostAccessFact;
   readonly rights: boolean;
   /** There is a host-wide registry of MACs. */
   readonly registry: boolean;
+  /** Who runs the switch of `transport: vde`. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** It runs here. */
   readonly udev: boolean;
   readonly ipv6: boolean;
@@ -73,6 +81,8 @@ export interface PortFacts {
 /** The tap of a VM that is on a network with a bridge of its own. */
 export interface GuestTap {
   readonly device: string;
+  /** As the definition names it (see user-vm); undefined: it has no addresses there. */
+  readonly vm?: string;
   readonly mac: string;
   readonly ip?: string;
 }

@@ -12,7 +12,9 @@ import { isBridged } from './bridged/mode.ts';
 import { planBridged } from './bridged/plan.ts';
 import { isTheirs } from './joined/mode.ts';
 import { planJoined } from './joined/plan.ts';
-import { hasPorts, planPorts } from './transport/tap.ts';
+import { noPorts } from './pools/card.ts';
+import { forRootAlone, planFunctions } from './pools/hostdev.ts';
+import { planMacvtaps } from './pools/macvtap.ts';
 import { builtTransports, transportKindOf } from './transport/registry.ts';
 
 /** @throws QrunError `not-implemented`, `missing-tool`, `missing-feature`, `host-failed`, `in-use` (a network of the host's is in the way) */
@@ -56,16 +58,15 @@ function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
       hint: `sudo qrun net up ${name}`,
     });
   }
-  if (!hasPorts(forward)) throw pool(network, 'kind: hostdev with address or parent: takes a card');
-  if (input.uid === 0) return forward === 'bridge' ? planJoined(network, input) : planPorts(network, input);
+  if (input.uid === 0) return plannedByRoot(network, input);
+  if (forward === 'hostdev') throw forRootAlone(network);
   // a tap that the helper makes is kept from no other
   if (forward === 'bridge' && bridge?.name !== undefined && isTheirs(bridge) && !network.isolatedPorts) {
     const attach = { by: 'helper', bridge: bridge.name } as const;
     const ways = { scope: 'system', transport: 'tap', forward } as const;
     return { v: 1, network: name, file, ...ways, attach, forwards: [], steps: [], notes: [] };
   }
-  if (forward === 'macvtap' && network.ports === undefined)
-    throw pool(network, 'kind: macvtap with parent: makes one of its own; for ordinary users write ports: and owner:');
+  if (forward === 'macvtap' && network.ports === undefined) throw noPorts(network);
   throw new QrunError(
     'permission',
     `network ${name} is not up, and ${network.ports === undefined ? 'root takes it up' : 'its ports are made by root'}`,
@@ -75,14 +76,15 @@ function planSystem(network: Network, input: NetworkPlanInput): NetworkPlan {
   );
 }
 
-/** A VM takes what it needs of these by itself. */
-function pool({ name, forward }: Network, instead: string): QrunError {
-  const without = forward === 'macvtap' ? ' without ports' : '';
-  return new QrunError(
-    'not-implemented',
-    `network ${name}: a network of forward: ${forward}${without} is not implemented yet`,
-    { hint: `in the profile of a VM: ${instead}` },
-  );
+function plannedByRoot(network: Network, input: NetworkPlanInput): NetworkPlan {
+  switch (network.forward) {
+    case 'macvtap':
+      return planMacvtaps(network, input);
+    case 'hostdev':
+      return planFunctions(network, input);
+    default:
+      return planJoined(network, input);
+  }
 }
 
 /** Its switch and its gateway would run as root, and read what guests send; and QEMUs of other users do not get into its directory. */

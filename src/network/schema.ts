@@ -18,7 +18,7 @@ import {
   type FieldContext,
 } from '../profile/fields.ts';
 import { hostAccessField } from '../profile/host-access-field.ts';
-import { forwardPattern } from '../profile/forward.ts';
+import { guestForwardPattern } from '../profile/forward.ts';
 import { truncated } from '../profile/words.ts';
 import { addressField, interfaceAddressField } from './address-fields.ts';
 import { dhcpField, list, parseMacText } from './dhcp-schema.ts';
@@ -73,6 +73,9 @@ export function networkSchema(context: FieldContext) {
     antiSpoof: z._default(flag('true: a guest sends from its own addresses alone.'), false),
     links: list('Other hosts that this network is joined with.', linkField(), 16),
     mtu: z.exactOptional(wholeNumber('The MTU that guests are told, in bytes.', 68, 65535)),
+    vlan: z.exactOptional(
+      wholeNumber("forward: hostdev: the VLAN of its guests' virtual functions, which the guests do not see.", 0, 4094),
+    ),
     autostart: z._default(flag('true: it is taken up when the host starts. net define and net edit see to it.'), false),
   });
 }
@@ -92,16 +95,20 @@ function bridgeField() {
         },
       ),
     ),
-    uplink: z.exactOptional(interfaceName('forward: bridge: the interface of the host that becomes a port of it.')),
+    uplink: z.exactOptional(
+      interfaceName(
+        'forward: bridge: the interface of the host that becomes a port of it. macvtap: the card that macvtaps stand on. hostdev: the card whose virtual functions are handed out.',
+      ),
+    ),
   });
 }
 
 function forwardField() {
   return parsedText(
-    '[HOSTADDR:]HOSTPORT:GUEST:GUESTPORT[/tcp|/udp]. GUEST is a VM or an address; without HOSTADDR only this host reaches it.',
+    '[HOSTADDR:]HOSTPORT:GUEST:GUESTPORT[/tcp|/udp]. GUEST is a VM (of the owner of the network, or alice/web1) or an address; without HOSTADDR only this host reaches it.',
     parseGuestForward,
     {
-      pattern: forwardPattern,
+      pattern: guestForwardPattern,
       examples: ['0.0.0.0:8080:web1:80/tcp', 'auto:web1:22'],
     },
   );

@@ -10,9 +10,10 @@ import { closeSync, existsSync, lstatSync } from 'node:fs';
 import { customAlphabet } from 'nanoid/non-secure';
 import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
-import { Journal } from '../journal/journal.ts';
+import { Journal, type StepRecord } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
 import { subnetsOf } from '../network/bridged/free-subnets.ts';
+import { portHoldersOf } from '../network/bridged/fixed-hosts.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
@@ -28,11 +29,12 @@ import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
-import { brokenLinks } from './join-health.ts';
+import { brokenLinks, requireCard } from './join-health.ts';
 import { withHostLock, withNetworkLock } from './lock.ts';
 import { mendBridge } from './mend-bridge.ts';
+import { mendSwitch } from './mend-switch.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
-import { readLeases } from './nic-state.ts';
+import { readLeases } from './lease-files.ts';
 import { poolOf, readSurroundings, type PreparedNetwork } from './prepare-network.ts';
 import type { BrokenPorts } from './port-health.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
@@ -129,11 +131,13 @@ async function mend(
   { system, places, warn }: NetworkContext,
 ): Promise<NetworkRecord> {
   let renewed = false;
+  requireCard(record.network, record.plan);
   await mendBridge(files, record, { system, places, warn });
   await remakeLinks(files, record, { system, warn });
   remakeDirectories(files, record, system.uid);
+  await mendSwitch(files, record, { system, warn });
   for (const step of servicesOf(record.plan)) {
-    const started = await mendService(step, system.env);
+    const started = await mendService(step, { env: system.env, record: (value) => noteRecord(files, step, value) });
     if (started.length > 0)
       warn(`network ${record.network}: ${started.join(' and ')} did not run, and was started again`);
     renewed ||= step.programs.some(({ name, restart }) => !restart && started.includes(name));
@@ -142,6 +146,15 @@ async function mend(
   const mended = { ...record, renewedAt: new Date().toISOString() };
   writeNetworkRecord(files, mended);
   return mended;
+}
+
+function noteRecord(files: NetworkFiles, step: Step, value: StepRecord): void {
+  const journal = Journal.resume(files.journal);
+  try {
+    journal.record(step, value);
+  } finally {
+    journal.close();
+  }
 }
 
 /** Interfaces that somebody removed, or whose card went and came again; with their devices and their entry in the registry. */
@@ -209,7 +222,6 @@ async function startNow(
 ): Promise<NetworkRecord> {
   const { name, files, definition } = network;
   const { system } = context;
-  ensurePrivateDirectory(files.dir, { uid: system.uid });
   const runId = newRunId();
   const startedAt = new Date().toISOString();
   const bootId = system.bootId();
@@ -217,6 +229,7 @@ async function startNow(
   const seen = now === undefined ? {} : { now };
   const first = network.plan({ book, runId, pinned, ports: {}, ...seen });
   requireOwn(first);
+  ensurePrivateDirectory(files.dir, { uid: system.uid });
   const journal = Journal.begin(files.journal, { v: 1, runId, bootId, vm: name, startedAt });
   try {
     book.save();
@@ -227,7 +240,7 @@ async function startNow(
         context: { system, runId, descriptors: new Map(), warn: context.warn },
       });
     const ports = portsOf(await walk(first.steps.filter(isPort)));
-    const plan = network.plan({ book, runId, pinned, ports, ...seen });
+    const plan = hasOpenPorts(first) ? network.plan({ book, runId, pinned, ports, ...seen }) : first;
     await walk(plan.steps.filter((step) => !isPort(step)));
     rememberPorts({ directory: files.dir, ports });
     const record: NetworkRecord = {
@@ -265,6 +278,10 @@ function requireOwn({ network, attach }: NetworkPlan): void {
 
 const isPort = (step: Step): boolean => step.kind === 'port';
 
+/** What it knows of them changes when they are taken. */
+const hasOpenPorts = ({ steps }: NetworkPlan): boolean =>
+  steps.some((step) => step.kind === 'port' && step.port === 'auto');
+
 function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Record<string, number> {
   const ports: Record<string, number> = {};
   for (const [id, record] of records) if (typeof record['port'] === 'number') ports[id] = record['port'];
@@ -281,7 +298,11 @@ function joining(step: MemberStep, { network, record, context }: MemberFrom): Me
   const { files } = network;
   const members = listMembers(files);
   // a VM that a forward leads to keeps its address while it does not run
-  const inUse = [...members.map(({ holder }) => holder ?? ''), ...record.forwards.map(({ guest }) => guest)];
+  const inUse = [
+    ...members.map(({ holder }) => holder ?? ''),
+    ...record.forwards.map(({ guest }) => guest),
+    ...portHoldersOf(record.plan),
+  ];
   const leased = readLeases(files.leases)
     .filter(({ mac, expires }) => mac !== step.mac && expires > Date.now() / 1000)
     .map(({ ip }) => ip);

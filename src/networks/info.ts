@@ -1,22 +1,26 @@
 /** Everything that can be told of one network. Read only. */
-import { readNeighbours } from '../host/neighbours.ts';
+import { addressesMet, mostTelling, readNeighbours } from '../host/neighbours.ts';
 import { isVmName, parseNetworkName, type VmName } from '../names.ts';
 import type { HostNetwork } from '../network/host-network.ts';
-import { hostNetworkOf, type NetworkForward, type NetworkPlanLink } from '../network/network-plan.ts';
+import { hostNetworkOf, type NetworkForward, type NetworkPlan, type NetworkPlanLink } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
 import { startsWithHost } from './autostart.ts';
+import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import type { NetworkHealth } from './health.ts';
+import { readForeignDrops, type ForeignDrop } from './foreign-drops.ts';
 import { leasesOf } from './leases.ts';
 import { requireKnownNetwork } from './names.ts';
-import { listMembers } from './members.ts';
-import { isLost } from './nic-state.ts';
+import { listMembers, type Member } from './members.ts';
+import { isCutOff, isLost } from './nic-state.ts';
+import { outsideRoutes } from './outside-routes.ts';
 import { readPortMembers } from './port-lease.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';
+import { isLeftBehind } from './switch-health.ts';
 
 export interface MemberInfo {
   readonly vm: string;
@@ -54,6 +58,10 @@ export interface NetworkInfo extends NetworkWays {
   readonly mtu: number | null;
   /** VXLANs to other hosts. */
   readonly links: readonly NetworkPlanLink[];
+  /** What the router of the network outside is to be told of guests that are routed as they are. */
+  readonly routes: readonly string[];
+  /** What other firewalls drop of what it lets pass; only root is told, and of one that is up. */
+  readonly firewall: readonly ForeignDrop[];
   readonly notes: readonly string[];
   /** Its own log. */
   readonly log: string | null;
@@ -88,6 +96,8 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     forwards: record?.forwards ?? [],
     ...wireOf(record),
     links: record?.plan.links ?? [],
+    routes: ways.scope === 'system' ? outsideRoutes(definition) : [],
+    firewall: record === undefined ? [] : await readForeignDrops(record, context),
     notes: record?.plan.notes ?? [],
     log: record === undefined ? null : files.log,
   };
@@ -96,6 +106,7 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
 function wireOf(record: NetworkRecord | undefined): Pick<NetworkInfo, 'bridge' | 'mtu'> {
   const attach = record?.plan.attach;
   if (attach?.by === 'bridge') return { bridge: attach.bridge, mtu: attach.mtu };
+  if (attach?.by === 'macvtap' || attach?.by === 'hostdev') return { bridge: attach.card, mtu: attach.mtu };
   return attach?.by === 'port' ? { bridge: attach.host.on, mtu: attach.host.mtu } : { bridge: null, mtu: null };
 }
 
@@ -107,34 +118,47 @@ interface MembersWith {
 
 function membersOf(files: NetworkFiles, { record, health, context }: MembersWith): MemberInfo[] {
   const host = hostNetworkOf(record.plan);
-  const leased = new Set(leasesOf(record, context).map(({ mac, ip }) => `${mac} ${ip}`));
-  const onPorts = host === undefined ? [] : onPortsOf(host, { uid: context.system.uid, leased });
+  const leased = new Set(leasesOf(record, context).flatMap(({ mac, ip, fixed }) => (fixed ? [] : [`${mac} ${ip}`])));
+  const onPorts = host === undefined ? [] : onPortsOf(host, { system: context.system, leased });
   if (record.plan.attach.by === 'port') return onPorts;
+  const met = pools.includes(record.plan.attach.by) ? readNeighbours(context.system) : [];
   const own = listMembers(files).map((member): MemberInfo => {
-    const { vm, nic, mac, ip, since } = member;
+    const { vm, nic, mac, since } = member;
+    const ip = member.ip ?? mostTelling(addressesMet(mac, met))[0];
     return {
       vm,
       nic,
       mac,
       ip: ip ?? null,
       leased: leased.has(`${mac} ${ip ?? ''}`),
-      state: isLost(member, { record, health }) ? 'lost' : isVmName(vm) ? context.stateOf(vm) : 'stopped',
+      state: stateOfMember(member, { record, health, context }),
       since,
     };
   });
   return [...onPorts, ...own];
 }
 
+/** Nobody hands out addresses there, but the host may have met its guests. */
+const pools: readonly NetworkPlan['attach']['by'][] = ['macvtap', 'hostdev'];
+
+function stateOfMember(member: Member, { record, health, context }: MembersWith): string {
+  const state = isVmName(member.vm) ? context.stateOf(member.vm) : 'stopped';
+  // one that starts has not got it yet
+  const isCut = state !== 'stopped' && isCutOff(member.device);
+  return isCut || isLost(member, { record, health }) ? 'lost' : state;
+}
+
 /** Guests of a network with DHCP of its own have the address of their port; others one at which this host may have met them. */
 function onPortsOf(
   host: HostNetwork,
-  { uid, leased }: { readonly uid: number; readonly leased: ReadonlySet<string> },
+  { system, leased }: { readonly system: System; readonly leased: ReadonlySet<string> },
 ): MemberInfo[] {
-  const met = readNeighbours();
+  const met = readNeighbours(system);
   const ipOf = (mac: string): string | null =>
-    host.ports.find((port) => port.mac === mac)?.ip ?? met.find((one) => one.mac === mac)?.address ?? null;
-  return readPortMembers(host, uid).map((member) => {
+    host.ports.find((port) => port.mac === mac)?.ip ?? mostTelling(addressesMet(mac, met))[0] ?? null;
+  return readPortMembers(host, system.uid).map((member) => {
     const ip = ipOf(member.mac);
-    return { ...member, ip, leased: leased.has(`${member.mac} ${ip ?? ''}`), state: 'running' };
+    const lost = host.vde !== undefined && isLeftBehind(host.vde, member.since);
+    return { ...member, ip, leased: leased.has(`${member.mac} ${ip ?? ''}`), state: lost ? 'lost' : 'running' };
   });
 }

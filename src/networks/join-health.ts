@@ -1,4 +1,5 @@
 /** Whether what joins a network with the world outside is as it was made: its bridge, its card, its links to other hosts. Read only. */
+import { QrunError } from '../errors.ts';
 import { readHostLink } from '../host/host-link.ts';
 import { isLinkStep } from '../network/joined/links.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
@@ -9,6 +10,21 @@ export function lostBridge({ attach, steps }: NetworkPlan): string | undefined {
   if (attach.by !== 'bridge' || steps.some((step) => step.kind === 'link' && step.name === attach.bridge))
     return undefined;
   return readHostLink(attach.bridge)?.kind === 'bridge' ? undefined : attach.bridge;
+}
+
+/** The card that a network is made of is gone. */
+export function lostCard({ attach }: NetworkPlan): string | undefined {
+  if (attach.by !== 'macvtap' && attach.by !== 'hostdev') return undefined;
+  return readHostLink(attach.card) === undefined ? attach.card : undefined;
+}
+
+/** @throws QrunError `host-failed`: nothing of it can be mended without */
+export function requireCard(network: string, plan: NetworkPlan): void {
+  const lost = lostCard(plan);
+  if (lost === undefined) return;
+  throw new QrunError('host-failed', `network ${network}: its card ${lost} is gone`, {
+    hint: `ip -brief link show; when it is there again: sudo qrun net up ${network}`,
+  });
 }
 
 /** Links to other hosts that are there, and down or off the bridge: they are made anew. */
@@ -29,9 +45,8 @@ const isOff = ({ name, bridge }: UplinkStep): boolean => readHostLink(name)?.mas
 
 /** Names of all that is not in its place, besides what is gone. */
 export function brokenJoins(plan: NetworkPlan): string[] {
-  const bridge = lostBridge(plan);
   return [
-    ...(bridge === undefined ? [] : [bridge]),
+    ...[lostBridge(plan), lostCard(plan)].filter((name) => name !== undefined),
     ...brokenLinks(plan).map(({ name }) => name),
     ...uplinksOf(plan)
       .filter(isOff)

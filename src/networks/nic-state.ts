@@ -1,22 +1,21 @@
 /** What a network knows of a NIC that is on it. Read only. */
+import { existsSync } from 'node:fs';
 import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { parseDhcpdLeases } from '../network/bridged/dhcpd.ts';
-import { parseDnsmasqLeases } from '../network/bridged/leases.ts';
-import { dhcpdLeases, dnsmasqLeases } from '../network/bridged/files.ts';
+import { dhcpServerOf } from '../network/bridged/dnsmasq.ts';
 import type { NetworkName } from '../network/network.ts';
+import type { HostNetwork, HostPort } from '../network/host-network.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
+import { isPciAddress, pciDirectory } from '../pci-address.ts';
 import { readPortUse } from '../resources/port-lease.ts';
 import { networkFiles } from '../plan/network-files.ts';
-import type { SwitchLeases } from '../switch/config.ts';
-import { QrunError } from '../errors.ts';
-import { readStateFile } from '../system/state-files.ts';
 import type { NetworkContext } from './context.ts';
 import { servicesOf, type NetworkHealth } from './health.ts';
+import { isCurrent, readLeases } from './lease-files.ts';
+import { readOwned6 } from './leases6.ts';
 import { listMembers, type Member } from './members.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus } from './state.ts';
+import { isLeftBehind } from './switch-health.ts';
 
 export interface NicOnNetwork {
   /** Addresses that DHCP has handed to its MAC. */
@@ -44,31 +43,42 @@ export function readNicOnNetwork(
   if (fault !== undefined) return { ips: [], lost: false };
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
   if (member === undefined && hostInterface !== undefined) {
-    const lost = isCut(hostInterface, record?.plan);
-    return { ips: lost ? [] : addressOfPort(hostInterface, record?.plan), lost };
+    const port = { device: hostInterface, mac };
+    const lost = isCut(port, record?.plan);
+    return { ips: lost ? [] : addressOfPort(port, record?.plan), lost };
   }
-  const lost = record === undefined || member === undefined || isLost(member, { record, health });
+  const lost =
+    record === undefined || member === undefined || isLost(member, { record, health }) || isCutOff(member.device);
   if (lost) return { ips: [], lost };
-  const ips = addressesOf(files.leases, mac);
+  const ips = addressesOf(record, mac, context);
   // dhcpd keeps no record of addresses that are fixed
-  const isKept = ips.length === 0 && record.definition.dhcp?.server === 'dhcpd' && member.ip !== undefined;
-  return { ips: isKept ? [member.ip] : ips, lost };
+  const kept = dhcpServerOf(record.definition) === 'dhcpd' && member.ip !== undefined ? [member.ip] : [];
+  return { ips: [...new Set([...kept, ...ips])], lost };
 }
 
+interface NicAt {
+  readonly device: string;
+  readonly mac: string;
+}
+
+/** All ports of a switch are behind one interface. */
+const portAt = ({ device, mac }: NicAt, host: HostNetwork | undefined): HostPort | undefined =>
+  host?.ports.find((port) => port.device === device && (host.vde === undefined || port.mac === mac));
+
 /** The one that is kept for whoever has the port. */
-function addressOfPort(name: string, plan: NetworkPlan | undefined): string[] {
-  const host = plan === undefined ? undefined : hostNetworkOf(plan);
-  const ip = host?.ports.find(({ device }) => device === name)?.ip;
+function addressOfPort(nic: NicAt, plan: NetworkPlan | undefined): string[] {
+  const ip = portAt(nic, plan === undefined ? undefined : hostNetworkOf(plan))?.ip;
   return ip === undefined ? [] : [ip];
 }
 
 /** Its interface was taken away; one that has come since in its place has nobody at its other end, or is of a later run of the network. */
-function isCut(name: string, plan: NetworkPlan | undefined): boolean {
-  const link = readHostLink(name);
+function isCut(nic: NicAt, plan: NetworkPlan | undefined): boolean {
+  const link = readHostLink(nic.device);
   if (link === undefined) return sysfsIsOwn();
   const host = plan === undefined ? undefined : hostNetworkOf(plan);
-  const port = host?.ports.find(({ device }) => device === name);
+  const port = portAt(nic, host);
   const use = port === undefined ? undefined : readPortUse(port.lock);
+  if (host?.vde !== undefined && isLeftBehind(host.vde, use?.at)) return true;
   return link.tap?.attached === false || (use?.run !== undefined && use.run !== host?.runId);
 }
 
@@ -77,8 +87,18 @@ interface LostWith {
   readonly health: NetworkHealth | undefined;
 }
 
+/** What a VM of root's has of the host on it, a tap, a macvtap or a function of a card, was taken away from under it. */
+export function isCutOff(device: string | undefined): boolean {
+  if (device === undefined || !sysfsIsOwn()) return false;
+  if (isPciAddress(device)) return !existsSync(pciDirectory(device));
+  const link = readHostLink(device);
+  return link === undefined || link.tap?.attached === false;
+}
+
 /** What it was joined with is gone, or was started anew since: there are programs that are joined once. */
 export function isLost({ since }: Pick<Member, 'since'>, { record, health }: LostWith): boolean {
+  // it has a tap of its own, whatever switch is on the bridge too
+  if (record.plan.attach.by === 'bridge') return false;
   const joinedOnce = servicesOf(record.plan).flatMap(({ programs }) => programs.filter(({ restart }) => !restart));
   const isGone = joinedOnce.some(({ name }) => health?.missing.includes(name) === true);
   return isGone || isOlder(since, record.renewedAt);
@@ -87,34 +107,8 @@ export function isLost({ since }: Pick<Member, 'since'>, { record, health }: Los
 const isOlder = (since: string, renewedAt: string | undefined): boolean => renewedAt !== undefined && since < renewedAt;
 
 /** Of leases that are not over. */
-function addressesOf(file: string, mac: string): string[] {
-  const now = Date.now() / 1000;
-  return readLeases(file).flatMap((lease) => (lease.mac === mac && lease.expires > now ? [lease.ip] : []));
-}
-
-/** What DHCP has handed out on a network, be it by the switch, by dnsmasq or by dhcpd; none when that cannot be told. */
-export const readLeases = (file: string): SwitchLeases['leases'] => [
-  ...readSwitchLeases(file),
-  ...parseDnsmasqLeases(readText(path.join(path.dirname(file), dnsmasqLeases))),
-  ...parseDhcpdLeases(readText(path.join(path.dirname(file), dhcpdLeases))),
-];
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function readSwitchLeases(file: string): SwitchLeases['leases'] {
-  try {
-    const read = readStateFile(file, { leave: true });
-    if (read.state !== 'read') return [];
-    const { leases } = read.value as unknown as SwitchLeases;
-    return Array.isArray(leases) ? leases : [];
-  } catch (error) {
-    if (error instanceof QrunError) return [];
-    throw error;
-  }
+function addressesOf(record: NetworkRecord, mac: string, context: Pick<NetworkContext, 'places' | 'system'>): string[] {
+  const { leases } = networkFiles(context.places, record.network);
+  const four = readLeases(leases, dhcpServerOf(record.definition)).filter(isCurrent);
+  return [...four, ...readOwned6(record, context)].flatMap((lease) => (lease.mac === mac ? [lease.ip] : []));
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { readHostAccess } from '../host/host-access.ts';
 import { readHostLink } from '../host/host-link.ts';
+import type { PciPart } from '../host/pci-door.ts';
 import { readRights } from '../host/link-door.ts';
 import { readAdvertised } from '../host/routes.ts';
 import { readTakenForPorts } from '../host/taken-macs.ts';
@@ -12,15 +13,16 @@ import type { Network, NetworkName } from '../network/network.ts';
 import type { PortFacts } from '../network/plan-input.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { bridgeNameOf } from '../network/bridged/names.ts';
-import { hasPorts } from '../network/transport/tap.ts';
+import { isPool } from '../network/pools/mode.ts';
 import { candidates, defaultPool } from '../resources/mac-pool.ts';
 import { hasHostRegistry, readHostClaim } from '../resources/host-claim.ts';
 import { readPortMacs } from '../resources/host-network.ts';
 import type { Places } from '../places.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
+import { readSwitchAccount } from './switch-account.ts';
 
-/** Undefined: it has none, or this is not root. @throws QrunError `host-failed` when there is no such user or group */
+/** Undefined: this is not root, who makes them. @throws QrunError `host-failed` when there is no such user or group */
 export async function readPortFacts(
   definition: Network,
   { system, places }: Pick<NetworkContext, 'system' | 'places'>,
@@ -29,17 +31,19 @@ export async function readPortFacts(
   if (system.uid !== 0) return undefined;
   const bridged = isBridged(forward);
   const joined = forward === 'bridge';
-  if (!bridged && !joined && (ports === undefined || !hasPorts(forward))) return undefined;
-  const base = bridged || joined ? bridgeNameOf(definition) : definition.bridge?.uplink;
+  const base = isPool(forward) ? definition.bridge?.uplink : bridgeNameOf(definition);
   const link = base === undefined ? undefined : readHostLink(base);
   const { rights } = await readRights(system, places);
+  const who = ports === undefined ? {} : whoOf(definition, system);
   return {
     host: places.host,
     state: places.state,
     macs: await macsOf(definition, ports ?? 0, { system, places }),
-    ...(ports !== undefined && whoOf(definition, system)),
+    ...who,
+    ...(definition.transport === 'vde' && readSwitchAccount(definition, who, system)),
     ...(link !== undefined && { link }),
     ...(link !== undefined && forward === 'macvtap' && { way: readHostAccess(link.name) }),
+    ...(link !== undefined && forward === 'hostdev' && { pci: await readFunctions(link.name) }),
     rights: rights === 'own',
     registry: hasHostRegistry(places),
     udev: existsSync('/run/udev/control'),
@@ -48,6 +52,11 @@ export async function readPortFacts(
     ...(bridged && { advertised: readAdvertised() }),
     ...(joined && (await readJoined(definition, system))),
   };
+}
+
+async function readFunctions(parent: string): Promise<PciPart> {
+  const { readPciPart } = await import('../host/pci-door.ts');
+  return readPciPart({ addresses: [], parents: [parent] });
 }
 
 /** What a bridge is joined with: a card, other hosts. Programs are started for it where there is such a thing. */
@@ -98,7 +107,7 @@ function claimStateOf(mac: Mac, name: NetworkName, places: Places): string {
   return typeof claim === 'string' ? claim : 'taken';
 }
 
-function whoOf({ name, owner, group }: Network, system: System): { user?: number; group?: number } {
+function whoOf({ name, owner, group }: Network, system: System): Pick<PortFacts, 'user' | 'group'> {
   if (owner !== undefined) {
     const user = idOf('passwd', owner, system);
     if (user !== undefined && user !== 0) return { user };

@@ -9,8 +9,9 @@ import { userNameOf } from '../host/accounts.ts';
 import type { ChosenPort } from '../host/facts.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { VmName } from '../names.ts';
-import type { HostNetwork, HostPort, PortHolder } from '../network/host-network.ts';
+import { portInWords, type HostNetwork, type HostPort, type PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
+import { forRootAlone } from '../network/pools/hostdev.ts';
 import { vmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
 import { readPortUse, tryPort, type PortUse } from '../resources/port-lease.ts';
@@ -44,12 +45,16 @@ export async function choosePorts(
     const attach = networks[nic.network]?.attach;
     if (attach?.by !== 'port' || look.system.uid === 0) continue;
     const { host } = attach;
+    // of a VM with several NICs there, the first is the one that is known by the VM's name
+    const isFirst = nics.find((one) => one.kind === 'network' && one.network === nic.network) === nic;
+    const kept = isFirst ? keptFor(name, host, look) : undefined;
+    const mayGoByHelper = kept === undefined && isOpenToHelper(host);
     try {
-      const found = await chooseFor({ vm: name, nic: nic.id }, { host, chosen, look });
+      const found = await chooseFor({ vm: name, nic: nic.id, kept }, { host, chosen, look });
       chosen[nic.id] = found;
-      if (found.taken !== undefined && mayGoByHelper(host)) faults[nic.id] = found.taken;
+      if (found.taken !== undefined && mayGoByHelper) faults[nic.id] = found.taken;
     } catch (error) {
-      if (!(error instanceof QrunError) || !mayGoByHelper(host)) throw error;
+      if (!(error instanceof QrunError) || !mayGoByHelper) throw error;
       faults[nic.id] = error;
     }
   }
@@ -57,8 +62,19 @@ export async function choosePorts(
 }
 
 /** A tap that the helper makes is kept from no other. */
-const mayGoByHelper = ({ forward, definition }: HostNetwork): boolean =>
+const isOpenToHelper = ({ forward, definition }: HostNetwork): boolean =>
   forward === 'bridge' && !definition.isolatedPorts;
+
+/** The one that root keeps for a VM of this name of this user's. */
+const keptFor = (vm: VmName, { ports }: HostNetwork, { system }: Look): HostPort | undefined =>
+  ports.find(({ kept }) => kept?.uid === system.uid && kept.vm === vm);
+
+interface ChooseOf {
+  readonly vm: VmName;
+  readonly nic: string;
+  /** This one and no other. */
+  readonly kept: HostPort | undefined;
+}
 
 interface ChooseFrom {
   readonly host: HostNetwork;
@@ -67,17 +83,30 @@ interface ChooseFrom {
   readonly look: Look;
 }
 
-async function chooseFor(
-  { vm, nic }: { readonly vm: VmName; readonly nic: string },
-  { host, chosen, look }: ChooseFrom,
-): Promise<ChosenPort> {
+async function chooseFor({ vm, nic, kept: own }: ChooseOf, { host, chosen, look }: ChooseFrom): Promise<ChosenPort> {
   requireMember(host, look);
   const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm, nic };
   const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
   const ports = host.ports.filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined);
+  const mine = ports.filter((one) => (own === undefined ? one.kept === undefined : one === own));
   const runs = existsSync(vmFiles(look.places, vm).run);
-  return await choosePatiently(host, ports, { holder, runs, shows: look.shows === true });
+  const found = await choosePatiently(host, mine, { holder, runs, shows: look.shows === true });
+  return own === undefined ? found : { ...found, ...insteadOf(own, ports, holder) };
 }
+
+/** What it had last, where that was another one. */
+function insteadOf(own: HostPort, ports: readonly HostPort[], holder: PortHolder): Pick<ChosenPort, 'instead'> {
+  const [last] = lastOf(ports, holder);
+  if (last === undefined || last.port === own) return {};
+  return { instead: last.port };
+}
+
+/** Those that a VM had, the latest first. */
+const lastOf = (ports: readonly HostPort[], holder: PortHolder): Use[] =>
+  ports
+    .map((port): Use => ({ port, use: readPortUse(port.lock) }))
+    .filter(({ use }) => isOf(use, holder))
+    .toSorted((a, b) => (b.use?.at ?? '').localeCompare(a.use?.at ?? ''));
 
 interface Use {
   readonly port: HostPort;
@@ -115,14 +144,18 @@ function orToShow(taken: QrunError, uses: readonly Use[], { holder, shows }: For
 }
 
 function choose(uses: readonly Use[], { holder, runs }: For): ChosenPort | undefined {
-  const own = uses.find(({ use }) => isOf(use, holder));
+  const own = uses
+    .filter(({ use }) => isOf(use, holder))
+    .toSorted((a, b) => (b.use?.at ?? '').localeCompare(a.use?.at ?? ''))[0];
   // while this VM runs, its own QEMU has it: what it would get can be shown all the same
   if (own !== undefined && (runs || isFree(own.port.lock))) return { port: own.port, holder };
   const inOrder = uses.toSorted((a, b) => (a.use?.at ?? '').localeCompare(b.use?.at ?? ''));
   const free = inOrder.find(({ port }) => isFree(port.lock));
   if (free === undefined) return undefined;
   const { port, use } = free;
-  return { port, holder, ...(use !== undefined && { before: nameOf(use, holder.uid) }) };
+  // one that is kept for it is given on by nobody
+  const isGivenOn = use !== undefined && port.kept === undefined;
+  return { port, holder, ...(isGivenOn && { before: nameOf(use, holder.uid) }) };
 }
 
 /** Of one's own VMs the name; of others', whose they are. */
@@ -142,6 +175,14 @@ export function portHoldersInWords(uses: readonly PortUse[], own: number): strin
 }
 
 function allTaken({ name, ports }: HostNetwork, uses: readonly Use[], own: number): QrunError {
+  const kept = ports.filter((port) => port.kept !== undefined).length;
+  if (uses.length === 0 && kept === ports.length && kept > 0) {
+    return new QrunError(
+      'in-use',
+      `network ${name}: ${kept === 1 ? 'its port is' : `all of its ${kept} ports are`} kept for VMs that its definition or a forward names`,
+      { hint: 'more ports: a larger "ports" in its definition' },
+    );
+  }
   if (uses.length === 0) {
     return new QrunError('host-failed', `network ${name}: none of its ports is there any more`, {
       hint: `sudo qrun net up ${name}`,
@@ -154,9 +195,16 @@ function allTaken({ name, ports }: HostNetwork, uses: readonly Use[], own: numbe
   const vms = [...new Set(uses.flatMap(({ use }) => (use?.uid === own ? [use.vm] : [])))];
   return new QrunError(
     'in-use',
-    `network ${name}: ${ports.length === 1 ? 'its port is' : `all of its ${ports.length} ports are`} taken${names.length === 0 ? '' : `, by ${names.join(', ')}`}`,
+    `network ${name}: ${portsInWords(uses, ports.length - kept)} taken${names.length === 0 ? '' : `, by ${names.join(', ')}`}`,
     { hint: vms.length > 0 ? `qrun stop ${vms[0]}` : 'more ports: a larger "ports" in its definition' },
   );
+}
+
+/** Those that it may have: the one that is kept for it, or those that are kept for nobody. */
+function portsInWords(uses: readonly Use[], open: number): string {
+  const own = uses.find(({ port }) => port.kept !== undefined)?.port;
+  if (own !== undefined) return `${portInWords(own)}, which is kept for this VM, is`;
+  return open === 1 ? 'its port is' : `all of its ${open} ports are`;
 }
 
 function requireMember(host: HostNetwork, { system }: Look): void {
@@ -172,6 +220,7 @@ export function faultOfMember(
   if (user === uid) return undefined;
   if (group !== undefined && [gid, ...(process.getgroups?.() ?? [])].includes(group)) return undefined;
   const me = userNameOf(uid);
+  if (definition.forward === 'hostdev') return forRootAlone(definition);
   if (definition.ports === undefined) {
     return new QrunError('permission', `network ${name} has no ports for ordinary users`, {
       hint: `ports: 4 and owner: ${me ?? uid} in ${definition.file}; then: sudo qrun net down ${name}; sudo qrun net up ${name}`,
@@ -206,16 +255,32 @@ export interface PortMember {
 export const readPortMembers = ({ ports }: HostNetwork, uid: number): PortMember[] =>
   ports.flatMap((port) => (isBusy(port.lock) ? usersOf(port, uid) : []));
 
-/** Who has which port, or had it last: it is kept. */
-export const readPortUsers = ({ ports }: HostNetwork, uid: number): PortMember[] =>
-  ports.flatMap((port) => usersOf(port, uid));
+export interface PortUser extends Pick<PortMember, 'vm' | 'mac'> {
+  /** Null: the port is kept for a VM that has not come yet. */
+  readonly nic: string | null;
+}
+
+/** Whom a port is kept for, by root; or who has it, or had it last. */
+export const readPortUsers = ({ ports }: HostNetwork, uid: number): PortUser[] =>
+  ports.flatMap((port): PortUser[] => {
+    const { kept, mac } = port;
+    const users = usersOf(port, uid);
+    if (kept === undefined) return users;
+    const vm = inFull(kept, uid);
+    const own = users.filter((one) => one.vm === vm);
+    return own.length > 0 ? own : [{ vm, nic: null, mac }];
+  });
 
 function usersOf({ lock, mac }: HostPort, uid: number): PortMember[] {
   const use = readPortUse(lock);
   if (use === undefined) return [];
   const { vm, nic, at } = use;
-  return [{ vm: use.uid === uid ? vm : `${userNameOf(use.uid) ?? use.uid}/${vm}`, nic, mac, since: at }];
+  return [{ vm: inFull({ uid: use.uid, vm }, uid), nic, mac, since: at }];
 }
+
+/** One's own by its name alone. */
+const inFull = ({ uid, vm }: { readonly uid: number; readonly vm: string }, own: number): string =>
+  uid === own ? vm : `${userNameOf(uid) ?? uid}/${vm}`;
 
 function isBusy(lock: string): boolean {
   try {
@@ -229,11 +294,12 @@ function isBusy(lock: string): boolean {
 export function lockPorts({ ports }: HostNetwork): { readonly locks: number[]; readonly busy: readonly string[] } {
   const locks: number[] = [];
   const busy: string[] = [];
-  for (const { lock, device } of ports) {
+  for (const port of ports) {
+    const { lock } = port;
     const fd = tryPort(lock);
     if (fd !== undefined) locks.push(fd);
     // without its file it was never given to anybody
-    else if (existsSync(lock)) busy.push(`${device} by ${wordOf(readPortUse(lock))}`);
+    else if (existsSync(lock)) busy.push(`${portInWords(port)} by ${wordOf(readPortUse(lock))}`);
   }
   return { locks, busy };
 }

@@ -11,7 +11,7 @@ import { resourceOf } from '../resources/registry.ts';
 import type { NetworkContext } from './context.ts';
 import { isUnused, withNetworkLock } from './lock.ts';
 import { listMembers } from './members.ts';
-import { readNetworkRecord, removeNetworkRecord } from './record.ts';
+import { readNetworkRecord, removeNetworkRecord, type NetworkRecord } from './record.ts';
 import { delay } from '../system/delay.ts';
 import { findHolders } from '../system/processes.ts';
 import { unplug } from './unplug.ts';
@@ -73,8 +73,12 @@ export async function endUnusedLocked(
   if (!isHeld(files) || record?.pinned === true) return 'over';
   if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return 'over';
   if (!(await isLeft(files))) return 'in-use';
-  throwIfLeft(name, await endLocked(files, context));
-  return 'over';
+  // ordinary users' VMs are counted by their ports
+  return await withPortsLocked(record, async (busy) => {
+    if (busy.length > 0) return 'in-use';
+    throwIfLeft(name, await endLocked(files, context));
+    return 'over';
+  });
 }
 
 const briefMs = 500;
@@ -111,20 +115,28 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
   });
 }
 
-/** While it goes, nobody takes a port of it. */
 async function endPorts(name: NetworkName, force: boolean, context: NetworkContext): Promise<readonly Leftover[]> {
   const files = networkFiles(context.places, name);
-  const record = readNetworkRecord(files);
-  const host = record === undefined ? undefined : hostNetworkOf(record.plan);
-  if (host === undefined) return await endLocked(files, context);
-  const { locks, busy } = (await import('./port-lease.ts')).lockPorts(host);
-  try {
+  return await withPortsLocked(readNetworkRecord(files), async (busy) => {
     if (busy.length > 0 && !force) {
       throw new QrunError('in-use', `network ${name}: in use: ${busy.join(', ')}`, {
         hint: `stop ${busy.length === 1 ? 'it' : 'them'}, or: sudo qrun net down ${name} --force (unplugs)`,
       });
     }
     return await endLocked(files, context);
+  });
+}
+
+/** While it goes, nobody takes a port of it. @param act is told which are in use, and by whom */
+async function withPortsLocked<T>(
+  record: NetworkRecord | undefined,
+  act: (busy: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const host = record === undefined ? undefined : hostNetworkOf(record.plan);
+  if (host === undefined || host.ports.length === 0) return await act([]);
+  const { locks, busy } = (await import('./port-lease.ts')).lockPorts(host);
+  try {
+    return await act(busy);
   } finally {
     for (const fd of locks) closeSync(fd);
   }

@@ -9,6 +9,7 @@ import type { Mac } from '../names.ts';
 import { pciDirectory, pciLockFile, vfioDriver, vfioNodePath } from '../pci-address.ts';
 import type { VfioStep } from '../plan/step.ts';
 import { vfCommand } from '../plan/vf-command.ts';
+import { requireIommu, requireVfs } from '../plan/virtual-functions.ts';
 import type { HostdevNic } from '../profile/profile.ts';
 import { machineFamily } from '../qemu/argv/machine-family.ts';
 import { requireCardUnused, requireGroup, usesOf } from './hostdev-guard.ts';
@@ -50,6 +51,7 @@ function plan(nic: HostdevNic, context: NicContext): CardPlan {
     address: device.address,
     group,
     fd,
+    ...(nic.parent !== undefined && { chosen: true }),
     ...(!isPrepared(device) && { bind: bindOf(card) }),
     ...(mac.vf !== undefined && { vf: mac.vf }),
     ...(node !== undefined && { node }),
@@ -92,20 +94,14 @@ function requireThere({ address, parent }: HostdevNic, at: string, { facts: { pc
 
 function doorOf(at: string, { facts: { pciDoor } }: NicContext): PciDoor {
   if (pciDoor === undefined) throw new Error(`nobody looked at the card of ${at}`);
-  if (pciDoor.iommu) return pciDoor;
-  throw new QrunError(
-    'missing-feature',
-    `${at}: this host has no IOMMU that is on: a card cannot be given to a guest`,
-    {
-      hint: 'switch it on in the firmware (VT-d, AMD-Vi), on Intel also by intel_iommu=on on the kernel command line, and start the host anew',
-    },
-  );
+  requireIommu(at, pciDoor);
+  return pciDoor;
 }
 
 function deviceOf(nic: HostdevNic, at: string, context: NicContext): PciDevice {
   const { devices } = doorOf(at, context);
   const address = nic.address ?? chosen(context).get(nic.id);
-  if (address === undefined) throw noVf(nic, at, context);
+  if (address === undefined) return refuseVf(nic, at, context);
   const others = context.profile.nics.filter((other) => other !== nic && other.kind === 'hostdev');
   if (others.some((other) => other.kind === 'hostdev' && other.address === address)) {
     throw new QrunError('invalid-profile', `${at}: ${address} is another NIC's of this profile too`);
@@ -141,39 +137,35 @@ function chosen({ profile, facts }: NicContext): ReadonlyMap<string, string> {
 
 function isFree(device: PciDevice | undefined, door: PciDoor, facts: NicContext['facts']): boolean {
   if (device === undefined) return false;
+  const holder = door.holders?.[device.address];
+  // what is planned while this VM runs is its next run
+  if (holder !== undefined) return holder.own;
   if (!isPrepared(device)) return usesOf(device, facts).length === 0;
   const state = device.group === undefined ? undefined : door.nodes[device.group]?.state;
   return state === 'free' || (state === 'blocked' && door.rights !== 'none');
 }
 
-function noVf(nic: HostdevNic, at: string, context: NicContext): QrunError {
+/** @throws QrunError always: why there is none */
+function refuseVf(nic: HostdevNic, at: string, context: NicContext): never {
   const parent: string = nic.parent ?? '';
   const { facts } = context;
   const door = doorOf(at, context);
-  const device = door.devices[door.parents[parent] ?? ''];
-  if (device?.totalVfs === undefined) {
-    return new QrunError('missing-feature', `${at}: ${parent} has no virtual functions (SR-IOV)`, {
-      hint: device === undefined ? 'kind: macvtap' : `address: "${device.address}", for the whole card`,
-    });
-  }
-  if (device.vfs.length === 0) {
-    return new QrunError('host-failed', `${at}: no virtual function of ${parent} has been made`, {
-      hint: `echo ${Math.min(4, device.totalVfs)} | sudo tee /sys/class/net/${parent}/device/sriov_numvfs`,
-    });
-  }
+  const device = requireVfs(at, parent, door);
   const causes = device.vfs.map((address) => `${address}: ${whyTaken(address, door, facts)}`);
   if (door.rights === 'none' && device.vfs.some((address) => isFree(door.devices[address], door, facts))) {
-    return new QrunError('permission', `${at}: to take a virtual function of ${parent} takes root`, {
+    throw new QrunError('permission', `${at}: to take a virtual function of ${parent} takes root`, {
       causes: [...causes, 'or let qrun use sudo for it: sudo: noninteractive in config.yaml'],
       hint: 'sudo qrun run, or have one bound to vfio-pci for you',
     });
   }
-  return new QrunError('in-use', `${at}: no virtual function of ${parent} is free`, { causes, hint: 'qrun ps' });
+  throw new QrunError('in-use', `${at}: no virtual function of ${parent} is free`, { causes, hint: 'qrun ps' });
 }
 
 function whyTaken(address: string, door: PciDoor, facts: NicContext['facts']): string {
   const device = door.devices[address];
   if (device === undefined) return 'gone';
+  const holder = door.holders?.[address];
+  if (holder !== undefined) return `${holder.who} has it`;
   if (!isPrepared(device)) return usesOf(device, facts).join(', ') || 'not bound to vfio-pci';
   const state = device.group === undefined ? undefined : door.nodes[device.group]?.state;
   return state === 'busy' ? 'a guest has it' : state === 'free' ? "another NIC's" : 'not for this user';

@@ -6,26 +6,65 @@ import { memberFile, networkFiles, portSocket } from '../plan/network-files.ts';
 import type { MemberStep } from '../plan/step.ts';
 import type { NetworkNic, Profile } from '../profile/profile.ts';
 import { planOnBridge } from './network-bridge.ts';
+import { planOnPool } from './network-pool.ts';
 import { planOnPort } from './network-port.ts';
-import type { Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
+import type { AnyNicPlan, Netdev, NicContext, NicKind, NicPlan } from './nic-kind.ts';
 
-export const networkNic: NicKind<NetworkNic> = { kind: 'network', plan };
+export const networkNic: NicKind<NetworkNic, AnyNicPlan> = { kind: 'network', plan };
 
-function plan(nic: NetworkNic, context: NicContext): NicPlan {
-  const { facts, profile, nextFd } = context;
+function plan(nic: NetworkNic, context: NicContext): AnyNicPlan {
+  const { facts, profile } = context;
   const network = facts.networks[nic.network];
   if (network === undefined) throw new QrunError('bug', `the network ${nic.network} was not read`);
   const onPort = planOnPort(nic, network, context);
   if (onPort !== undefined) return onPort;
-  const files = networkFiles(facts.places, network.network);
   const mac = facts.macs[nic.id];
   if (mac === undefined) throw new QrunError('bug', `no lease for ${nic.id}`);
+  const pool = planOnPool(nic, network, context);
+  if (pool !== undefined) {
+    const step = memberStep(nic, network, { ...context, mac, device: pool.device });
+    return joined(pool.plan, step, `${network.network} (${pool.plan.source})`);
+  }
   const { netdev, socket, tap } = attach(nic, network, { ...context, mac });
   if (tap === undefined) refuseGatewayMac(nic, mac, profile);
   const isFirst = nicsOn(nic.network, profile)[0] === nic;
+  const step = memberStep(nic, network, {
+    ...{ ...context, mac },
+    ...(socket !== undefined && { socket }),
+    ...(tap !== undefined && { device: tap.step.name }),
+  });
+  const own: NicPlan = {
+    netdev,
+    source: network.transport,
+    steps: tap === undefined ? [] : [tap.step],
+    ...(tap?.device !== undefined && { device: tap.device }),
+    ...(tap?.hostInterface !== undefined && { hostInterface: tap.hostInterface }),
+    notes: [...(isFirst ? network.notes : []), ...(tap?.notes ?? [])],
+  };
+  return joined(own, step, `${network.network} (${network.transport})`);
+}
+
+/** What it needs is there once the place on the network is taken. */
+function joined<P extends AnyNicPlan>(plan: P, step: MemberStep, source: string): P {
+  const fds = [{ fd: step.fd, path: step.users }, ...(plan.fds ?? [])];
+  return { ...plan, steps: [step, ...plan.steps], fds, network: step.network, source };
+}
+
+interface MemberOf extends NicContext {
+  readonly mac: Mac;
+  readonly socket?: string;
+  readonly device?: string;
+}
+
+function memberStep(
+  nic: NetworkNic,
+  network: NetworkPlan,
+  { facts, profile, nextFd, mac, socket, device }: MemberOf,
+): MemberStep {
+  const files = networkFiles(facts.places, network.network);
   const holder = holderOf(nic, profile);
   const ip = network.fixedByMac?.[mac] ?? network.addresses?.[holder];
-  const step: MemberStep = {
+  return {
     kind: 'member',
     id: `network:${nic.id}`,
     needsRoot: false,
@@ -39,18 +78,7 @@ function plan(nic: NetworkNic, context: NicContext): NicPlan {
     fd: nextFd(),
     file: memberFile(files, profile.name, nic.id),
     ...(socket !== undefined && { socket }),
-    ...(tap !== undefined && { device: tap.step.name }),
-  };
-  return {
-    netdev,
-    // the bridge is there once the place on the network is taken
-    steps: [step, ...(tap === undefined ? [] : [tap.step])],
-    ...(tap?.device !== undefined && { device: tap.device }),
-    ...(tap?.hostInterface !== undefined && { hostInterface: tap.hostInterface }),
-    fds: [{ fd: step.fd, path: step.users }],
-    network: network.network,
-    source: `${network.network} (${network.transport})`,
-    notes: [...(isFirst ? network.notes : []), ...(tap?.notes ?? [])],
+    ...(device !== undefined && { device }),
   };
 }
 
@@ -75,7 +103,8 @@ function attach(
     const tap = planOnBridge(nic, { attach: way, mac }, context);
     return { netdev: tap.netdev, tap };
   }
-  if (way.by === 'port' || way.by === 'helper') throw new QrunError('bug', `${network} hands out ports`);
+  if (way.by !== 'vde' && way.by !== 'socket-directory')
+    throw new QrunError('bug', `${network} has nothing that QEMU could be joined with`);
   const { by, directory } = way;
   const type = by === 'vde' ? 'vde' : 'stream';
   if (!facts.qemu.netdevTypes.includes(type)) {

@@ -5,6 +5,7 @@
 import type { HostNetwork, PortHolder } from '../network/host-network.ts';
 import type { NftCommand, NftTable } from './nft-commands.ts';
 import type { ResolverStep, SysctlStep } from './setting-step.ts';
+import type { SwitchDirectoryStep, VdeSwitchStep } from './switch-step.ts';
 
 export interface StepCommon {
   /** Unique in its plan, stable between runs: `lock`, `port:net0:0`, `disk:0`, … */
@@ -66,14 +67,6 @@ export interface SocketPathStep extends StepCommon {
   readonly kind: 'socket-path';
   readonly path: string;
   readonly use: 'bind' | 'connect';
-  /** The account of QEMU, when root starts it. */
-  readonly runAs?: { readonly name: string; readonly uid: number; readonly gid: number };
-}
-
-/** A VDE switch that somebody runs, joined by QEMU itself: looked at before, because QEMU says the same for whatever is wrong. */
-export interface VdeSwitchStep extends StepCommon {
-  readonly kind: 'vde-switch';
-  readonly directory: string;
   /** The account of QEMU, when root starts it. */
   readonly runAs?: { readonly name: string; readonly uid: number; readonly gid: number };
 }
@@ -165,6 +158,10 @@ export interface ServiceStep extends StepCommon {
     readonly argv: readonly string[];
     /** Sockets that it makes when it starts: it is of no use without them, and is started anew. */
     readonly makes?: readonly string[];
+    /** An interface that it has open: it is of no use without that, either. */
+    readonly opens?: string;
+    /** It keeps its arguments, and its network namespace, as they are: what has not got them is not it. */
+    readonly exact?: true;
     /** Started again when it ends. False: its end is for good (a VDE switch, whose guests could not join again). */
     readonly restart: boolean;
     /** The program that it must be started again with: it would not find a new one by itself. */
@@ -178,7 +175,12 @@ export interface ServiceStep extends StepCommon {
   /** A program of it that has ended so often before it was ready will not be. Default: it is waited for. */
   readonly givesUpAfter?: number;
   /** When nobody holds `users` any more, `release` is run; absent for a pinned network. */
-  readonly watch?: { readonly users: string; readonly release: readonly string[] };
+  readonly watch?: {
+    readonly users: string;
+    /** Locks of ports for ordinary users: who has one is on it as well. */
+    readonly ports?: readonly string[];
+    readonly release: readonly string[];
+  };
 }
 
 /** A port of the host's that passt itself binds. */
@@ -341,6 +343,8 @@ export interface VfioStep extends StepCommon {
   /** Of the IOMMU. */
   readonly group: number;
   readonly fd: number;
+  /** Any other of its kind would do as well: when somebody was faster, another is chosen. */
+  readonly chosen?: true;
   /** `driver` is whom it goes back to; absent: it had none. */
   readonly bind?: { readonly driver?: string; readonly loads: boolean };
   /** Set on a virtual function by way of its parent, and set back. */
@@ -361,6 +365,7 @@ export interface VfioStep extends StepCommon {
 
 export type Step =
   | PortNodeStep
+  | SwitchDirectoryStep
   | HostNetworkStep
   | PortLeaseStep
   | VfioStep
@@ -389,5 +394,5 @@ export type Step =
   | PasstStep;
 export type StepKind = Step['kind'];
 
-export type { ResolverStep, SysctlStep };
+export type { ResolverStep, SwitchDirectoryStep, SysctlStep, VdeSwitchStep };
 export type { Action, Description, SpawnAction } from './action.ts';

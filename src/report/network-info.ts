@@ -45,6 +45,8 @@ export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
     section('VMs on it', members.length === 0 ? '' : renderTable(members, memberRows, heading), styles),
     section('Forwards', forwards.length === 0 ? '' : renderTable(forwards, forwardRows, heading), styles),
     section('Links to other hosts', info.links.length === 0 ? '' : renderTable(info.links, linkRows, heading), styles),
+    section('What the router outside must be told', info.routes.map((line) => `${visible(line)}\n`).join(''), styles),
+    section('What other firewalls drop', dropsOf(info, styles), styles),
     section('Notes', linesOf(notes, styles), styles),
   ];
   return sections.filter((text) => text !== '').join('\n');
@@ -58,14 +60,20 @@ const linkRows: readonly Column<NetworkInfo['links'][number]>[] = [
   { title: 'PEERS', value: ({ peers }) => peers.join(' ') },
 ];
 
-/** A switch that guests cannot join again. */
-function lostOf({ members }: NetworkInfo): string[] {
+const dropsOf = ({ firewall }: NetworkInfo, styles: Styles): string =>
+  firewall
+    .map(
+      ({ chain, drops, mend }) =>
+        `${styles.warning('!')} ${visible(chain)} drops ${visible(drops.join(', '))}; what lets it pass:\n    ${visible(mend)}\n`,
+    )
+    .join('');
+
+/** A switch that guests cannot join again, or an interface that went. */
+function lostOf({ members, transport }: NetworkInfo): string[] {
   const vms = [...new Set(members.filter(({ state }) => state === 'lost').map(({ vm }) => vm))];
   if (vms.length === 0) return [];
-  return vms.map(
-    (vm) =>
-      `${vm} is lost: the switch that it was joined with has ended; start it anew: qrun stop ${vm}; qrun ${vm} -d`,
-  );
+  const why = transport === 'tap' ? 'what it had of the host has gone' : 'the switch that it was joined with has ended';
+  return vms.map((vm) => `${vm} is lost: ${why}; start it anew: qrun stop ${vm}; qrun ${vm} -d`);
 }
 
 const memberRows: readonly Column<NetworkInfo['members'][number]>[] = [

@@ -6,22 +6,24 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { readHostLink } from '../host/host-link.ts';
+import type { StepRecord } from '../journal/journal.ts';
 import type { ServiceStep } from '../plan/step.ts';
 import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { readTail } from '../system/files.ts';
-import { endMarked, findMarked, type Marked } from '../system/marked.ts';
-import { killProcess } from '../system/processes.ts';
+import { endMarked, type Marked } from '../system/marked.ts';
+import { endGroups, parseLeaders, renderLeaders } from '../system/process-group.ts';
+import { killProcess, readProcess } from '../system/processes.ts';
 import { spawnDetached } from '../system/spawn.ts';
 import type { Resource } from './resource.ts';
+import { findElsewhere, findOwn, isPause, markName, programName } from './service-program.ts';
 
-const markName = 'QRUN_SERVICE';
-const programName = 'QRUN_SERVICE_PROGRAM';
 const keeperName = 'qrun-keeper';
 const watcherName = 'qrun-watcher';
 
 /**
- * A program that ends at once, again and again, is started every 3 s. Its input is the keeper's own: nothing, and never its end. The time is read by
+ * A program that ends at once, again and again, is started every 3 s; one that SIGTERM has ended (143) was told to read its files anew, and is at once. Its input is the keeper's own: nothing, and never its end. The time is read by
  * the shell itself, in tenths of a second (`123.45` is `123` and a nought): another program first would hold up the one that is waited for.
  */
 const keeperScript = `trap '' HUP INT QUIT PIPE
@@ -30,7 +32,9 @@ quick=0
 while :; do
   read -r began rest </proc/uptime
   "$@"
-  echo "$(date '+%F %T') $1 ended with status $?, and is started again"
+  status=$?
+  if [ "$status" -eq 143 ]; then quick=0; continue; fi
+  echo "$(date '+%F %T') $1 ended with status $status, and is started again"
   read -r ended rest </proc/uptime
   if [ $((\${ended%.*}0 - \${began%.*}0)) -gt 50 ]; then quick=0; else quick=$((quick + 1)); fi
   if [ "$quick" -lt 5 ]; then sleep 0.05; else sleep 3; fi
@@ -41,15 +45,20 @@ shift
 exec "$@"`;
 
 /**
- * flock blocks until the last of those that share the lock is gone, whether it ended well or was killed. A release that finds somebody on the network
+ * The first so many words are locks, the others are the release. flock blocks until the last of those that share one is gone, whether it ended well or was killed. A release that finds somebody on the network
  * again, or at work on it, says 4: then the watch goes on. So it does when flock itself was killed.
  */
 const watcherScript = `trap '' HUP INT QUIT PIPE
-users=$1
+count=$1
 shift
 while :; do
-  if flock -x "$users" true; then
-    "$@"
+  left=$count
+  for file do
+    [ "$left" -gt 0 ] && flock -x "$file" true || break
+    left=$((left - 1))
+  done
+  if [ "$left" -eq 0 ]; then
+    (shift "$count"; exec "$@")
     rc=$?
     [ "$rc" -eq 4 ] || exit "$rc"
   fi
@@ -88,20 +97,42 @@ export const service: Resource<ServiceStep> = {
   acquire: async (step, { system }) => {
     ensurePrivateDirectory(path.dirname(step.log), { uid: system.uid });
     const from = sizeOf(step.log);
-    startPrograms(step, step.programs, system.env);
+    const keepers = startPrograms(step, step.programs, system.env);
     if (step.watch !== undefined) startWatcher(step, system.env);
     await waitUntilReady(step, from);
-    return {};
+    const leaders = step.watch === undefined ? renderLeaders(keepers) : undefined;
+    return leaders === undefined ? unknownKeepers : { keepers: leaders };
   },
 
-  release: async (step) => {
-    const left = await endMarked(() => findMarked(markName, step.mark), { isKeeper, graceMs });
+  release: async (step, record, { sameBoot }) => {
+    if (sameBoot && (await endKnown(step, record))) return;
+    const left = await endMarked(() => findOwn(step), { isKeeper, graceMs });
+    requireNoneElsewhere(step);
     if (left.length === 0) return;
     throw new QrunError('left-behind', `${step.title}: ${left.map(({ pid }) => `pid ${pid}`).join(', ')} did not end`, {
       hint: `kill -9 ${left.map(({ pid }) => pid).join(' ')}`,
     });
   },
 };
+
+/** What this run of it has in another network namespace is ended from there: by its pid here it would be anybody. */
+function requireNoneElsewhere(step: ServiceStep): void {
+  const [one] = findElsewhere(step);
+  if (one === undefined) return;
+  throw new QrunError('left-behind', `${step.title}: pid ${one.pid} runs in another network namespace`, {
+    hint: `nsenter -t ${one.pid} -n qrun net down ${step.network}`,
+  });
+}
+
+/** In a record: all processes are looked through for the mark. */
+const unknownKeepers = { keepers: '' } as const;
+
+/** Where all keepers are the ones that were started first, nothing of the service is elsewhere. A watcher may be who runs the release: it is not signalled so. */
+async function endKnown(step: ServiceStep, record: StepRecord | undefined): Promise<boolean> {
+  const leaders = parseLeaders(String(record?.['keepers'] ?? ''));
+  if (step.watch !== undefined || leaders.length !== step.programs.length) return false;
+  return await endGroups(leaders, { mark: `${markName}=${step.mark}`, graceMs });
+}
 
 export interface ServiceState {
   /** By program: its own processes' pids; empty when it does not run. */
@@ -112,7 +143,7 @@ export interface ServiceState {
 
 /** What of a service runs, looked up among all processes. */
 export function readService(step: ServiceStep): ServiceState {
-  const found = findMarked(markName, step.mark);
+  const found = findOwn(step);
   const of = (keepers: boolean) =>
     Object.fromEntries(
       step.programs.map(({ name }) => [
@@ -129,23 +160,39 @@ export function readService(step: ServiceStep): ServiceState {
 /** Programs that do not run, or whose sockets are gone while they do. */
 export function findMissing(step: ServiceStep, { running }: Pick<ServiceState, 'running'>): string[] {
   return step.programs
-    .filter(({ name, makes }) => running[name]?.length === 0 || makes?.some((file) => !existsSync(file)) === true)
+    .filter(
+      (program) =>
+        running[program.name]?.length === 0 ||
+        program.makes?.some((file) => !existsSync(file)) === true ||
+        (program.opens !== undefined && !isOpen(program.opens)),
+    )
     .map(({ name }) => name);
 }
 
+/** One that is down does not say. */
+const isOpen = (name: string): boolean => {
+  const link = readHostLink(name);
+  return link !== undefined && link.tap?.attached !== false;
+};
+
+export interface MendOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Before anything is started: the keepers are others from then on, and the step's record is this. */
+  readonly record: (record: StepRecord) => void;
+}
+
 /** Starts what is missing of a service, and anew what follows it or has lost its sockets. @returns the programs that were started */
-export async function mendService(
-  step: ServiceStep,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<readonly string[]> {
+export async function mendService(step: ServiceStep, { env, record }: MendOptions): Promise<readonly string[]> {
   const { running, keepers, watched } = readService(step);
   const lost = findMissing(step, { running });
   const deaf = step.programs.filter(({ name }) => lost.includes(name) && (running[name]?.length ?? 0) > 0);
   const from = sizeOf(step.log);
   for (const { name } of deaf) for (const pid of running[name] ?? []) killProcess(pid);
+  await waitUntilGone(deaf.flatMap(({ name, restart }) => (restart ? [] : (running[name] ?? []))));
   const missing = step.programs.filter(
     ({ name, restart }) => lost.includes(name) && !(restart && (keepers[name]?.length ?? 0) > 0),
   );
+  if (missing.length > 0) record(unknownKeepers);
   startPrograms(step, missing, env);
   for (const { name, follows } of step.programs) {
     if (missing.some((program) => program.name === follows)) for (const pid of running[name] ?? []) killProcess(pid);
@@ -155,20 +202,27 @@ export async function mendService(
   return [...new Set([...missing, ...deaf].map(({ name }) => name))];
 }
 
+/** One that is started at once would find what it needs still taken. */
+async function waitUntilGone(pids: readonly number[]): Promise<void> {
+  const runs = (pid: number): boolean => !'ZX'.includes(readProcess(pid)?.state ?? 'X');
+  for (const end = performance.now() + graceMs; pids.some(runs) && performance.now() < end;) await delay(readyPollMs);
+}
+
+/** @returns the pids of their keepers */
 function startPrograms(
   step: ServiceStep,
   programs: ServiceStep['programs'],
   env: Readonly<Record<string, string | undefined>>,
-): void {
-  for (const program of programs) {
+): number[] {
+  return programs.map((program) => {
     const [file = '', ...args] = keeperCommand(program);
-    spawnDetached(file, args, {
+    return spawnDetached(file, args, {
       log: step.log,
       cwd: '/',
       // options for the node that runs qrun are not meant for the one that runs the switch
       env: { ...env, NODE_OPTIONS: undefined, [markName]: step.mark, [programName]: program.name },
     });
-  }
+  });
 }
 
 function startWatcher(step: ServiceStep, env: Readonly<Record<string, string | undefined>>): void {
@@ -188,21 +242,25 @@ function keeperCommand({ name, argv, restart }: ServiceStep['programs'][number])
   ];
 }
 
-function watcherCommand({ users, release }: NonNullable<ServiceStep['watch']>): string[] {
-  return ['/bin/sh', '-c', watcherScript, watcherName, users, ...release];
+function watcherCommand({ users, ports = [], release }: NonNullable<ServiceStep['watch']>): string[] {
+  const locks = [users, ...ports];
+  return ['/bin/sh', '-c', watcherScript, watcherName, String(locks.length), ...locks, ...release];
 }
 
 const isWatcher = (one: Marked): boolean => one.argv[3] === watcherName;
 const isKeeper = (one: Marked): boolean => one.argv[3] === keeperName || isWatcher(one);
-/** A keeper's `sleep` and `date` are not the program. */
-const isWorker = ({ argv }: Marked, keepers: boolean): boolean =>
-  keepers || !/^(sleep (0\.05|3)|date .*)$/.test(argv.join(' '));
+const isWorker = (one: Marked, keepers: boolean): boolean => keepers || !isPause(one);
 
 /** @param from where in the log this attempt begins */
 async function waitUntilReady(step: ServiceStep, from: number): Promise<void> {
   const end = performance.now() + (step.readyMs ?? defaultReadyMs);
   for (;;) {
-    const missing = step.awaits.filter((file) => !existsSync(file));
+    const missing = [
+      ...step.awaits.flatMap((file) => (existsSync(file) ? [] : [`${file} is not there`])),
+      ...step.programs.flatMap(({ name, opens }) =>
+        opens === undefined || isOpen(opens) ? [] : [`${name} does not get ${opens}`],
+      ),
+    ];
     if (missing.length === 0) return;
     if (performance.now() > end || hasGivenUp(step, from)) throw notReady(step, { missing, from });
     await delay(readyPollMs);
@@ -218,6 +276,7 @@ const hasGivenUp = (step: ServiceStep, from: number): boolean =>
   wordsSince(step.log, from).filter((line) => endLine.test(line)).length >= step.givesUpAfter;
 
 interface NotReady {
+  /** In words. */
   readonly missing: readonly string[];
   readonly from: number;
 }
@@ -227,7 +286,7 @@ function notReady(step: ServiceStep, { missing, from }: NotReady): QrunError {
   // one that is started again says it again
   const causes = [...new Set(said)].slice(-5);
   const why = step.givesUpAfter === undefined ? undefined : causes.at(-1);
-  return new QrunError('host-failed', `${step.title} did not come up: ${why ?? `${missing.join(', ')} is not there`}`, {
+  return new QrunError('host-failed', `${step.title} did not come up: ${why ?? missing.join(', ')}`, {
     causes,
     hint: `cat ${step.log}`,
   });

@@ -2,7 +2,7 @@
  * A network card that goes from its driver to vfio-pci and back. While QEMU lives it holds a lock on a file of the device's: to unbind vfio-pci from a
  * card that a guest has would block in the kernel. https://docs.kernel.org/driver-api/vfio.html
  */
-import { constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { readPciDevice, readPciNet, type PciDevice } from '../host/pci.ts';
 import { readVfioNode } from '../host/pci-door.ts';
@@ -23,6 +23,9 @@ import { tryLock } from '../system/flock.ts';
 import type { System } from '../system/system.ts';
 import { runPrivileged } from './privilege.ts';
 import type { Resource } from './resource.ts';
+
+/** Between the plan and the run somebody else was given it: another one is chosen. */
+export class CardTaken extends QrunError {}
 
 interface Command {
   readonly argv: readonly string[];
@@ -56,7 +59,7 @@ export function createVfio(places: VfioPlaces): Resource<VfioStep> {
     },
 
     acquire: async (step, { system, descriptors, record }) => {
-      lock(step, places, descriptors);
+      await lock(step, places, descriptors);
       requireAsPlanned(step, places);
       record({});
       for (const command of takeCommands(step, places)) run(command, step, system);
@@ -71,13 +74,31 @@ export function createVfio(places: VfioPlaces): Resource<VfioStep> {
       if (record === undefined || !sameBoot) return;
       const device = readPciDevice(step.address, sysfs);
       if (device === undefined) return;
-      const node = readVfioNode(step.group, dev);
-      if (step.bind !== undefined && device.driver === vfioDriver && node?.state === 'busy') throw stillUsed(step, dev);
-      if (node !== undefined) for (const command of nodeCommands(step, places, 'before')) give(command, step, system);
-      for (const command of giveCommands(step, places, device)) give(command, step, system);
-      requireGivenBack(step, places);
+      // whoever is given it meanwhile must not have it taken away
+      const own = openDevice(step.address, sysfs);
+      try {
+        if (!(await lockPatiently(own))) throw stillUsed(step, dev);
+        giveBack(step, { places, device, system });
+      } finally {
+        closeSync(own);
+      }
     },
   };
+}
+
+interface Back {
+  readonly places: VfioPlaces;
+  readonly device: PciDevice;
+  readonly system: System;
+}
+
+function giveBack(step: VfioStep, { places, device, system }: Back): void {
+  const node = readVfioNode(step.group, places.dev);
+  if (step.bind !== undefined && device.driver === vfioDriver && node?.state === 'busy')
+    throw stillUsed(step, places.dev);
+  if (node !== undefined) for (const command of nodeCommands(step, places, 'before')) give(command, step, system);
+  for (const command of giveCommands(step, places, device)) give(command, step, system);
+  requireGivenBack(step, places);
 }
 
 export const vfio: Resource<VfioStep> = createVfio({ sysfs: '/sys', dev: '/dev' });
@@ -120,12 +141,27 @@ function nodeCommands({ group, node }: VfioStep, { dev }: VfioPlaces, to: 'owner
   return [{ argv: ['chown', `${uid}:${gid}`, vfioNodePath(group, dev)] }];
 }
 
-function lock({ address, fd }: VfioStep, { sysfs }: VfioPlaces, descriptors: Map<number, number>): void {
-  const own = openDevice(address, sysfs);
-  descriptors.set(fd, own);
-  if (tryLock(own)) return;
-  throw new QrunError('in-use', `another guest has the card ${address}`, { hint: 'qrun ps' });
+const looks = 4;
+const betweenMs = 25;
+
+/** Somebody who only looks has it for a moment: that is waited out. */
+async function lock(step: VfioStep, { sysfs }: VfioPlaces, descriptors: Map<number, number>): Promise<void> {
+  const own = openDevice(step.address, sysfs);
+  descriptors.set(step.fd, own);
+  if (await lockPatiently(own)) return;
+  throw taken(step, `another guest has the card ${step.address}`, 'qrun ps');
 }
+
+async function lockPatiently(fd: number): Promise<boolean> {
+  for (let look = 1; ; look += 1) {
+    if (tryLock(fd)) return true;
+    if (look >= looks) return false;
+    await delay(betweenMs);
+  }
+}
+
+const taken = ({ chosen }: VfioStep, message: string, hint: string): QrunError =>
+  chosen === true ? new CardTaken('in-use', message, { hint }) : new QrunError('in-use', message, { hint });
 
 function openDevice(address: string, sysfs: string): number {
   const file = pciLockFile(address, sysfs);
@@ -145,14 +181,11 @@ function requireAsPlanned(step: VfioStep, { sysfs, dev }: VfioPlaces): void {
   if (device === undefined) throw new QrunError('host-failed', `the PCI device ${address} is gone`);
   const expected = bind === undefined ? vfioDriver : bind.driver;
   if (device.driver !== expected || device.group !== group) {
-    throw new QrunError('in-use', `${address} is with ${device.driver ?? 'no driver'} now: somebody else has it`, {
-      hint: 'try again',
-    });
+    throw taken(step, `${address} is with ${device.driver ?? 'no driver'} now: somebody else has it`, 'try again');
   }
   if (readVfioNode(group, dev)?.state !== 'busy') return;
-  throw new QrunError('in-use', `another program has ${vfioNodePath(group, dev)}`, {
-    hint: `sudo fuser -v ${vfioNodePath(group, dev)}`,
-  });
+  const node = vfioNodePath(group, dev);
+  throw taken(step, `another program has ${node}`, `sudo fuser -v ${node}`);
 }
 
 async function awaitNode({ group, address }: VfioStep, dev: string): Promise<void> {

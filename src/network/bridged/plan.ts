@@ -10,18 +10,22 @@ import type {
   NftStep,
   ResolverStep,
   ServiceStep,
+  Step,
   SysctlStep,
 } from '../../plan/step.ts';
 import { parseAddress, renderAddress, parseInterfaceAddress, type Subnet } from '../../subnet.ts';
 import { planForwards } from '../forwards.ts';
-import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
+import { hostNetworkFiles, type HostNetwork, type HostPort } from '../host-network.ts';
 import { layoutOf, type NetworkLayout } from '../layout.ts';
+import { portLocks } from '../host-steps.ts';
 import type { NetworkForward, NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { GuestTap, NetworkPlanInput, PortFacts } from '../plan-input.ts';
 import { portOf, portSteps } from '../transport/tap.ts';
+import { renderUserVm } from '../user-vm.ts';
 import { bridgedFiles, type BridgedFiles } from './files.ts';
 import { fixedOfAll, portHolder } from './fixed-hosts.ts';
+import { addressesOfKept, addressOfKept, sixOfVms } from './kept-ports.ts';
 import { dhcpServerOf, renderDnsmasq, type FixedHost } from './dnsmasq.ts';
 import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
 import { addressesOf, requireFreeSubnets } from './free-subnets.ts';
@@ -29,6 +33,7 @@ import { linkLocalOf, type GuestPort } from './port-rules.ts';
 import { isLoopback, needsRouteLocalnet } from './forward-rules.ts';
 import { buildRuleset } from './ruleset.ts';
 import { fixedFiles, serverPids, serverPrograms } from './servers.ts';
+import { portOfSwitch, switchOf, switchSteps } from './vde.ts';
 
 interface Look {
   readonly network: Network;
@@ -47,7 +52,12 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
   const addresses = addressesOf(network, layout);
   const look: Look = { network, input, facts, layout, addresses };
   requireAll(look);
-  const { forwards, steps: portsOfForwards } = planForwards(network, { ...input, scope: 'system' });
+  const { forwards, steps: portsOfForwards } = planForwards(network, {
+    ...input,
+    scope: 'system',
+    addresses: { ...input.addresses, ...addressesOfKept(network, facts.kept ?? [], input.addresses) },
+    six: sixOfVms(network),
+  });
   const host = hostOf(look);
   const { name, file, forward } = network;
   return {
@@ -55,7 +65,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
     network: name,
     file,
     scope: 'system',
-    transport: 'tap',
+    transport: host.vde === undefined ? 'tap' : 'vde',
     forward,
     subnet: layout.subnet.cidr,
     gateway: layout.gateway,
@@ -71,7 +81,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
       ...rulesSteps(look, forwards, host),
       ...dnsmasqSteps(look, host),
       ...resolverSteps(look),
-      ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
+      ...guestSteps(look, host),
       registryStep(host, facts),
     ],
     notes: notesOf(look),
@@ -79,6 +89,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
 }
 
 function hostOf({ network, input, facts }: Look): HostNetwork {
+  const vde = switchOf(network, facts);
   const host: HostNetwork = {
     name: network.name,
     runId: input.mark,
@@ -88,13 +99,26 @@ function hostOf({ network, input, facts }: Look): HostNetwork {
     ...(facts.user !== undefined && { user: facts.user }),
     ...(facts.group !== undefined && { group: facts.group }),
     ports: [],
+    ...(vde !== undefined && { vde }),
     definition: network,
   };
   const ports = facts.macs.map((mac, number) => {
-    const ip = input.addresses[portHolder(number)];
-    return { ...portOf(number, { network, facts, mac, forward: 'bridge' }), ...(ip !== undefined && { ip }) };
+    const own = facts.kept?.find((one) => one.number === number);
+    const ip = own === undefined ? input.addresses[portHolder(number)] : addressOfKept(network, own, input.addresses);
+    const port = portOf(number, { network, facts, mac, forward: 'bridge' });
+    return {
+      ...(vde === undefined ? port : portOfSwitch(port, vde)),
+      ...(ip !== undefined && { ip }),
+      ...(own !== undefined && { kept: { user: own.user, uid: own.uid, vm: own.vm } }),
+    };
   });
   return { ...host, ports };
+}
+
+/** What the guests of ordinary users come by. */
+function guestSteps({ network, facts, input }: Look, host: HostNetwork): Step[] {
+  if (host.vde === undefined) return host.ports.flatMap((port) => portSteps(port, { host, facts }));
+  return switchSteps(host.vde, { host, facts, input, alone: !hasDnsmasq(network) });
 }
 
 function registryStep(network: HostNetwork, { host }: PortFacts): HostNetworkStep {
@@ -180,14 +204,26 @@ function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostN
     forwards: forwards.filter(({ hostPort }) => hostPort !== 'auto'),
     asks: { dhcp: dhcp !== undefined, dns: true, tftp: dhcp?.tftp !== undefined },
     isolatedPorts: network.isolatedPorts,
-    ports: [...host.ports, ...(input.guests ?? [])].map(lock),
+    // all ports of a switch are behind one tap
+    ports: [...host.ports.slice(0, host.vde === undefined ? undefined : 1).map(tapOfPort), ...(input.guests ?? [])].map(
+      lock,
+    ),
   });
   return ruleset.tables.length === 0 ? [] : [{ kind: 'nft', id: 'rules', needsRoot: true, ...ruleset }];
 }
 
-/** Its lease, what the definition gives to its MAC, and what a guest makes from a router's announcement and its MAC (RFC 4862): no other is known before. */
-function ownIps({ mac, ip }: GuestTap, { dhcp }: Network, six: readonly Subnet[]): string[] {
-  const fixed = (dhcp?.hosts ?? []).flatMap((host) => (host.mac === mac ? [host.ip] : []));
+const tapOfPort = ({ device, mac, ip, kept }: HostPort): GuestTap => ({
+  device,
+  mac,
+  ...(ip !== undefined && { ip }),
+  ...(kept !== undefined && { vm: renderUserVm(kept) }),
+});
+
+/** Its lease, what the definition gives to its MAC or to its VM, and what a guest makes from a router's announcement and its MAC (RFC 4862): no other is known before. */
+function ownIps({ mac, ip, vm }: GuestTap, { dhcp }: Network, six: readonly Subnet[]): string[] {
+  const fixed = (dhcp?.hosts ?? []).flatMap((host) =>
+    host.mac === mac || (vm !== undefined && host.vm === vm) ? [host.ip] : [],
+  );
   const interfaceId = (parseAddress(linkLocalOf(mac))?.value ?? 0n) & ((1n << 64n) - 1n);
   const announced = six.map(({ first }) => renderAddress({ family: 6, value: first + interfaceId }));
   return [...new Set([...(ip === undefined ? [] : [ip]), ...fixed, ...announced])];
@@ -219,7 +255,7 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
       awaits: serverPids(network, own),
       // what keeps it from its port, or what it does not understand, will do so again
       givesUpAfter: 3,
-      ...(!pinned && { watch: { users: files.users, release } }),
+      ...(!pinned && { watch: { users: files.users, ...portLocks(host), release } }),
     },
   ];
 }
@@ -254,12 +290,12 @@ const fixedSteps = (network: Network, files: BridgedFiles, fixed: readonly Fixed
 export const hasDnsmasq = ({ forward, dhcp, dns }: Network): boolean =>
   forward !== 'open' || dhcp !== undefined || dns.domain !== undefined || dns.hosts.length > 0;
 
-function notesOf({ network, facts, layout }: Look): string[] {
+function notesOf({ network, facts, addresses }: Look): string[] {
   const { name, forward } = network;
   return [
     ...(forward === 'route'
       ? [
-          `network ${name}: the router of the network outside needs a route to ${layout.subnet.cidr} by way of this host`,
+          `network ${name}: the router of the network outside needs a route to ${cidrsOf(addresses).join(' and ')} by way of this host`,
         ]
       : []),
     ...(!facts.ipv6 && network.addresses.some((one) => one.includes(':'))
@@ -267,6 +303,9 @@ function notesOf({ network, facts, layout }: Look): string[] {
       : []),
   ];
 }
+
+const cidrsOf = (addresses: readonly string[]): string[] =>
+  addresses.flatMap((one) => parseInterfaceAddress(one)?.subnet.cidr ?? []);
 
 function requireAll(look: Look): void {
   const { network, facts, input } = look;

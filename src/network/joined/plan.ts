@@ -4,10 +4,11 @@ import type { HostLink } from '../../host/host-link.ts';
 import { linkAliasOf } from '../../link-name.ts';
 import type { IfName } from '../../names.ts';
 import { bridgeCommands } from '../../plan/bridge-commands.ts';
-import type { LinkStep, ServiceStep, Step } from '../../plan/step.ts';
+import type { LinkStep } from '../../plan/step.ts';
 import { bridgeMacOf, bridgeNameOf } from '../bridged/names.ts';
 import { requireFreeSubnets } from '../bridged/free-subnets.ts';
-import { hostNetworkFiles, type HostNetwork } from '../host-network.ts';
+import type { HostNetwork } from '../host-network.ts';
+import { registryStep, watchSteps } from '../host-steps.ts';
 import type { NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
@@ -52,7 +53,7 @@ export function planJoined(network: Network, input: NetworkPlanInput): NetworkPl
         : [{ kind: 'uplink', id: 'uplink', needsRoot: true, name: uplink, bridge } as const]),
       ...linkSteps(links, { bridge, mtu, ipv6: facts.ipv6 }),
       ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
-      ...watchSteps(network, input),
+      ...watchSteps(network, input, host),
       registryStep(host, facts),
     ],
     notes: notesOf(look, mtu),
@@ -160,17 +161,6 @@ function hostOf({ network, facts, bridge }: Look, { mtu, runId }: { mtu: number;
   };
 }
 
-/** No program is of it but the one that ends it when nobody is on it any more, whatever was killed. */
-function watchSteps({ name }: Network, { pinned, mark, files, release }: NetworkPlanInput): ServiceStep[] {
-  if (pinned) return [];
-  return [
-    {
-      ...{ kind: 'service', id: 'service', needsRoot: true, title: `qrun-net ${name}`, network: name, mark },
-      ...{ programs: [], log: files.log, awaits: [], watch: { users: files.users, release } },
-    },
-  ];
-}
-
 /** Nothing is done to its frames: no rules, no DHCP. With `addresses` the host is on it as well. */
 function bridgeStep({ network, facts, bridge: name }: Look, mtu: number): LinkStep {
   const alias = aliasOf(network, facts);
@@ -184,14 +174,6 @@ function bridgeStep({ network, facts, bridge: name }: Look, mtu: number): LinkSt
     forwardDelayS: network.bridge?.forwardDelay ?? 0,
   });
   return { kind: 'link', id: 'bridge', needsRoot: true, name, alias, commands };
-}
-
-function registryStep(network: HostNetwork, { host, state, registry }: PortFacts): Step {
-  const { record: path, ports: directory, macs } = hostNetworkFiles(host, network.name);
-  return {
-    ...{ kind: 'host-network', id: 'registry', needsRoot: true, path, directory, macs, network },
-    ...(registry && { claims: { host, state } }),
-  };
 }
 
 function notesOf({ network: { name, mtu: written, links }, bridge, theirs }: Look, mtu: number): string[] {

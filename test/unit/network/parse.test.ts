@@ -190,7 +190,7 @@ owner: alice
   });
 
   test('hostAccess belongs to forward: macvtap', () => {
-    expect(networkOf('{ forward: macvtap, hostAccess: true }').hostAccess).toBe(true);
+    expect(networkOf('{ forward: macvtap, bridge: { uplink: eth1 }, hostAccess: true }').hostAccess).toBe(true);
     expect(saidOf('{ scope: system, hostAccess: true }')[0]).toContain('hostAccess belongs to forward: macvtap');
   });
 
@@ -360,7 +360,8 @@ describe('the scope', () => {
     expect(saidOf(`forward: ${forward}\nscope: user`)).toEqual([
       `1:10 forward: ${forward} takes the host's own network, which root makes: a network of scope user is nat or isolated`,
     ]);
-    expect(saidOf(`forward: ${forward}`)).toEqual([]);
+    const card = ['macvtap', 'hostdev'].includes(forward) ? '\nbridge: { uplink: eth1 }' : '';
+    expect(saidOf(`forward: ${forward}${card}`)).toEqual([]);
   });
 
   test.for(['hub', 'vde'])('system has no transport: %s', (transport) => {

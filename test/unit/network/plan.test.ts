@@ -452,9 +452,6 @@ describe('forwards', () => {
 
 describe('what is not built yet', () => {
   test.for<[string, number, string, string]>([
-    ['forward: macvtap', 1000, 'macvtap without ports', 'kind: macvtap'],
-    ['forward: hostdev', 1000, 'forward: hostdev', 'kind: hostdev'],
-    ['forward: hostdev', 0, 'forward: hostdev', 'kind: hostdev'],
     ['transport: tap', 1000, 'transport tap in scope user', 'transport: hub'],
     // its programs would run as root
     ['scope: user', 0, "not root's", 'as an ordinary user'],

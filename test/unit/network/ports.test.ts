@@ -100,7 +100,9 @@ describe('on a bridge', () => {
 describe('on a card', () => {
   test('each port is a macvtap whose device is given to its owner when udev is done with it', () => {
     const plan = asRoot(onCard, { link: aCard, udev: true });
-    expect(plan.steps.map(({ id }) => id)).toEqual(['port:0', 'port-node:0', 'port:1', 'port-node:1', 'registry']);
+    expect(plan.steps.map(({ id }) => id)).toEqual([
+      ...['port:0', 'port-node:0', 'port:1', 'port-node:1', 'service', 'registry'],
+    ]);
     const { name, commands, parent } = stepOf(plan, 'link', 'port:0');
     const [port] = hostOf(plan).ports;
     expect(parent).toBe('eth1');
@@ -154,7 +156,6 @@ test.for([
   ['forward: macvtap\nscope: system\nports: 2\nowner: alice\n', 'the card that macvtaps stand on must be named'],
   [`${onBridge}addresses: [10.1.2.1/24]\n`, 'cannot honour addresses'],
   [`${onCard}mtu: 1400\n`, 'cannot honour mtu'],
-  [`${onCard}isolatedPorts: true\n`, 'cannot honour isolatedPorts'],
 ])('a definition that cannot be honoured is a fault: %#', ([text, message]) => {
   expect(faultsOf(text ?? '', { uid: 0 }).map((fault) => fault.message)).toContainEqual(
     expect.stringContaining(message ?? ''),

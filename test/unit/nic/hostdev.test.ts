@@ -182,6 +182,7 @@ describe('an ordinary user', () => {
     expect(plan.mac).toBe('02:00:00:00:00:07');
     expect(stepOf(plan)).toEqual({
       ...{ kind: 'vfio', id: 'vfio:net0', needsRoot: false, address: '0000:01:10.0', group: 10, fd: 5 },
+      chosen: true,
     });
   });
 

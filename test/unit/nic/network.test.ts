@@ -41,6 +41,7 @@ describe('kind: network', () => {
   test("on a hub QEMU waits on a socket of its own: the hand-written command's argument", () => {
     const nics = [nic('net0')];
     const { netdev, steps, fds } = networkNic.plan(nics[0] as NetworkNic, on(nics));
+    if (netdev === 'none') throw new Error('it has no back end');
     expect(netdevArgs(netdev, capabilitiesOf('7.2').version)).toEqual([
       '-netdev',
       '{"type":"stream","id":"net0","server":true,"addr":{"type":"unix","path":"/run/_net/lab/ports/web1.net0.port"}}',

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { StepRecord } from '../../../src/journal/journal.ts';
 import type { VfioStep } from '../../../src/plan/step.ts';
-import { createVfio } from '../../../src/resources/vfio.ts';
+import { CardTaken, createVfio } from '../../../src/resources/vfio.ts';
 import { createSystem } from '../../../src/system/real.ts';
 import { tryLock } from '../../../src/system/flock.ts';
 import { PciTree } from '../nic/a-pci-tree.ts';
@@ -49,8 +49,11 @@ async function acquire(of: VfioStep = step): Promise<StepRecord | undefined> {
   }
 }
 
-const release = async (record: StepRecord | undefined, of: VfioStep = step): Promise<void> =>
+/** Whoever had the lock has ended. */
+async function release(record: StepRecord | undefined, of: VfioStep = step): Promise<void> {
+  for (const fd of open.splice(0)) closeSync(fd);
   await createVfio(tree).release(of, record, { system: system(), runId: 'r', started: true, sameBoot: true });
+}
 
 const shown = (): { acquire: string[]; release: string[] } => {
   const { acquire: taken, release: given } = createVfio(tree).describe(step);
@@ -133,5 +136,21 @@ describe('a card', () => {
     await expect(acquire({ ...step, address: '0000:01:10.2' })).rejects.toMatchObject({ code: 'in-use' });
     await expect(acquire({ ...step, address: '0000:0a:00.0' })).rejects.toMatchObject({ code: 'host-failed' });
     expect(tree.calls).toEqual([]);
+    // where any would have done, the start is planned anew
+    await expect(acquire({ ...step, chosen: true })).rejects.toBeInstanceOf(CardTaken);
+    await expect(acquire(step)).rejects.not.toBeInstanceOf(CardTaken);
+  });
+
+  test('that another guest was given before it was given back is left to that one, and told', async () => {
+    const record = await acquire();
+    for (const fd of open.splice(0)) closeSync(fd);
+    const other = openSync(path.join(tree.directory(address), 'vendor'), 'r');
+    expect(tryLock(other)).toBe(true);
+    tree.calls.length = 0;
+    await expect(release(record)).rejects.toMatchObject({ code: 'left-behind' });
+    expect(tree.calls).toEqual([]);
+    closeSync(other);
+    await release(record);
+    expect(tree.driverOf(address)).toBe('ixgbevf');
   });
 });
