@@ -14,11 +14,14 @@ export const run: Run<NetArguments> = async ({ network }, context) => {
   report.table(
     leases,
     [
-      { title: 'MAC', value: ({ mac }) => mac },
+      { title: 'MAC', value: ({ mac }) => mac ?? undefined },
       { title: 'IP', value: ({ ip }) => ip },
       { title: 'VM', value: ({ vm, nic }) => (vm === null ? undefined : `${vm}${nic === null ? '' : ` ${nic}`}`) },
       { title: 'HOST NAME', value: ({ hostName }) => hostName ?? undefined },
-      { title: 'EXPIRES', value: ({ expires }) => (expires === null ? 'never' : sinceOf(expires)) },
+      {
+        title: 'EXPIRES',
+        value: ({ expires, fixed }) => (expires === null ? (fixed ? 'fixed' : 'never') : sinceOf(expires)),
+      },
     ],
     `${network} has handed out no address`,
   );

@@ -1,6 +1,6 @@
 /** The NICs of a running VM with what the managed networks know of them. No monitor is asked. */
 import { readHostLink, sysfsIsOwn } from '../host/host-link.ts';
-import { readNeighbours, type NeighbourFact } from '../host/neighbours.ts';
+import { addressesMet, mostTelling, readNeighbours } from '../host/neighbours.ts';
 import type { VmName } from '../names.ts';
 import type { PlannedNic } from '../plan/launch-plan.ts';
 import { vmFiles } from '../plan/vm-files.ts';
@@ -24,7 +24,10 @@ export async function describeNicsNow(vm: string, nics: readonly PlannedNic[], o
     const { network, id, mac, hostInterface } = nic;
     if (network === undefined) return plain(nic);
     const { ips, lost } = readNicOnNetwork({ network, vm, nic: id, mac, hostInterface }, options);
-    return { ...describeNic(nic, [...new Set([...ips, ...metAt(nic)])]), ...(lost && { link: 'lost' as const }) };
+    return {
+      ...describeNic(nic, mostTelling([...ips, ...metAt(nic, options)])),
+      ...(lost && { link: 'lost' as const }),
+    };
   });
 }
 
@@ -32,11 +35,11 @@ export async function describeNicsNow(vm: string, nics: readonly PlannedNic[], o
 function plainNics(
   vm: string,
   nics: readonly PlannedNic[],
-  { places, pid, ipsOf }: Now,
+  { places, pid, ipsOf, system }: Now,
 ): (nic: PlannedNic) => NicDocument {
   const cut = nics.some(({ kind }) => kind === 'passt') ? readCutStreams(vmFiles(places, vm as VmName).events) : [];
   return (nic) => ({
-    ...describeNic(nic, [...(ipsOf?.(nic) ?? []), ...metAt(nic)]),
+    ...describeNic(nic, mostTelling([...(ipsOf?.(nic) ?? []), ...metAt(nic, { system })])),
     ...(((nic.kind === 'passt' && cut.includes(nic.netdev)) || isCutOff(nic, pid)) && { link: 'lost' as const }),
   });
 }
@@ -51,14 +54,12 @@ function isCutOff({ kind, hostInterface }: PlannedNic, pid: number | undefined):
 }
 
 /** Addresses at which the host has met a guest that is on a network which the host itself may be on. */
-export const metAt = (nic: PlannedNic): string[] => (canBeMet(nic) ? addressesOf(nic, readNeighbours()) : []);
+export const metAt = (nic: PlannedNic, { system }: Pick<Where, 'system'>, again = false): string[] =>
+  canBeMet(nic) ? mostTelling(addressesMet(nic.mac, readNeighbours(system, again))) : [];
 
 /** On a network of root's it has an interface of the host's; on one of the user's own it has none. */
 export const canBeMet = ({ kind, hostInterface }: Pick<PlannedNic, 'kind' | 'hostInterface'>): boolean =>
   ['bridge', 'tap', 'macvtap'].includes(kind) || (kind === 'network' && hostInterface !== undefined);
-
-export const addressesOf = ({ mac }: Pick<PlannedNic, 'mac'>, neighbours: readonly NeighbourFact[]): string[] =>
-  neighbours.flatMap((neighbour) => (neighbour.mac === mac ? [neighbour.address] : []));
 
 /** Back ends whose other end has gone and did not come again, by QEMU's own events. */
 function readCutStreams(events: string): string[] {

@@ -10,6 +10,7 @@ import type { NetworkName } from '../network/network.ts';
 import { addForwards } from '../networks/forwards.ts';
 import { listUpNetworkNames } from '../networks/names.ts';
 import { listMembers, type Member } from '../networks/members.ts';
+import { readNicOnNetwork } from '../networks/nic-state.ts';
 import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { vmFiles } from '../plan/vm-files.ts';
@@ -59,7 +60,7 @@ function requireSsh({ system }: Where): string {
 
 async function findWayIn(vm: RunningVm, context: SshContext): Promise<WayIn> {
   const networks = networksOf(vm, context);
-  const nics = vm.record.nics.map((nic) => ({ ...nic, addresses: metAt(nic) }));
+  const nics = vm.record.nics.map((nic) => ({ ...nic, addresses: metAt(nic, context) }));
   const choice = chooseWayIn({ nics, networks });
   if (choice.way !== undefined) return choice.way;
   if (choice.forwardOn === undefined) throw noWayIn(vm, networks);
@@ -80,7 +81,8 @@ async function makeWayIn({ vm }: RunningVm, network: NetworkName, context: SshCo
 }
 
 /** The managed networks that it is on, in the order of its NICs. */
-function networksOf({ vm, record }: RunningVm, { places }: Where): GuestNetwork[] {
+function networksOf({ vm, record }: RunningVm, where: Where): GuestNetwork[] {
+  const { places } = where;
   const order = record.nics.map(({ id }) => id);
   return listUpNetworkNames(places)
     .flatMap((name): { readonly place: number; readonly network: GuestNetwork }[] => {
@@ -88,17 +90,24 @@ function networksOf({ vm, record }: RunningVm, { places }: Where): GuestNetwork[
       const member = listMembers(files).find((one) => one.vm === vm);
       const up = member === undefined ? undefined : readNetworkRecord(files);
       if (member === undefined || up === undefined) return [];
-      return [{ place: order.indexOf(member.nic), network: guestNetwork(member, up) }];
+      const nic = record.nics.find(({ id }) => id === member.nic);
+      const known = [
+        ...readNicOnNetwork({ ...member, network: name }, where).ips,
+        ...(nic === undefined ? [] : metAt(nic, where)),
+      ];
+      return [{ place: order.indexOf(member.nic), network: guestNetwork(member, up, known) }];
     })
     .toSorted((left, right) => left.place - right.place)
     .map(({ network }) => network);
 }
 
-function guestNetwork({ vm, ip }: Member, { plan, forwards }: NetworkRecord): GuestNetwork {
+/** @param known where it is by what DHCP and the kernel say: it need not have taken the address that is kept for it */
+function guestNetwork({ vm, ip }: Member, { plan, forwards }: NetworkRecord, known: readonly string[]): GuestNetwork {
+  const address = ip !== undefined && known.includes(ip) ? ip : (known[0] ?? ip);
   return {
     name: plan.network,
     forwards: forwards.filter(({ guest, guestAddress }) => guest === vm || (ip !== undefined && guestAddress === ip)),
-    ...(ip !== undefined && { address: ip }),
+    ...(address !== undefined && { address }),
     // one of the user's own is behind its gateway; the host has an address on those of root's
     reachable: plan.scope === 'system' && plan.gateway !== undefined,
     // a gateway of vde takes them only when it starts

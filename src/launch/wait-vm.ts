@@ -69,7 +69,7 @@ async function port(vm: RunningVm, guestPort: number, context: UntilOver): Promi
     const met = vm.record.nics.filter(canBeMet);
     if (met.length > 0) {
       const { waitForMetPort } = await import('../supervise/met-port.ts');
-      return await waitForMetPort(() => met.flatMap(metAt), guestPort, signal);
+      return await waitForMetPort(() => met.flatMap((nic) => metAt(nic, context, true)), guestPort, signal);
     }
     throw new QrunError('usage', `${vm.vm} forwards no host port to its port ${guestPort}`, {
       hint: `add "auto:${guestPort}" to the forwards of a user NIC${orOnNetwork(vm, guestPort)}`,

@@ -4,10 +4,10 @@ import { fixedHostsOf } from '../network/bridged/fixed-hosts.ts';
 import { fixedFiles } from '../network/bridged/servers.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import { readFileSync } from 'node:fs';
+import { signalProgram } from '../resources/service-program.ts';
 import { writeQuick } from '../system/files.ts';
-import { killProcess } from '../system/processes.ts';
 import type { NetworkContext } from './context.ts';
-import { readHealth, servicesOf } from './health.ts';
+import { servicesOf } from './health.ts';
 import { listMembers } from './members.ts';
 import type { NetworkRecord } from './record.ts';
 
@@ -26,8 +26,7 @@ export function tellFixedHosts(
   const changed = fixedFiles(definition, own, fixed).filter(({ path, content }) => content !== textOf(path));
   if (changed.length === 0) return;
   for (const { path, content, of } of changed) writeQuick(path, content, { mode: of === 'dnsmasq' ? 0o644 : 0o600 });
-  const { processes } = readHealth(record);
-  for (const { of } of changed) for (const pid of processes[of] ?? []) killProcess(pid, signals[of]);
+  for (const step of servicesOf(plan)) for (const { of } of changed) signalProgram(step, of, signals[of]);
 }
 
 function textOf(file: string): string | undefined {

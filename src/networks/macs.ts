@@ -11,7 +11,7 @@ import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { readPortMacs } from '../resources/host-network.ts';
 import { readLeases } from '../resources/mac-lease.ts';
 import type { NetworkContext } from './context.ts';
-import { readAddresses } from './leases.ts';
+import { readAddresses } from './address-file.ts';
 import { listMembers } from './members.ts';
 import { requireKnownNetwork } from './names.ts';
 import { readPortMembers, readPortUsers } from './port-lease.ts';

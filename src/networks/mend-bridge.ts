@@ -12,10 +12,9 @@ import { lastWords } from '../resources/link.ts';
 import { missingTables } from '../resources/nft.ts';
 import { runPrivileged } from '../resources/privilege.ts';
 import { resourceOf } from '../resources/registry.ts';
-import { readService } from '../resources/service.ts';
+import { signalProgram } from '../resources/service-program.ts';
 import { dotted, readSetting } from '../resources/sysctl.ts';
 import { canonicalAddress } from '../subnet.ts';
-import { killProcess } from '../system/processes.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import { lostBridge, uplinksOf } from './join-health.ts';
@@ -119,8 +118,7 @@ function requireBridge(network: string, plan: NetworkPlan): void {
 
 /** dhcpd listens on the bridge that it began with: its keeper starts it again on the new one. */
 function renewDeaf(plan: NetworkPlan): void {
-  for (const step of plan.steps.filter(({ kind }) => kind === 'service'))
-    if (step.kind === 'service') for (const pid of readService(step).running['dhcpd'] ?? []) killProcess(pid);
+  for (const step of plan.steps) if (step.kind === 'service') signalProgram(step, 'dhcpd', 'SIGKILL');
 }
 
 const rulesOf = ({ steps }: NetworkPlan): NftStep[] => steps.filter((step) => step.kind === 'nft');

@@ -7,7 +7,7 @@ import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { withNetworkLock } from './lock.ts';
 import { listMembers } from './members.ts';
-import { readLeases } from './nic-state.ts';
+import { readLeases } from './lease-files.ts';
 import { scriptRun, type PreparedNetwork } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { listensToMembers } from './tell-members.ts';

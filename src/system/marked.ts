@@ -48,12 +48,17 @@ export async function endMarked(
     const late = performance.now() > kill;
     // keepers first: what they keep would be started again
     for (const one of left.toSorted((a, b) => Number(options.isKeeper(b)) - Number(options.isKeeper(a)))) {
-      if (late || options.isKeeper(one)) killProcess(one.pid);
-      else if (!told.has(keyOf(one))) killProcess(one.pid, 'SIGTERM');
+      if (late || options.isKeeper(one)) killMarked(one);
+      else if (!told.has(keyOf(one))) killMarked(one, 'SIGTERM');
       told.add(keyOf(one));
     }
     await waitUntilEnded(left, late ? performance.now() + againMs : kill);
   }
+}
+
+/** Looked at once more: the pid of one that has ended meanwhile may be somebody else's. */
+export function killMarked(one: Marked, signal: NodeJS.Signals = 'SIGKILL'): void {
+  if (isRunning(one)) killProcess(one.pid, signal);
 }
 
 const keyOf = ({ pid, startTime }: Marked): string => `${pid} ${startTime}`;

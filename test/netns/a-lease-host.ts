@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
+import { canonicalAddress } from '../../src/subnet.ts';
 import { createNamespace, Running, type Namespace } from '../harness/harness.ts';
 import { createBridgedHost, type BridgedHost } from './a-bridged-host.ts';
 
@@ -32,6 +33,15 @@ export interface AskDhcp {
   readonly leaseS?: number;
   readonly discoverOnly?: boolean;
   readonly giveUpMs?: number;
+  readonly retryMs?: number;
+}
+
+export interface AskDhcp6 extends Pick<AskDhcp, 'mac' | 'hostName' | 'giveUpMs' | 'retryMs'> {
+  /** One is asked for; else only what else there is to tell. */
+  readonly addresses: boolean;
+  /** Bytes in hex; default: made from the MAC. */
+  readonly duid?: string;
+  readonly iaid?: number;
 }
 
 export interface Answered {
@@ -84,14 +94,25 @@ export class Guest {
     return (await this.dhcp({ mac, ...question }))?.ip ?? 'none';
   }
 
-  dhcp6(question: { readonly mac: string; readonly addresses: boolean; readonly giveUpMs?: number }) {
+  dhcp6(question: AskDhcp6) {
     return this.#ask<{ readonly addresses: readonly string[]; readonly options: Readonly<Record<number, string>> }>(
       'dhcp6',
       question,
     );
   }
 
-  dns(server: string, name: string, more: { readonly type?: string; readonly giveUpMs?: number } = {}) {
+  /** The address of IPv6 that it is given; `none` where nobody answers, or has one for it. */
+  async address6(mac: string, question: Omit<AskDhcp6, 'mac' | 'addresses'> = {}): Promise<string> {
+    const hex = (await this.dhcp6({ mac, addresses: true, ...question }))?.addresses[0];
+    if (hex === undefined) return 'none';
+    return canonicalAddress((hex.match(/.{4}/g) ?? []).join(':')) ?? hex;
+  }
+
+  dns(
+    server: string,
+    name: string,
+    more: { readonly type?: string; readonly giveUpMs?: number; readonly retryMs?: number } = {},
+  ) {
     return this.#ask<Answered>('dns', { server, name, ...more });
   }
 

@@ -83,6 +83,7 @@ async function dhcp({
   wants = [1, 3, 6, 15, 26, 119],
   renews,
   giveUpMs,
+  retryMs,
   discoverOnly,
   leaseS,
 }) {
@@ -102,6 +103,7 @@ async function dhcp({
       to: '255.255.255.255',
       port: 67,
       giveUpMs,
+      retryMs,
       read: (message) => {
         const found = readDhcp(message, id);
         return types.includes(found?.options[53]) ? found : undefined;
@@ -139,23 +141,32 @@ function readOptions6(bytes) {
   return found;
 }
 
-/** `addresses`: one is asked for; else only what else there is to tell. */
-async function dhcp6({ mac, addresses, giveUpMs }) {
-  const duid = Buffer.concat([Buffer.of(0, 3, 0, 1), bytesOf(mac)]);
+/** `addresses`: one is asked for; else only what else there is to tell. `duid`: another name than the one that is made from the MAC. */
+async function dhcp6({ mac, addresses, giveUpMs, retryMs, duid: written, iaid = 1, hostName }) {
+  const duid = written === undefined ? Buffer.concat([Buffer.of(0, 3, 0, 1), bytesOf(mac)]) : bytesOf(written);
   const id = random(3);
-  const rest = [option6(1, duid), option6(6, Buffer.of(0, 23, 0, 24)), option6(8, Buffer.alloc(2))];
+  const rest = [
+    option6(1, duid),
+    option6(6, Buffer.of(0, 23, 0, 24)),
+    option6(8, Buffer.alloc(2)),
+    // a name with its length before it, and the request that the server makes it known
+    ...(hostName === undefined ? [] : [option6(39, Buffer.from([1, hostName.length, ...Buffer.from(hostName), 0]))]),
+  ];
   const exchange = (type, options) =>
     ask(six, {
       packet: Buffer.concat([Buffer.of(type), id, ...options, ...rest]),
       to: 'ff02::1:2%eth0',
       port: 547,
       giveUpMs,
+      retryMs,
       read: (message) =>
         message.subarray(1, 4).equals(id) && [2, 7].includes(message[0])
           ? readOptions6(message.subarray(4))
           : undefined,
     });
-  const association = option6(3, Buffer.concat([Buffer.of(0, 0, 0, 1), Buffer.alloc(8)]));
+  const number = Buffer.alloc(4);
+  number.writeUInt32BE(iaid);
+  const association = option6(3, Buffer.concat([number, Buffer.alloc(8)]));
   const first = await exchange(addresses ? 1 : 11, addresses ? [association] : []);
   if (first === null) return null;
   const find = (options, code) => options.find(([one]) => one === code)?.[1];
@@ -228,7 +239,7 @@ function readAnswers(message, id) {
   return { code: message[3] & 15, answers: answers.toSorted((one, other) => (one < other ? -1 : 1)) };
 }
 
-async function dns({ server, name, type = 'A', giveUpMs }) {
+async function dns({ server, name, type = 'A', giveUpMs, retryMs }) {
   const id = random(2);
   const labels = name.split('.').flatMap((label) => [Buffer.of(label.length), Buffer.from(label, 'latin1')]);
   const packet = Buffer.concat([
@@ -239,7 +250,14 @@ async function dns({ server, name, type = 'A', giveUpMs }) {
   ]);
   const socket = await opened(server.includes(':') ? 'udp6' : 'udp4', 0);
   try {
-    return await ask(socket, { packet, to: server, port: 53, giveUpMs, read: (message) => readAnswers(message, id) });
+    return await ask(socket, {
+      packet,
+      to: server,
+      port: 53,
+      giveUpMs,
+      retryMs,
+      read: (message) => readAnswers(message, id),
+    });
   } finally {
     socket.close();
   }

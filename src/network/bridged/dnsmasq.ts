@@ -88,7 +88,6 @@ function dhcpLines(input: DnsmasqInput): string[] {
   const six = subnets.filter(({ family }) => family === 6);
   if (dhcp === undefined) return advertLines(input, six);
   if (dhcpServerOf(network) === 'dhcpd') return [`addn-hosts=${files.hosts}`, ...advertLines(input, six)];
-  const lease = leaseOf(dhcp.leaseS);
   const search = searchOf(dns);
   const four = [...subnets.filter(({ family }) => family === 4), ...(layout.derived ? [layout.subnet] : [])];
   return [
@@ -99,17 +98,29 @@ function dhcpLines(input: DnsmasqInput): string[] {
     `dhcp-leasefile=${files.leases}`,
     `dhcp-hostsfile=${files.hosts}`,
     'dhcp-lease-max=65536',
-    ...layout.ranges.map(({ from, to }) => {
-      const { prefix } = four.find((subnet) => subnet.contains(from)) ?? layout.subnet;
-      return `dhcp-range=${from},${to},${netmaskOf(prefix)},${lease}`;
-    }),
-    // fixed addresses outside of the ranges
-    ...four.map((subnet) => `dhcp-range=${subnet.at(0)},static,${netmaskOf(subnet.prefix)},${lease}`),
+    ...rangeLines(dhcp, [
+      ...layout.ranges.map(({ from, to }) => {
+        const { prefix } = four.find((subnet) => subnet.contains(from)) ?? layout.subnet;
+        return `${from},${to},${netmaskOf(prefix)}`;
+      }),
+      // fixed addresses outside of the ranges
+      ...four.map((subnet) => `${subnet.at(0)},static,${netmaskOf(subnet.prefix)}`),
+    ]),
     ...(forward === 'isolated' ? ['dhcp-option=3'] : []),
     ...(search.length === 0 ? [] : [`dhcp-option=option:domain-search,${search.join(',')}`]),
     ...(mtu === undefined ? [] : [`dhcp-option-force=26,${mtu}`]),
     ...dhcp.options.map(optionLine),
     ...advertLines(input, six),
+  ];
+}
+
+/** What dnsmasq knows of time is the longest: who asks for a time (option 51) has ranges of his own where he may get more than who does not. */
+function rangeLines({ leaseS, maxLeaseS = leaseS }: Dhcp, ranges: readonly string[]): string[] {
+  const [lease, longest] = [leaseOf(leaseS), leaseOf(maxLeaseS)];
+  if (lease === longest) return ranges.map((range) => `dhcp-range=${range},${lease}`);
+  return [
+    'dhcp-match=set:asks,51',
+    ...ranges.flatMap((range) => [`dhcp-range=tag:!asks,${range},${lease}`, `dhcp-range=tag:asks,${range},${longest}`]),
   ];
 }
 
@@ -120,7 +131,8 @@ export const searchOf = ({ domain, search }: Network['dns']): string[] => [
 export const advertisedPrefix = 64;
 
 /** IPv6: guests make their addresses themselves, unless there are ranges; fixed ones they get by DHCPv6 besides. */
-function advertLines({ network: { dhcp, dns, forward }, bridge }: DnsmasqInput, all: readonly Subnet[]): string[] {
+function advertLines({ network, bridge, files }: DnsmasqInput, all: readonly Subnet[]): string[] {
+  const { dhcp, dns, forward } = network;
   // in others guests cannot make addresses themselves
   const six = dhcp === undefined ? all.filter(({ prefix }) => prefix === advertisedPrefix) : all;
   if (six.length === 0) return [];
@@ -128,6 +140,8 @@ function advertLines({ network: { dhcp, dns, forward }, bridge }: DnsmasqInput, 
   const search = searchOf(dns);
   return [
     'enable-ra',
+    // it has a file of its own for all that it is not told of one, the host's other dnsmasq too
+    ...(dhcpServerOf(network) === 'dnsmasq' ? [] : [`dhcp-leasefile=${files.leases}`, 'dhcp-lease-max=65536']),
     ...(search.length === 0 ? [] : [`dhcp-option=option6:domain-search,${search.join(',')}`]),
     // a prefix, and no way out
     ...(forward === 'isolated' ? [`ra-param=${bridge},0,0`] : []),

@@ -41,6 +41,7 @@ export function serverPrograms(
   const dnsmasq: Program = {
     name: 'dnsmasq',
     argv: [tools['dnsmasq'] ?? 'dnsmasq', `--conf-file=${files.config}`],
+    exact: true,
     restart: true,
   };
   if (dhcpServerOf(network) !== 'dhcpd') return [dnsmasq];
@@ -51,6 +52,7 @@ export function serverPrograms(
     {
       name: 'dhcpd',
       argv: ['/bin/sh', '-c', dhcpdScript, 'qrun-dhcpd', leases, pid, ...dhcpd, bridgeNameOf(network)],
+      exact: true,
       restart: true,
     },
   ];

@@ -11,10 +11,8 @@ import {
   rightsOf,
 } from '../../../src/host/bridge-helper.ts';
 import { parseBridge, parseInterfaceNames } from '../../../src/host/bridges.ts';
-import { parseNeighbours } from '../../../src/host/neighbours.ts';
+import { addressesMet, parseNeighbours } from '../../../src/host/neighbours.ts';
 import { parseTapName } from '../../../src/host/tap-of.ts';
-import { addressesOf } from '../../../src/launch/nics-now.ts';
-import type { Mac } from '../../../src/names.ts';
 
 describe('capabilities of a file, as getcap says them', () => {
   test.each([
@@ -98,8 +96,8 @@ test('neighbours are those that have answered', () => {
   ].join('\n');
   const neighbours = parseNeighbours(text);
   expect(neighbours).toEqual([{ address: '10.9.0.7', mac: '52:54:00:aa:00:01', interface: 'br0' }]);
-  expect(addressesOf({ mac: '52:54:00:aa:00:01' as Mac }, neighbours)).toEqual(['10.9.0.7']);
-  expect(addressesOf({ mac: '52:54:00:aa:00:02' as Mac }, neighbours)).toEqual([]);
+  expect(addressesMet('52:54:00:aa:00:01', neighbours)).toEqual(['10.9.0.7']);
+  expect(addressesMet('52:54:00:aa:00:02', neighbours)).toEqual([]);
 });
 
 describe('where it is', () => {

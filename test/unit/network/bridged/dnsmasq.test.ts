@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { renderDnsmasq, renderDnsmasqHosts } from '../../../../src/network/bridged/dnsmasq.ts';
-import { parseDnsmasqLeases } from '../../../../src/network/bridged/leases.ts';
+import { parseDnsmasqLeases, parseDnsmasqLeases6 } from '../../../../src/network/bridged/leases.ts';
 import { layoutOf } from '../../../../src/network/layout.ts';
 import { parseNetwork } from '../../../../src/network/parse.ts';
 import type { IfName, VmName } from '../../../../src/names.ts';
@@ -104,6 +104,24 @@ dhcp:
   ]);
 });
 
+test('the longest lease: who asks for a time has ranges of his own', () => {
+  const rangesOf = (dhcp: string) =>
+    linesOf(`addresses: [10.10.120.1/24]\ndhcp: { ranges: [10.10.120.50-10.10.120.60], ${dhcp} }`).filter((line) =>
+      /^dhcp-(range|match)=/.test(line),
+    );
+  expect(rangesOf('lease: 1h, maxLease: infinite')).toEqual([
+    'dhcp-match=set:asks,51',
+    'dhcp-range=tag:!asks,10.10.120.50,10.10.120.60,255.255.255.0,3600',
+    'dhcp-range=tag:asks,10.10.120.50,10.10.120.60,255.255.255.0,infinite',
+    'dhcp-range=tag:!asks,10.10.120.0,static,255.255.255.0,3600',
+    'dhcp-range=tag:asks,10.10.120.0,static,255.255.255.0,infinite',
+  ]);
+  expect(rangesOf('lease: 1h, maxLease: 1h')).toEqual([
+    'dhcp-range=10.10.120.50,10.10.120.60,255.255.255.0,3600',
+    'dhcp-range=10.10.120.0,static,255.255.255.0,3600',
+  ]);
+});
+
 test('with dhcpd it answers names alone, and makes IPv6 known', () => {
   const lines = linesOf(`
 addresses: [10.10.120.1/24, "fd00:120::1/64"]
@@ -112,6 +130,9 @@ dhcp: { server: dhcpd, tftp: { root: /srv/tftp, file: pxelinux.0 } }
   expect(lines.filter((line) => /^(dhcp|addn|enable)/.test(line))).toEqual([
     'addn-hosts=/host/lan0.hosts',
     'enable-ra',
+    // never the file that it would take by itself
+    'dhcp-leasefile=/state/lan0.leases',
+    'dhcp-lease-max=65536',
     'dhcp-range=fd00:120::,ra-stateless,64,43200',
     'enable-tftp',
   ]);
@@ -148,17 +169,25 @@ test('fixed hosts: one line each, a name only if it is one, of two with one addr
   expect(() => renderDnsmasqHosts([{ mac: 'x\ny', ip: '10.0.0.5' }])).toThrow('more than a line');
 });
 
-test('leases: of IPv4, by MAC; what is something else is passed over', () => {
+test('leases: those of IPv4 by MAC, those of IPv6 by DUID and IAID; what is something else is passed over', () => {
   const text = [
     '1700000000 52:54:00:00:00:01 10.0.0.5 web1 01:52:54:00:00:00:01',
     '0 52:54:00:00:00:02 10.0.0.6 * *',
     'duid 00:01:00:01:2b',
-    '1700000000 123456 fd00::5 web1 00:01',
+    '1700000000 123456 fd00::5 web1 00:01:ff',
+    '0 T7 fd00::6 * *',
+    '1700000000 8 10.0.0.9 * 00:01',
+    '1700000000 99999999999 fd00::7 * 00:01',
     'torn 52:54',
+    '1700000000 9 fd00',
     '',
   ].join('\n');
   expect(parseDnsmasqLeases(text)).toEqual([
     { mac: '52:54:00:00:00:01', ip: '10.0.0.5', hostName: 'web1', expires: 1_700_000_000 },
     { mac: '52:54:00:00:00:02', ip: '10.0.0.6', expires: 0xff_ff_ff_ff },
+  ]);
+  expect(parseDnsmasqLeases6(text)).toEqual([
+    { iaid: 123_456, ip: 'fd00::5', hostName: 'web1', duid: '00:01:ff', expires: 1_700_000_000 },
+    { iaid: 7, ip: 'fd00::6', expires: 0xff_ff_ff_ff },
   ]);
 });
