@@ -54,6 +54,17 @@ export function unitWord(text: string): string {
   return `"${escaped}"`;
 }
 
+// oxlint-disable-next-line no-control-regex -- those are what is looked for
+const control = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** Why systemd would not take a unit of that, however it is written; undefined: it does. */
+export function faultOfUnit({ node, env }: Pick<UnitInput, 'node' | 'env'>): string | undefined {
+  if (control.test(node) || /["'\\]/.test(node))
+    return `systemd starts no program whose path has quotes, backslashes or control characters: ${JSON.stringify(node)}`;
+  const [name] = Object.entries(env).find(([, value]) => control.test(value)) ?? [];
+  return name === undefined ? undefined : `systemd sets no variable to a text with control characters: ${name}`;
+}
+
 /** A command; the program itself is not searched for variables. */
 const execLine = ([program = '', ...args]: readonly string[]): string =>
   [unitWord(program), ...args.map((arg) => unitWord(arg).replaceAll('$', '$$$$'))].join(' ');
@@ -105,7 +116,8 @@ function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60
     'KillMode=process',
     'TimeoutStartSec=5min',
     `TimeoutStopSec=${shutdownS + extraStopS}s`,
-    ...(waitsForHost(input) ? ['Restart=on-failure', 'RestartSec=5s'] : []),
+    // what a profile says is not another thing a moment later
+    ...(waitsForHost(input) ? ['Restart=on-failure', 'RestartSec=10s', 'RestartPreventExitStatus=2'] : []),
   ];
 }
 
@@ -136,9 +148,15 @@ function orderLines(input: UnitInput): string[] {
   return [
     ...(after.length > 0 ? [`After=${after.join(' ')}`] : []),
     ...(wants.length > 0 ? [`Wants=${wants.join(' ')}`] : []),
-    ...(manager === 'system' ? [`RequiresMountsFor=${directories.map(unitWord).join(' ')}`] : []),
-    ...(kind === 'vm' && waitsForHost(input) ? ['StartLimitIntervalSec=5min', 'StartLimitBurst=12'] : []),
+    ...(manager === 'system' ? mountLines(directories) : []),
+    ...(kind === 'vm' && waitsForHost(input) ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24'] : []),
   ];
+}
+
+/** Backslashes mean nothing in this one: what would need one is left out. */
+function mountLines(directories: readonly string[]): string[] {
+  const plain = [...new Set(directories)].filter((one) => !control.test(one) && !/["'\\]/.test(one));
+  return plain.length === 0 ? [] : [`RequiresMountsFor=${plain.map(unitWord).join(' ')}`];
 }
 
 const renderHead = ({ kind, name, state, node, qrun }: UnitHead): string =>

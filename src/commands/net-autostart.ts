@@ -9,7 +9,7 @@ export const run: Run<NetAutostartArguments> = async ({ network, off }, context)
   const launch = launchContext(context);
   const unit = off ? await dropAutostartOf(network, launch) : await autostartNetwork(network, launch);
   if (off || unit === undefined) tellStartsNoMore(network, unit, context);
-  else tellStarts(unit, `qrun net up ${network}`, context);
+  else tellStarts(unit, context);
   if (report.json) report.document({ name: network, autostart: !off, file: unit?.file ?? null });
   return 0;
 };

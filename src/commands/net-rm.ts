@@ -12,7 +12,7 @@ export const run: Run<NetsArguments> = async ({ networks }, context) => {
     networks,
     async (argument) => {
       const { name, file, next } = await removeNetwork(argument, launchContext(context));
-      const unit = await removeUnit({ kind: 'net', name, leave: true }, launchContext(context));
+      const unit = await removeUnit({ kind: 'net', name, leave: true, over: true }, launchContext(context));
       if (unit !== undefined) report.detail(`removed ${unit.file}`);
       report.note(`${name} is removed${file === undefined ? '' : `: ${file}`}`);
       if (next !== undefined) report.note(`${name} is now what ${next} says`);

@@ -12,7 +12,7 @@ export const run: Run<RmArguments> = async ({ vms, disks }, context) => {
     vms,
     async (name) => {
       const { removed } = await forgetVm(name, disks, launchContext(context));
-      const unit = await removeUnit({ kind: 'vm', name, leave: true }, launchContext(context));
+      const unit = await removeUnit({ kind: 'vm', name, leave: true, over: true }, launchContext(context));
       for (const one of [...removed, ...(unit === undefined ? [] : [unit.file])]) report.detail(`removed ${one}`);
       report.note(`${name} is forgotten`);
       return 0;

@@ -4,18 +4,20 @@ import { lingers, unitPlacesOf } from '../host/units.ts';
 import type { KeptDefinition } from '../networks/autostart.ts';
 import type { KeptUnit } from '../networks/keep-unit.ts';
 import type { CommandContext } from './command.ts';
+import { shellWord } from '../shell-word.ts';
 import { launchContext } from './launch-context.ts';
 
-/** `now`: the command that starts it at once. */
-export function tellStarts({ name, file }: KeptUnit, now: string, { report, system }: CommandContext): void {
+/** What systemd starts, it ends in order before the host does: so the command for now is its own. */
+export function tellStarts({ name, unit, file }: KeptUnit, { report, system }: CommandContext): void {
   const places = unitPlacesOf(system);
-  if (places.manager === 'system') report.note(`${name} starts with the host: ${file}; now: ${now}`);
+  const now = (user: string): string => `now: systemctl ${user}start ${shellWord(unit)}`;
+  if (places.manager === 'system') report.note(`${name} starts with the host: ${file}; ${now('')}`);
   else {
     const user = readIdentity(system).name;
     const when = lingers(user, places)
       ? 'with the host'
       : `when ${user} logs in first; with the host after: loginctl enable-linger`;
-    report.note(`${name} starts ${when}: ${file}; now: ${now}`);
+    report.note(`${name} starts ${when}: ${file}; ${now('--user ')}`);
   }
 }
 
@@ -32,5 +34,5 @@ export async function followDefinition(kept: KeptDefinition, context: CommandCon
   const { followKey } = await import('../networks/autostart.ts');
   const followed = await followKey(kept, launchContext(context));
   if (followed?.on === false) tellStartsNoMore(kept.name, followed.unit, context);
-  else if (followed?.unit.changed === true) tellStarts(followed.unit, `qrun net up ${kept.name}`, context);
+  else if (followed?.unit.changed === true) tellStarts(followed.unit, context);
 }

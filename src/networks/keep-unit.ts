@@ -2,7 +2,7 @@
  * Units of systemd's, written and removed. The file is written whole; that systemd knows of it, and starts it, is told by its own tool. A unit of that
  * name that is somebody else's stays as it is. Nothing is started or stopped here.
  */
-import { rmSync } from 'node:fs';
+import { lstatSync, realpathSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import {
@@ -22,7 +22,7 @@ import { failureOf } from '../system/failure.ts';
 import { writeDurable } from '../system/files.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import type { System } from '../system/system.ts';
-import { renderUnit, unitNameOf, type UnitInput, type UnitKind } from '../unit-text.ts';
+import { faultOfUnit, renderUnit, unitNameOf, type UnitInput, type UnitKind } from '../unit-text.ts';
 import type { NetworkContext } from './context.ts';
 
 /** What differs from unit to unit; all else is the same for all of this user's. */
@@ -49,6 +49,7 @@ export async function keepUnit(wants: UnitWants, context: UnitContext): Promise<
   const places = context.units ?? unitPlacesOf(system);
   const input = inputOf(wants, places, context);
   requireSystemd(input, places, system);
+  requireWritable(input);
   const unit = unitNameOf(wants.kind, wants.name);
   const found = readUnit(places, unit);
   requireOwn(found, input.state);
@@ -68,16 +69,25 @@ export async function keepUnit(wants: UnitWants, context: UnitContext): Promise<
     await systemctl(['enable', unit], places, system);
   } catch (error) {
     // as it was: half of it would start nothing, and look as if it did
-    if (found === undefined) rmSync(file, { force: true });
+    if (found === undefined) for (const one of [wantsLink(places, unit), file]) rmSync(one, { force: true });
     else writeDurable(file, found.text, { mode: 0o644 });
     throw error;
   }
   return { name: wants.name, unit, file, changed: true };
 }
 
+export interface Unwanted {
+  readonly kind: UnitKind;
+  readonly name: string;
+  /** Somebody else's unit of that name is no matter. */
+  readonly leave?: boolean;
+  /** What it started is no more: systemd forgets it now, and not at the next boot. */
+  readonly over?: boolean;
+}
+
 /** @returns undefined: there was none of ours. @throws QrunError `in-use` for a unit of somebody else's, unless `leave` */
 export async function removeUnit(
-  { kind, name, leave = false }: { readonly kind: UnitKind; readonly name: string; readonly leave?: boolean },
+  { kind, name, leave = false, over = false }: Unwanted,
   context: UnitContext,
 ): Promise<KeptUnit | undefined> {
   const { system, places: own } = context;
@@ -90,10 +100,17 @@ export async function removeUnit(
     requireOwn(found, own.state);
   }
   const isAsked = isRunning(places) && system.which('systemctl') !== undefined;
+  const ask = async (...words: string[]): Promise<void> => {
+    if (isAsked) await orNothing(() => systemctl([...words, unit], places, system));
+  };
+  // a VM's, as long as systemd knows that what still runs of it is to live; a network's, when there is no `net down` of it any more that would fail
+  if (over && kind === 'vm') await ask('stop');
   // its link is removed below too, should systemd have none of it
-  if (isAsked) await orNothing(() => systemctl(['disable', unit], places, system));
+  await ask('disable');
   for (const file of [wantsLink(places, unit), found.file]) remove(file);
   if (isAsked) await orNothing(() => systemctl(['daemon-reload'], places, system));
+  if (over && kind === 'net') await ask('stop');
+  if (over) await ask('reset-failed');
   return { name, unit, file: found.file, changed: true };
 }
 
@@ -113,10 +130,27 @@ async function orNothing(act: () => Promise<void>): Promise<void> {
   }
 }
 
-const thisProgram = (): Pick<UnitInput, 'node' | 'qrun'> => ({ node: process.execPath, qrun: process.argv[1] ?? '' });
+const thisProgram = (system: System): Pick<UnitInput, 'node' | 'qrun'> => ({
+  node: lastingNode(system),
+  qrun: process.argv[1] ?? '',
+});
+
+/** The link on PATH that leads to this node: it leads to the next version too, where each has a directory of its own. */
+function lastingNode(system: System): string {
+  const found = system.which('node');
+  return found !== undefined && realOf(found) === process.execPath ? found : process.execPath;
+}
+
+function realOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
 
 function inputOf(wants: UnitWants, { manager }: UnitPlaces, context: UnitContext): UnitInput {
-  const { system, places, program = thisProgram() } = context;
+  const { system, places, program = thisProgram(system) } = context;
   const [config = '/etc/qrun'] = places.config;
   return {
     ...wants,
@@ -148,9 +182,26 @@ export function overridesOf(env: System['env']): Record<string, string> {
 function warnOfOthers({ manager, node, qrun }: UnitInput, { warn }: UnitContext): void {
   if (manager !== 'system') return;
   for (const file of [node, qrun]) {
-    const fault = faultOfDirectory(path.dirname(file), { uid: 0 });
+    const fault = faultOfProgram(file);
     if (fault !== undefined) warn(`root would run ${file} at each start of the host, and ${fault}`);
   }
+}
+
+/** Both ends of a link count, and the file itself. */
+function faultOfProgram(file: string): string | undefined {
+  const real = realOf(file);
+  const fault = [file, real]
+    .map((one) => faultOfDirectory(path.dirname(one), { uid: 0 }))
+    .find((one) => one !== undefined);
+  if (fault !== undefined) return fault;
+  const stat = lstatSync(real, { throwIfNoEntry: false });
+  if (stat === undefined || (stat.uid === 0 && (stat.mode & 0o022) === 0)) return undefined;
+  return `${real} is ${stat.uid === 0 ? 'writable by others' : `owned by uid ${stat.uid}`}`;
+}
+
+function requireWritable(input: UnitInput): void {
+  const fault = faultOfUnit(input);
+  if (fault !== undefined) throw new QrunError('missing-feature', fault, { hint: 'give it another place' });
 }
 
 function requireOwn(found: FoundUnit | undefined, state: string): void {

@@ -40,7 +40,11 @@ test('net autostart: a unit that systemd takes, whose commands bring the network
   home.network('lab-1', hub);
   const file = at.fileOf(String.raw`qrun-net-lab\x2d1.service`);
   const on = await qrun('net', 'autostart', 'lab-1');
-  expect(on).toMatchObject({ status: 0, stderr: expect.stringMatching(/lab-1 starts .*qrun net up lab-1/s) });
+  expect(on).toMatchObject({
+    status: 0,
+    stderr: expect.stringContaining(String.raw`now: systemctl --user start 'qrun-net-lab\x2d1.service'`),
+  });
+  expect(on.stderr).toMatch(/logs in first; with the host after: loginctl enable-linger/);
   expect(user.told()).toEqual([
     '--quiet --user daemon-reload',
     String.raw`--quiet --user enable qrun-net-lab\x2d1.service`,
@@ -82,6 +86,13 @@ test('autostart: a VM after its networks, run and stopped by its unit', async (c
   expect(await rowOf(at, 'web1', 'ls')).toMatchObject({ autostart: true, state: 'stopped' });
   expect(await runOfUnit(home, file, 'ExecStart')).toMatchObject({ status: 0 });
   expect(await ps(home)).toMatchObject([{ vm: 'web1' }]);
+  const off = await qrun('autostart', 'web1', '--off');
+  expect(off).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/runs, and systemd will not .*: qrun stop web1/),
+  });
+  expect(await ps(home)).toMatchObject([{ vm: 'web1' }]);
+  expect(await qrun('autostart', 'web1')).toMatchObject({ status: 0 });
   expect(await runOfUnit(home, file, 'ExecStop')).toMatchObject({ status: 0 });
   expect(await nothingLeft(home, 'web1')).toBe(true);
   expect(await noNetworkLeft(home)).toBe(true);

@@ -4,7 +4,15 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { escapeForUnit, parseUnitHead, renderUnit, unitNameOf, unitWord, type UnitInput } from '../../src/unit-text.ts';
+import {
+  escapeForUnit,
+  faultOfUnit,
+  parseUnitHead,
+  renderUnit,
+  unitNameOf,
+  unitWord,
+  type UnitInput,
+} from '../../src/unit-text.ts';
 
 const input: UnitInput = {
   kind: 'net',
@@ -59,6 +67,25 @@ describe('words', () => {
     const lines = linesOf({ env: { QRUN_STATE_DIR: '/a\n[Service]\nExecStart=/bin/evil' }, node: '/b\nUser=root' });
     expect(lines.filter((line) => line.startsWith('[Service]'))).toHaveLength(1);
     expect(lines.filter((line) => /^(ExecStart|User)=/.test(line))).toHaveLength(1);
+  });
+
+  test.for<[string, Partial<UnitInput>, RegExp | undefined]>([
+    ['a blank and a percent sign', { node: '/a 50%/$node', env: { QRUN_STATE_DIR: '/a "b"\\c $d' } }, undefined],
+    ['a quote in the path of node', { node: '/a"b/node' }, /starts no program .*"\/a\\"b\/node"/],
+    ['a backslash in it', { node: '/a\\b/node' }, /starts no program/],
+    ['a newline in it', { node: '/a\nb/node' }, /starts no program/],
+    ['a newline in a place', { env: { QRUN_STATE_DIR: '/a\nb' } }, /control characters: QRUN_STATE_DIR/],
+    ['an escape in it', { env: { QRUN_STATE_DIR: '/a\u001bb' } }, /control characters: QRUN_STATE_DIR/],
+  ])('what systemd would not take is told: %s', ([, more, fault]) => {
+    const found = faultOfUnit({ ...input, ...more });
+    if (fault === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatch(fault);
+  });
+
+  test('directories that must be mounted are those that systemd can read', () => {
+    const directories = ['/a b/50%', '/a"b', '/a\\b', '/a\nb', '/c', '/c'];
+    expect(linesOf({ directories })).toContain('RequiresMountsFor="/a b/50%%" /c');
+    expect(linesOf({ directories: ['/a"b'] }).join('\n')).not.toContain('RequiresMountsFor');
   });
 
   test('a variable of a command is none', () => {
@@ -120,7 +147,11 @@ describe('a VM', () => {
 
   test('of a user tries again while root’s networks are on their way', () => {
     const lines = linesOf({ ...vm, manager: 'user' });
-    expect(lines).toEqual(expect.arrayContaining(['Restart=on-failure', 'RestartSec=5s', 'StartLimitBurst=12']));
+    expect(lines).toEqual(expect.arrayContaining(['Restart=on-failure', 'RestartSec=10s', 'StartLimitBurst=24']));
+    // as long as it is tried, and not for ever: 24 times in less than the interval
+    expect(lines).toContain('StartLimitIntervalSec=10min');
+    // a profile with faults has them ten seconds later too
+    expect(lines).toContain('RestartPreventExitStatus=2');
     expect(linesOf({ ...vm, networks: [], manager: 'user' }).join('\n')).not.toContain('Restart=');
   });
 });
@@ -149,7 +180,7 @@ test('systemd finds no fault in them', (context) => {
       (['net', 'vm'] as const).flatMap((kind) =>
         [true, false].map((needsHost) => ({
           ...{ ...input, manager, kind, needsHost, name: 'web-1.x', node: process.execPath, env: strange },
-          directories: ['/tmp', '/a b/50%'],
+          directories: ['/tmp', '/a b/50%', '/a b/"c"\\50%$x'],
           networks: kind === 'vm' ? ['lan-0'] : [],
         })),
       ),

@@ -68,6 +68,59 @@ describe.for(['system', 'user'] as const)('of the %s', (manager) => {
   });
 });
 
+describe('what is over', () => {
+  test('a network: systemd forgets it when it has no command any more that could fail', async () => {
+    const systemd = createSystemd();
+    await keepUnit(lan, systemd.context);
+    systemd.told.length = 0;
+    await removeUnit({ kind: 'net', name: 'lan-0', over: true }, systemd.context);
+    expect(systemd.told).toEqual([`disable ${unit}`, 'daemon-reload', `stop ${unit}`, `reset-failed ${unit}`]);
+  });
+
+  test('a VM: what it left running for others is not killed', async () => {
+    const systemd = createSystemd();
+    await keepUnit({ ...lan, kind: 'vm', name: 'web1' }, systemd.context);
+    systemd.told.length = 0;
+    systemd.failing.add('stop').add('reset-failed');
+    await removeUnit({ kind: 'vm', name: 'web1', over: true }, systemd.context);
+    const own = 'qrun-vm-web1.service';
+    expect(systemd.told).toEqual([`stop ${own}`, `disable ${own}`, 'daemon-reload', `reset-failed ${own}`]);
+    expect(existsSync(path.join(systemd.units.directory, own))).toBe(false);
+  });
+});
+
+test.for<[string, string, string]>([
+  ['node', '/a"b/node', 'systemd starts no program'],
+  ['a place', '/a\nb', 'QRUN_STATE_DIR'],
+])('what systemd could not run is not written: %s', async ([what, text, said]) => {
+  const systemd = createSystemd(what === 'node' ? {} : { env: { QRUN_STATE_DIR: text } });
+  const program = { node: what === 'node' ? text : '/usr/bin/env', qrun: '/usr/bin/env' };
+  await expect(keepUnit(lan, { ...systemd.context, program })).rejects.toMatchObject({
+    code: 'missing-feature',
+    message: expect.stringContaining(said),
+  });
+  expect([existsSync(systemd.units.directory), systemd.told]).toEqual([false, []]);
+});
+
+test('node by the link on PATH that leads to it, if it does', async () => {
+  const systemd = createSystemd();
+  const link = path.join(systemd.dir, 'node');
+  const lineWith = async (which: string): Promise<string | undefined> => {
+    const system = {
+      ...systemd.context.system,
+      which: (tool: string) => (tool === 'node' ? which : `/usr/bin/${tool}`),
+    };
+    await keepUnit(lan, { ...systemd.context, system });
+    return readFileSync(fileOf(systemd), 'utf8')
+      .split('\n')
+      .find((line) => line.startsWith('ExecStart='));
+  };
+  symlinkSync(process.execPath, link);
+  expect(await lineWith(link)).toContain(`ExecStart=${link} `);
+  expect(await lineWith('/usr/bin/env')).toContain(`ExecStart=${process.execPath} `);
+  expect(await lineWith('/nonexistent/node')).toContain(`ExecStart=${process.execPath} `);
+});
+
 test('what changed is written anew', async () => {
   const systemd = createSystemd();
   await keepUnit(lan, systemd.context);
@@ -162,6 +215,24 @@ test('root is told of programs that others may write', async () => {
   chmodSync(open, 0o777);
   await keepUnit(lan, { ...systemd.context, program: { node: '/usr/bin/env', qrun: path.join(open, 'qrun.js') } });
   expect(systemd.warnings.join('\n')).toContain('open/qrun.js at each start of the host');
+});
+
+test('a link counts by where it leads too, and a program by itself', async () => {
+  const systemd = createSystemd();
+  const at = (name: string): string => path.join(systemd.dir, name);
+  mkdirSync(at('open'));
+  writeFileSync(at('open/qrun.js'), '');
+  chmodSync(at('open'), 0o777);
+  symlinkSync(at('open/qrun.js'), at('qrun'));
+  writeFileSync(at('loose.js'), '');
+  chmodSync(at('loose.js'), 0o666);
+  const warnedOf = async (qrun: string): Promise<string> => {
+    systemd.warnings.length = 0;
+    await keepUnit(lan, { ...systemd.context, program: { node: '/usr/bin/env', qrun } });
+    return systemd.warnings.join('\n');
+  };
+  for (const name of ['qrun', 'loose.js']) expect(await warnedOf(at(name))).toContain(`${name} at each start of the host`);
+  expect(await warnedOf('/usr/bin/env')).toBe('');
 });
 
 describe('doctor', () => {
