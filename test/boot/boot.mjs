@@ -3,58 +3,21 @@
  * are made: look, setup, a guest of an ordinary user's, reboot, again, ports, undo, look, reboot, look. Root's, and some minutes for each; with --fast
  * the managers run in namespaces instead, without systemd and guests. --keep keeps the disks and what was said.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { buildGuest } from '../guest/build.mjs';
 import { cacheDir, isRoot } from '../setup/places.mjs';
+import { playAutostart } from './autostart.mjs';
 import { makeDisk, makeRoot, makeTree, user } from './image.mjs';
-import { differences } from './look.mjs';
 import { Machine } from './machine.mjs';
 import { NamespaceMachine } from './namespace-machine.mjs';
 import { lan, out, router, scenarios } from './scenarios.mjs';
+import { asUser, seconds, tell, Trial } from './trial.mjs';
 
 const hostAddress = '10.0.5.1';
 /** Modules that the kernel takes in for a bridge or for another module, and keeps until the next boot. */
 const loadedByOthers = ['bridge', 'llc', 'stp', 'vhost_iotlb'];
-const lookScript = readFileSync(path.join(import.meta.dirname, 'look.sh'), 'utf8');
-const begin = performance.now();
-
-const tell = (text) => process.stdout.write(`${text}\n`);
-const seconds = () => `${((performance.now() - begin) / 1000).toFixed(0).padStart(5)} s`;
-
-/** One scenario, with what was found wrong. */
-class Trial {
-  constructor(name, machine) {
-    this.name = name;
-    this.scenario = scenarios[name];
-    this.machine = machine;
-    this.faults = 0;
-  }
-
-  check(holds, sentence, evidence = '') {
-    tell(`${seconds()}  ${this.name}: ${holds ? 'yes' : 'NO '}  ${sentence}`);
-    if (holds) return;
-    this.faults++;
-    if (evidence !== '') tell(evidence.trimEnd().replaceAll(/^/gm, '          '));
-  }
-
-  async holds(script, sentence, options) {
-    const { status, text } = await this.machine.run(script, options);
-    this.check(status === 0, sentence, `${script}\n${text}`);
-  }
-
-  async look() {
-    return await this.machine.must(lookScript);
-  }
-
-  /** `but`: lines that may be there besides. */
-  same(before, after, { sentence, but = [] }) {
-    const text = differences(before, after, but);
-    this.check(text === '', sentence, text);
-  }
-}
-
 const setupLine = ({ uplink }) =>
   uplink === undefined
     ? `qrun setup --bridge br0 --address ${hostAddress}/24`
@@ -170,8 +133,6 @@ async function guestOn(trial, { name, nic, address, probe }) {
   );
 }
 
-const asUser = (command) => `runuser -l ${user} -c '${command}'`;
-
 /** A tap as the bridge helper makes it, and a macvtap and a tap as qrun names them, with somebody at their other end: nobody asks for addresses there. */
 async function leftAlone(trial) {
   const { machine, scenario } = trial;
@@ -285,18 +246,23 @@ async function main() {
   if (unknown !== undefined) throw new Error(`no scenario ${unknown}: ${Object.keys(scenarios).join(' ')}`);
   const cache = process.env.QRUN_BOOT_CACHE ?? path.join(cacheDir(undefined), 'boot');
   mkdirSync(cache, { recursive: true });
-  const tree = makeTree({ directory: cache, say: tell });
   const guest = buildGuest({ cacheDir: cacheDir(undefined), say: tell });
   let faults = 0;
   for (const name of chosen) {
+    const scenario = scenarios[name];
+    if (scenario.starts === true && words.includes('--fast')) {
+      tell(`${seconds()}  ${name}: only where systemd runs`);
+      continue;
+    }
+    const tree = makeTree({ directory: cache, more: scenario.packages, say: tell });
     const directory = mkdtempSync(path.join(cache, `${name}-`));
-    const input = { tree, directory, guest, scenario: scenarios[name] };
+    const input = { tree, directory, guest, scenario };
     const machine = words.includes('--fast')
-      ? new NamespaceMachine({ directory, root: makeRoot(input), services: scenarios[name].enable ?? [] })
+      ? new NamespaceMachine({ directory, root: makeRoot(input), services: scenario.enable ?? [] })
       : new Machine(makeDisk(input));
     const trial = new Trial(name, machine);
     try {
-      await play(trial);
+      await (scenario.starts === true ? playAutostart(trial) : play(trial));
     } catch (error) {
       trial.check(false, 'to the end', error instanceof Error ? error.message : String(error));
     } finally {

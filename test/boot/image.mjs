@@ -32,9 +32,10 @@ const timers = ['apt-daily', 'apt-daily-upgrade', 'dpkg-db-backup', 'e2scrub_all
 
 export const user = 'alice';
 
-/** @returns {string} the tree, made if it is not there yet */
-export function makeTree({ directory, say }) {
-  const key = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12);
+/** @returns {string} the tree with those packages and `more`, made if it is not there yet */
+export function makeTree({ directory, more = [], say }) {
+  const included = [...packages, ...more];
+  const key = createHash('sha256').update(included.join(' ')).digest('hex').slice(0, 12);
   const tree = path.join(directory, `tree-${key}`);
   if (existsSync(tree)) return tree;
   say('Debian 12 from the mirror: some 500 MB, a minute or two');
@@ -52,7 +53,7 @@ export function makeTree({ directory, say }) {
       '--aptopt=APT::Install-Recommends "false"',
     ],
     ...excluded,
-    `--include=${packages.join(',')}`,
+    `--include=${included.join(',')}`,
     ...['bookworm', draft, sources],
   ]);
   runTool('useradd', ['--root', draft, '--create-home', '--shell', '/bin/bash', user]);

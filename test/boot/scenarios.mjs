@@ -31,8 +31,9 @@ const twoWays = ['method=manual', `address1=${fixed},${router}`];
 
 /**
  * `by`: what must show in the dry run. `uplink`: the LAN's card becomes a port; `begin` makes it ready where nobody does. `mend`: what setup says
- * that a person must do before the next boot; `unmend` after `--undo`. `asksAll`: a DHCP client asks on every card.
- * @type {Readonly<Record<string, {by: string, enable?: readonly string[], files?: Record<string, string>, uplink?: 'static' | 'dhcp', begin?: string, mend?: string, unmend?: string, asksAll?: boolean}>>}
+ * that a person must do before the next boot; `unmend` after `--undo`. `asksAll`: a DHCP client asks on every card. `packages`: more of them.
+ * `starts`: it is about what starts with the host (autostart.mjs), and not about setup.
+ * @type {Readonly<Record<string, {by: string, packages?: readonly string[], starts?: boolean, enable?: readonly string[], files?: Record<string, string>, uplink?: 'static' | 'dhcp', begin?: string, mend?: string, unmend?: string, asksAll?: boolean}>>}
  */
 export const scenarios = {
   systemd: { by: 'qrun-bridge-br0.service' },
@@ -98,6 +99,7 @@ export const scenarios = {
     files: managerFiles(...twoWays),
     uplink: 'static',
   },
+  autostart: { by: 'qrun-bridge-br0.service', packages: ['libpam-systemd', 'dnsmasq-base'], starts: true },
   dhcpcd: { by: 'qrun-bridge-br0.service', enable: ['dhcpcd'], asksAll: true },
   'dhcpcd-uplink': { by: 'qrun-bridge-br0.service', enable: ['dhcpcd'], uplink: 'dhcp', asksAll: true },
 };

@@ -1,0 +1,221 @@
+/**
+ * What starts with the host, on one that really starts: networks and VMs of root's and of an ordinary user's who lingers, by the units that `qrun
+ * autostart` writes. Three reboots: into it, through the end of guests that run, and with nothing of it left.
+ */
+import { user } from './image.mjs';
+import { asUser, tell } from './trial.mjs';
+
+const home = `/home/${user}`;
+const consoleOf = {
+  web1: '/var/lib/qrun/vms/web1/console.log',
+  web2: `${home}/.local/state/qrun/vms/web2/console.log`,
+};
+const endOf = (vm) => consoleOf[vm].replace('console.log', 'last.json');
+const systemctl = { root: (words) => `systemctl ${words}`, user: (words) => asUser(`systemctl --user ${words}`) };
+
+const unitsOf = {
+  root: 'qrun-net-lan0 qrun-net-lan1 qrun-vm-web1 qrun-vm-gone1',
+  user: 'qrun-net-lab qrun-vm-web2 qrun-vm-web3',
+};
+
+const until = (condition, seconds = 60) =>
+  `for i in $(seq ${seconds}); do { ${condition}; } && exit 0; sleep 1; done; exit 1`;
+const file = (name, ...lines) =>
+  `mkdir -p $(dirname ${name}); printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} >${name}`;
+
+const guest = (name, network) => [
+  ...['kernel: /opt/guest/vmlinuz', 'initrd: /opt/guest/initrd.gz', 'accel: tcg', 'memory: 128M'],
+  `append: console=ttyS0 quiet nokaslr mitigations=off panic=-1 qrun.name=${name}`,
+  `nics: [network:${network}]`,
+];
+/** One that costs nothing while it runs. */
+const still = (...more) => ['accel: tcg', 'memory: 32M', 'args: [-S]', 'shutdown: { timeout: 3 }', ...more];
+
+const files = [
+  `mkdir -p /opt/guest; cp ${home}/.config/qrun/profiles/vmlinuz ${home}/.config/qrun/profiles/initrd.gz /opt/guest; chmod -R a+rX /opt/guest`,
+  file('/etc/qrun/networks/lan0.yaml', 'forward: nat', 'addresses: [10.66.0.1/24]', 'ports: 1', `owner: ${user}`),
+  file('/root/lan1.yaml', 'forward: bridge', 'bridge: { name: br0 }', 'ports: 1', `owner: ${user}`, 'autostart: true'),
+  file('/etc/qrun/profiles/web1.yaml', ...guest('web1', 'lan0')),
+  file('/etc/qrun/profiles/gone1.yaml', ...still('nics: [user]')),
+  file(`${home}/.config/qrun/networks/lab.yaml`, 'forward: nat', 'scope: user'),
+  file(`${home}/.config/qrun/profiles/web2.yaml`, ...guest('web2', 'lab')),
+  file(`${home}/.config/qrun/profiles/web3.yaml`, ...still('nics: [network:lan0]')),
+  `chown -R ${user}: ${home}/.config`,
+];
+
+/** Without a session and without linger: no systemd of the user's. */
+const bare = `setpriv --reuid=${user} --regid=${user} --init-groups env -i HOME=${home} PATH=/usr/local/bin:/usr/bin:/bin`;
+
+async function write(trial) {
+  const { machine } = trial;
+  for (const one of files) await machine.must(one);
+  await trial.fails(`${bare} qrun net autostart lab`, 3, {
+    said: 'loginctl enable-linger',
+    sentence: 'without a session the user is told to linger',
+  });
+  await trial.fails(`${bare} qrun net autostart lan0`, 3, {
+    said: 'sudo qrun net autostart lan0',
+    sentence: 'a network of root’s is started by root',
+  });
+  await trial.does('qrun net autostart lan0', /lan0 starts with the host/);
+  await trial.does('qrun net define /root/lan1.yaml', /lan1 starts with the host/);
+  await trial.does('qrun autostart web1', /web1 starts with the host/);
+  await trial.does('qrun autostart gone1', /gone1 starts with the host/);
+  await trial.does(asUser('qrun net autostart lab'), /logs in first; .*loginctl enable-linger/);
+  await trial.does(`loginctl enable-linger ${user}`);
+  for (const vm of ['web2', 'web3']) await trial.does(asUser(`qrun autostart ${vm}`), /starts with the host/);
+  for (const [who, units] of Object.entries(unitsOf))
+    await trial.holds(systemctl[who](`is-enabled ${units}`), `${who}: is-enabled ${units}`);
+  await machine.must('rm /etc/qrun/profiles/gone1.yaml');
+}
+
+/** A guest under two emulations takes its time. */
+const isUp = (vm) => `grep -q "qrun-guest: up name=${vm}" ${consoleOf[vm]}`;
+
+async function started(trial, when) {
+  const { machine } = trial;
+  await trial.holds(
+    until(`qrun net ls --json | tr -d " \\n" | grep -q '"name":"lan0","state":"pinned"'`),
+    `${when}: qrun net ls: lan0 is up`,
+  );
+  await trial.holds('qrun net ls | grep -E "^lan1 +pinned .* yes "', `${when}: lan1 is up, on the bridge of setup`);
+  await trial.holds(
+    asUser('qrun net ls | grep -E "^lab +pinned .* yes "'),
+    `${when}: qrun net ls of the user’s: lab is up`,
+  );
+  await trial.holds('qrun ps | grep -E "^web1 .* running "', `${when}: qrun ps: web1 runs`);
+  await trial.holds(until(asUser('qrun ps | grep -E "^web3 .* paused "')), `${when}: web3 runs, on its port of lan0`);
+  await trial.holds(asUser('qrun ps | grep -E "^web2 .* running "'), `${when}: web2 runs`);
+  await trial.holds(
+    systemctl.root('is-active qrun-net-lan0 qrun-net-lan1 qrun-vm-web1'),
+    `${when}: root’s units are active`,
+  );
+  await trial.holds(
+    systemctl.user('is-active qrun-net-lab qrun-vm-web2 qrun-vm-web3'),
+    `${when}: the user’s units are`,
+  );
+  for (const { who, network, vm } of [
+    { who: 'root', network: 'lan0', vm: 'web1' },
+    { who: 'user', network: 'lab', vm: 'web2' },
+  ])
+    await trial.holds(
+      [
+        `up=$(${systemctl[who](`show -P ActiveEnterTimestampMonotonic qrun-net-${network}`)})`,
+        `vm=$(${systemctl[who](`show -P InactiveExitTimestampMonotonic qrun-vm-${vm}`)})`,
+        'echo $up $vm; test $up -gt 0 && test $up -le $vm',
+      ].join('\n'),
+      `${when}: ${vm} came after ${network}`,
+    );
+  for (const vm of ['web1', 'web2'])
+    await trial.holds(until(isUp(vm), 600), `${when}: the guest of ${vm} is up`, { timeoutMs: 1_200_000 });
+  await trial.holds(
+    `ping -c 2 -W 5 $(sed -n 's/.*net eth0 .* ip=\\([0-9.]*\\).*/\\1/p' ${consoleOf.web1} | tail -1)`,
+    `${when}: web1 answers, at its lease of lan0`,
+  );
+  const { text } = await machine.run(`qrun net ls; qrun ps; ${asUser('qrun net ls; qrun ps')}`);
+  tell(text.replaceAll(/^/gm, '          '));
+}
+
+/** Units whose VM is gone say so, and are alone in that. */
+async function failedReadably(trial) {
+  await trial.holds(
+    'test "$(systemctl list-units --failed --no-legend --plain | cut -d " " -f 1)" = qrun-vm-gone1.service || { systemctl list-units --failed; journalctl -b -p err --no-pager | tail -30; false; }',
+    'only the unit whose VM is gone has failed',
+  );
+  await trial.holds(
+    'journalctl -b --no-pager -u qrun-vm-gone1 | grep -i "no .*gone1" || { journalctl -b --no-pager -u qrun-vm-gone1; false; }',
+    'its journal says why',
+  );
+  await trial.holds(
+    `test -z "$(${systemctl.user('list-units --failed --no-legend')})" || { ${systemctl.user('list-units --failed')}; journalctl -b --no-pager | tail -30; false; }`,
+    'none of the user’s has',
+  );
+  await trial.does('qrun doctor || true', /qrun-vm-gone1.service: its profile is gone/);
+}
+
+/** `stop`, by qrun and by systemd; nobody starts it again. */
+async function stopped(trial) {
+  const { machine } = trial;
+  await trial.does(asUser('qrun stop web3'), /web3 stopped/);
+  await machine.must('sleep 25');
+  await trial.holds(
+    `${systemctl.user('show -p ActiveState -p NRestarts -p Result qrun-vm-web3')} | sort | tr "\\n" " " | grep "ActiveState=inactive NRestarts=[0-9]* Result=success" && ${asUser('! qrun ps | grep web3')}`,
+    'web3, stopped by qrun stop, is not started again, and its unit has not failed',
+  );
+  await trial.does('systemctl stop qrun-vm-web1');
+  await trial.holds(`grep poweroff ${consoleOf.web1}`, 'systemctl stop: the guest powered itself down');
+  await trial.holds(`grep guest-shutdown ${endOf('web1')}`, 'and qrun knows that');
+  await trial.holds('test "$(systemctl is-active qrun-vm-web1)" = inactive', 'its unit is inactive');
+  await trial.does('systemctl start qrun-vm-web1');
+  await trial.holds('qrun ps | grep "^web1 "', 'systemctl start: it runs again');
+  await trial.does('qrun kill web1');
+  await trial.holds(until('test "$(systemctl is-active qrun-vm-web1)" = inactive', 20), 'killed: the unit ends too');
+  await machine.must('sleep 10');
+  await trial.holds('! qrun ps | grep web1', 'and nothing starts it again');
+  await trial.does('systemctl start qrun-vm-web1');
+  await trial.does(systemctl.user('start qrun-vm-web3'));
+  await trial.holds(until(isUp('web1'), 600), 'web1 is up again', { timeoutMs: 1_200_000 });
+}
+
+/** What the last start left to be read. */
+async function endedInOrder(trial) {
+  for (const vm of ['web1', 'web2']) {
+    await trial.holds(
+      `grep poweroff ${consoleOf[vm]}.1 || { tail -5 ${consoleOf[vm]}.1; journalctl -b -1 --no-pager | tail -80; false; }`,
+      `the host’s end: the guest of ${vm} powered itself down`,
+    );
+    await trial.holds(
+      `journalctl -b -1 --no-pager | grep "qrun.*${vm} stopped"`,
+      `the journal of that end says that ${vm} stopped`,
+    );
+  }
+}
+
+/** Everything is taken back, each in its own way. */
+async function takeAway(trial) {
+  const { machine } = trial;
+  await trial.does('qrun autostart gone1 --off', /starts by itself no more/);
+  await trial.does('systemctl reset-failed qrun-vm-gone1 2>/dev/null || true');
+  await trial.does('qrun autostart web1 --off', /will not power it down/);
+  await trial.holds(
+    'test ! -e /etc/systemd/system/qrun-vm-web1.service && qrun ps | grep "^web1 "',
+    '--off: the unit is gone, the VM runs on',
+  );
+  await trial.does('qrun stop web1', /web1 stopped/);
+  await trial.does('qrun rm web1');
+  await trial.does(asUser('qrun net autostart lab --off'), /starts by itself no more/);
+  await trial.does(asUser('qrun stop web2 web3'));
+  await trial.does(asUser('qrun rm web2 web3'));
+  await trial.does(asUser('qrun net down lab && qrun net rm lab'));
+  await trial.does('qrun net down lan0 lan1 && qrun net rm lan0 lan1');
+  await trial.holds(
+    `for i in 1 2 3 4 5; do left=$(systemctl list-units --all --no-legend --plain "qrun-net-*" "qrun-vm-*"; systemctl list-unit-files --no-legend "qrun-net-*" "qrun-vm-*"); test -z "$left" && exit 0; sleep 2; done; echo "$left"; exit 1`,
+    'systemd knows of no unit any more',
+  );
+  await trial.holds(
+    `left=$(${systemctl.user('list-units --all --no-legend --plain "qrun-*"')}; find ${home}/.config/systemd ! -type d); test -z "$left" || { echo "$left"; false; }`,
+    'nor does the user’s',
+  );
+  await machine.must(`loginctl disable-linger ${user}; rm -rf /etc/qrun /root/lan1.yaml`);
+}
+
+export async function playAutostart(trial) {
+  const { machine } = trial;
+  await machine.start();
+  await machine.must('mkdir -p /var/log/journal && systemctl restart systemd-journald && udevadm settle; sleep 3');
+  const before = await trial.look();
+  await trial.does('qrun setup --bridge br0 --address 10.0.5.1/24');
+  await write(trial);
+  await machine.reboot();
+  await started(trial, 'after a reboot');
+  await failedReadably(trial);
+  await stopped(trial);
+  await machine.reboot();
+  await endedInOrder(trial);
+  await started(trial, 'after another');
+  await takeAway(trial);
+  await trial.does('qrun setup --undo');
+  await machine.reboot();
+  await machine.must('udevadm settle; sleep 3');
+  trial.same(before, await trial.look(), { sentence: 'after all is taken back, and a reboot, all is as before' });
+}
