@@ -1,4 +1,4 @@
-/** Which rules of the host's drop frames between the ports of a bridge: `nft -j list ruleset`, and `iptables -S` of the older kind. */
+/** The rules of the host's that filter what it takes and what it passes on: `nft -j list ruleset`, and `iptables -S` of the older kind. */
 import { readFileSync } from 'node:fs';
 import type { System } from '../system/system.ts';
 
@@ -16,20 +16,25 @@ export interface FirewallChain {
   readonly tool: 'nft' | 'iptables';
   /** It begins at the hook `forward`; what it does with what no rule decides. */
   readonly forward?: 'accept' | 'drop';
+  /** The same of the hook `input`. */
+  readonly input?: 'accept' | 'drop';
   readonly rules: readonly FirewallRule[];
 }
 
 export interface FirewallRule {
-  readonly matches: readonly InterfaceMatch[];
-  /** It asks for more than the interfaces: it may or may not be meant. */
+  readonly matches: readonly RuleMatch[];
+  /** It asks for more than that: it may or may not be meant. */
   readonly conditional: boolean;
   readonly verdict?: { readonly do: 'accept' | 'drop' | 'return' | 'jump' | 'goto'; readonly target?: string };
 }
 
-interface InterfaceMatch {
-  /** With a `*` at their end for all that begin so. */
+export interface RuleMatch {
+  /** An interface's name, with a `*` at its end for all that begin so; a state of conntrack's; a mark of its (`dnat`); a protocol; a port, or `from-to`. */
+  readonly of: 'in' | 'out' | 'state' | 'status' | 'protocol' | 'port';
   readonly names: readonly string[];
   readonly negated: boolean;
+  /** Of a port: whose. */
+  readonly protocol?: string;
 }
 
 /** Only root may. A host without rules costs one start of nft, if it is there. */
@@ -79,7 +84,7 @@ export function parseRuleset(text: string): FirewallChain[] | undefined {
         table,
         name,
         tool: 'nft' as const,
-        ...(hook === 'forward' && { forward: policy === 'drop' ? ('drop' as const) : ('accept' as const) }),
+        ...hookOf(hook, policy),
         rules: own.map(({ expr }) => parseRule(Array.isArray(expr) ? expr.filter(isRecord) : [], family)),
       },
     ];
@@ -95,6 +100,11 @@ function itemsOf(text: string): Record<string, unknown>[] | undefined {
   }
 }
 
+function hookOf(hook: unknown, policy: unknown): Pick<FirewallChain, 'forward' | 'input'> {
+  const does = policy === 'drop' ? ('drop' as const) : ('accept' as const);
+  return hook === 'forward' ? { forward: does } : hook === 'input' ? { input: does } : {};
+}
+
 const verdicts: Readonly<Record<string, NonNullable<FirewallRule['verdict']>['do']>> = {
   accept: 'accept',
   drop: 'drop',
@@ -106,16 +116,18 @@ const verdicts: Readonly<Record<string, NonNullable<FirewallRule['verdict']>['do
 const harmless = ['counter', 'log', 'comment'];
 
 function parseRule(expressions: readonly Record<string, unknown>[], family: string): FirewallRule {
-  const matches: InterfaceMatch[] = [];
+  const matches: RuleMatch[] = [];
   let conditional = false;
   let verdict: FirewallRule['verdict'];
-  for (const [key, value] of expressions.flatMap((one) => Object.entries(one))) {
+  const all = expressions.flatMap((one) => Object.entries(one));
+  for (const [key, value] of all) {
     const word = verdicts[key];
     if (word !== undefined) {
       const target = isRecord(value) ? value['target'] : undefined;
       verdict = { do: word, ...(typeof target === 'string' && { target }) };
-    } else if (key === 'match') {
-      const match = parseMatch(value, family);
+    } else if (isRejection(key, value)) verdict = { do: 'drop' };
+    else if (key === 'match' || key === 'xt') {
+      const match = key === 'match' ? parseMatch(value, family) : parseExtension(value, all);
       if (match === undefined) conditional = true;
       else matches.push(match);
     } else if (!harmless.includes(key)) conditional = true;
@@ -123,16 +135,58 @@ function parseRule(expressions: readonly Record<string, unknown>[], family: stri
   return { matches, conditional, ...(verdict !== undefined && { verdict }) };
 }
 
-/** In the family `bridge` a frame's interface is the port, and the bridge has names of its own. */
-function parseMatch(value: unknown, family: string): InterfaceMatch | undefined {
-  if (!isRecord(value) || !isRecord(value['left']) || !isRecord(value['left']['meta'])) return undefined;
-  const key = value['left']['meta']['key'];
-  const keys = family === 'bridge' ? ['ibrname', 'obrname'] : ['iifname', 'oifname', 'iif', 'oif'];
+/** Of iptables over nftables: nft tells its name, and not what it asks for. */
+const isRejection = (key: string, value: unknown): boolean =>
+  key === 'xt' && isRecord(value) && value['type'] === 'target' && value['name'] === 'REJECT';
+
+/** The one question to conntrack whose answer lets pass is, as good as always, whether the packet is one of a connection's. */
+function parseExtension(value: unknown, all: readonly (readonly [string, unknown])[]): RuleMatch | undefined {
+  if (!isRecord(value) || (value['name'] !== 'conntrack' && value['name'] !== 'state')) return undefined;
+  const accepts = all.some(([key]) => key === 'accept');
+  return { of: 'state', names: accepts ? ['established', 'related'] : ['invalid'], negated: false };
+}
+
+function parseMatch(value: unknown, family: string): RuleMatch | undefined {
+  if (!isRecord(value) || !isRecord(value['left'])) return undefined;
+  const of = parseLeft(value['left'], family);
   const { op, right } = value;
-  if (typeof key !== 'string' || !keys.includes(key) || (op !== '==' && op !== '!=' && op !== 'in')) return undefined;
-  const set = isRecord(right) && Array.isArray(right['set']) ? right['set'] : [right];
-  const names = set.filter((name) => typeof name === 'string' && !name.startsWith('@'));
-  return names.length === set.length ? { names, negated: op === '!=' } : undefined;
+  if (of === undefined || (op !== '==' && op !== '!=' && op !== 'in')) return undefined;
+  const all = isRecord(right) && Array.isArray(right['set']) ? right['set'] : Array.isArray(right) ? right : [right];
+  const names = all.flatMap((name: unknown) => nameOf(name) ?? []);
+  if (names.length < all.length) return undefined;
+  return { of, names, negated: op === '!=', ...(of === 'port' && protocolOf(value['left'])) };
+}
+
+/** In the family `bridge` a frame's interface is the port, and the bridge has names of its own. */
+function parseLeft(
+  { meta, ct, payload }: Readonly<Record<string, unknown>>,
+  family: string,
+): RuleMatch['of'] | undefined {
+  if (isRecord(ct)) return ct['key'] === 'state' || ct['key'] === 'status' ? ct['key'] : undefined;
+  if (isRecord(payload)) return payload['field'] === 'dport' ? 'port' : undefined;
+  if (!isRecord(meta)) return undefined;
+  const [into, outOf] =
+    family === 'bridge'
+      ? [['ibrname'], ['obrname']]
+      : [
+          ['iifname', 'iif'],
+          ['oifname', 'oif'],
+        ];
+  const key = String(meta['key']);
+  return into.includes(key) ? 'in' : outOf.includes(key) ? 'out' : key === 'l4proto' ? 'protocol' : undefined;
+}
+
+/** `th` is that of any. */
+function protocolOf({ payload }: Readonly<Record<string, unknown>>): { readonly protocol?: string } {
+  const protocol = isRecord(payload) ? payload['protocol'] : undefined;
+  return typeof protocol === 'string' && protocol !== 'th' ? { protocol } : {};
+}
+
+function nameOf(name: unknown): string | undefined {
+  if (typeof name === 'number') return String(name);
+  if (typeof name === 'string') return name.startsWith('@') ? undefined : name;
+  const range = isRecord(name) ? name['range'] : undefined;
+  return Array.isArray(range) ? range.join('-') : undefined;
 }
 
 /** Of `iptables -S`. */
@@ -147,8 +201,7 @@ export function parseIptables(text: string, family: 'ip' | 'ip6'): FirewallChain
         table: 'filter',
         name,
         tool: 'iptables' as const,
-        ...(verb === '-P' &&
-          name === 'FORWARD' && { forward: policy === 'DROP' ? ('drop' as const) : ('accept' as const) }),
+        ...(verb === '-P' && hookOf(name.toLowerCase(), policy?.toLowerCase())),
         rules: rules.flatMap(({ chain, words }) => (chain === name ? [parseWords(words)] : [])),
       },
     ];
@@ -156,7 +209,7 @@ export function parseIptables(text: string, family: 'ip' | 'ip6'): FirewallChain
 }
 
 function parseWords(words: readonly string[]): FirewallRule {
-  const matches: InterfaceMatch[] = [];
+  const matches: RuleMatch[] = [];
   let conditional = false;
   let verdict: FirewallRule['verdict'];
   for (let at = 0; at < words.length; at += 2) {
@@ -164,78 +217,33 @@ function parseWords(words: readonly string[]): FirewallRule {
     if (verdict !== undefined) break;
     const negated = words[at] === '!';
     if (negated) at += 1;
-    const [option, value = ''] = words.slice(at, at + 2);
-    if (option === '-i' || option === '-o') matches.push({ names: [value.replace(/\+$/, '*')], negated });
+    const [option = '', value = ''] = words.slice(at, at + 2);
+    const match = parseOption(option, value);
+    if (match !== undefined) matches.push({ ...match, negated });
     else if (option === '-j') verdict = verdictOf(value);
     else if (option === '-g') verdict = { do: 'goto', target: value };
-    else conditional = true;
+    else if (option !== '-m' || !named.includes(value)) conditional = true;
   }
   return { matches, conditional, ...(verdict !== undefined && { verdict }) };
+}
+
+/** Extensions that ask nothing by their name alone. */
+const named: readonly string[] = ['conntrack', 'state', 'tcp', 'udp'];
+
+function parseOption(option: string, value: string): Omit<RuleMatch, 'negated'> | undefined {
+  if (option === '-i' || option === '-o')
+    return { of: option === '-i' ? 'in' : 'out', names: [value.replace(/\+$/, '*')] };
+  if (option === '-p') return { of: 'protocol', names: [value] };
+  if (option === '--dport') return { of: 'port', names: [value.replace(':', '-')] };
+  if (option !== '--ctstate' && option !== '--state') return undefined;
+  const words = value.toLowerCase().split(',');
+  return { of: words.includes('dnat') ? 'status' : 'state', names: words };
 }
 
 function verdictOf(target: string): NonNullable<FirewallRule['verdict']> {
   const word = verdicts[target.toLowerCase()];
   return word === undefined || word === 'jump' || word === 'goto' ? { do: 'jump', target } : { do: word };
 }
-
-export interface FamiliesOfBridge {
-  /** Whether rules for routed packets are asked about bridged frames too. */
-  readonly ip: boolean;
-  readonly ip6: boolean;
-}
-
-/** The chains that drop a frame from one port of the bridge to another, as far as interfaces tell. */
-export function droppingChains(
-  { chains }: Pick<Firewall, 'chains'>,
-  bridge: string,
-  families: FamiliesOfBridge,
-): FirewallChain[] {
-  const asked = new Set(['bridge', ...(families.ip ? ['ip', 'inet'] : []), ...(families.ip6 ? ['ip6', 'inet'] : [])]);
-  return chains.filter(
-    (chain) =>
-      chain.forward !== undefined &&
-      asked.has(chain.family) &&
-      !isOwn(chain, chains) &&
-      (decide(chain, { chains, bridge, depth: 0 }) ?? chain.forward) === 'drop',
-  );
-}
-
-/** A table of a network of qrun's: its name and the chain that says whose it is. What it drops, that network's definition says. */
-const isOwn = ({ family, table, tool }: FirewallChain, chains: readonly FirewallChain[]): boolean =>
-  tool === 'nft' &&
-  table.startsWith('qrun_') &&
-  chains.some((one) => one.family === family && one.table === table && one.name === 'qrun_network');
-
-interface Walk {
-  readonly chains: readonly FirewallChain[];
-  readonly bridge: string;
-  readonly depth: number;
-}
-
-/** The kernel's own limit of jumps in jumps. */
-const deepest = 16;
-
-/** Undefined: none of its rules decides. */
-function decide(chain: FirewallChain, walk: Walk): 'accept' | 'drop' | undefined {
-  for (const rule of chain.rules) {
-    if (rule.verdict === undefined || rule.conditional || !rule.matches.every((match) => fits(match, walk.bridge)))
-      continue;
-    const { do: word, target } = rule.verdict;
-    if (word === 'accept' || word === 'drop') return word;
-    if (word === 'return') return undefined;
-    const next = walk.chains.find(
-      ({ family, table, name, tool }) =>
-        family === chain.family && table === chain.table && tool === chain.tool && name === target,
-    );
-    const found =
-      next === undefined || walk.depth >= deepest ? undefined : decide(next, { ...walk, depth: walk.depth + 1 });
-    if (found !== undefined || word === 'goto') return found;
-  }
-  return undefined;
-}
-
-const fits = ({ names, negated }: InterfaceMatch, bridge: string): boolean =>
-  names.some((name) => (name.endsWith('*') ? bridge.startsWith(name.slice(0, -1)) : name === bridge)) !== negated;
 
 /** One that is built in is not listed, and is not asked for. */
 const isLoaded = (name: string): boolean => new RegExp(`^${name} `, 'm').test(textOf('/proc/modules'));

@@ -2,16 +2,18 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { listBridges } from '../host/bridges.ts';
-import {
-  droppingChains,
-  readFirewall,
-  type FamiliesOfBridge,
-  type Firewall,
-  type FirewallChain,
-} from '../host/firewall.ts';
+import { droppingChains, type FamiliesOfBridge } from '../host/firewall-walk.ts';
+import { QrunError } from '../errors.ts';
+import { readFirewall, type Firewall, type FirewallChain } from '../host/firewall.ts';
+import { readUplinks } from '../host/uplinks.ts';
+import { isBridged } from '../network/bridged/mode.ts';
+import { findForeignDrops, inWords, type ForeignDrop } from '../networks/foreign-drops.ts';
+import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
+import { listNetworkState } from '../networks/state-names.ts';
+import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { shellWord } from '../shell-word.ts';
-import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
+import type { LaunchContext } from './prepare.ts';
 
 export interface NetfilterFact extends FamiliesOfBridge {
   /** The module is there: the settings are. */
@@ -30,11 +32,58 @@ export interface FirewallFacts {
 const mostBridges = 20;
 
 /** @param wanted bridges of a profile; undefined: all of the host's but Docker's own */
-export async function examineFirewall(system: System, wanted?: readonly string[]): Promise<Check[]> {
+export async function examineFirewall({ system, places }: LaunchContext, wanted?: readonly string[]): Promise<Check[]> {
   const bridges = (wanted ?? listBridges().filter((name) => !isDockers(name))).slice(0, mostBridges);
   const netfilter = readNetfilter(bridges);
-  const facts = { bridges, netfilter, firewall: await readFirewall(system) };
-  return [checkOfForward(facts), checkOfNetfilter(facts), ...checkOfZones(readFirewalld(), bridges)];
+  const firewall = await readFirewall(system);
+  const facts = { bridges, netfilter, firewall };
+  return [
+    checkOfForward(facts),
+    checkOfNetfilter(facts),
+    ...checkOfZones(readFirewalld(), bridges),
+    ...(system.uid === 0 ? checkOfNetworks(readDrops(firewall, { system, places })) : []),
+  ];
+}
+
+interface DroppedNetwork {
+  readonly network: string;
+  readonly drops: readonly ForeignDrop[];
+}
+
+/** Of root's networks that are up and have rules. One that cannot be read is told of elsewhere. */
+function readDrops(firewall: Firewall, { system, places }: Pick<LaunchContext, 'system' | 'places'>): DroppedNetwork[] {
+  const uplinks = readUplinks();
+  return listNetworkState(places).flatMap((network): DroppedNetwork[] => {
+    const record = recordOrNone(networkFiles(places, network));
+    if (record?.bootId !== system.bootId() || !isBridged(record.plan.forward)) return [];
+    return [{ network, drops: findForeignDrops(record, firewall, uplinks) }];
+  });
+}
+
+function recordOrNone(files: NetworkFiles): NetworkRecord | undefined {
+  try {
+    return readNetworkRecord(files);
+  } catch (error) {
+    if (error instanceof QrunError) return undefined;
+    throw error;
+  }
+}
+
+/** None where no such network is up. */
+export function checkOfNetworks(networks: readonly DroppedNetwork[]): Check[] {
+  const id = 'network-firewall';
+  const what = 'other firewalls in the way of networks';
+  const names = networks.map(({ network }) => network).join(', ');
+  if (networks.length === 0) return [];
+  const found = networks.flatMap(({ network, drops }) => drops.map((drop) => ({ network, drop })));
+  const [first] = found;
+  if (first === undefined)
+    return [{ id, what, state: 'ok', evidence: `none drops what ${names} lets pass`, mend: null }];
+  const evidence = found
+    .slice(0, 4)
+    .map(({ network, drop: { chain, drops } }) => `${network}: ${chain} drops ${drops.join(', ')}`)
+    .join('; ');
+  return [{ id, what, state: 'warn', evidence, mend: first.drop.mend }];
 }
 
 const isDockers = (name: string): boolean => name === 'docker0' || /^br-[0-9a-f]{12}$/.test(name);
@@ -93,11 +142,6 @@ export function checkOfForward(facts: FirewallFacts): Check {
     return { id, what, state: 'ok', evidence: asks ? 'there is no bridge' : offInWords(facts.netfilter), mend: null };
   const mend = unknown.startsWith('only root') ? 'sudo qrun doctor' : 'sudo apt-get install nftables';
   return { id, what, state: 'warn', evidence: `bridge netfilter is on, and ${unknown}`, mend };
-}
-
-function inWords({ family, table, name, forward, tool }: FirewallChain): string {
-  const policy = forward === 'drop' ? ', policy drop' : '';
-  return `${tool === 'iptables' ? 'iptables' : 'nft'} chain ${family} ${table} ${name} (hook forward${policy})`;
 }
 
 /** A rule in a table of one's own does not help: it must be in the chain that drops, or before it in what that chain asks. */

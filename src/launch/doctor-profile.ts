@@ -20,17 +20,18 @@ const kindsOfCheck: Readonly<Record<string, readonly CheckedNic['kind'][]>> = {
   loopback: ['user', 'mcast', 'stream', 'dgram', 'l2tpv3', 'network'],
   cables: ['mcast', 'stream', 'dgram', 'l2tpv3'],
   passt: ['passt'],
-  vde: ['vde', 'network'],
+  vde: ['vde', 'network', 'port-vde'],
   bridge: ['bridge'],
   'bridge-conf': ['bridge'],
-  'forward-policy': ['bridge', 'tap', 'port-tap'],
-  'bridge-netfilter': ['bridge', 'tap', 'port-tap'],
-  firewalld: ['bridge', 'tap', 'port-tap'],
+  'forward-policy': ['bridge', 'tap', 'port-tap', 'port-vde'],
+  'bridge-netfilter': ['bridge', 'tap', 'port-tap', 'port-vde'],
+  firewalld: ['bridge', 'tap', 'port-tap', 'port-vde'],
+  'network-firewall': ['port-tap', 'port-vde', 'network'],
   tun: ['bridge', 'tap', 'port-tap'],
   vhost: ['tap', 'macvtap', 'port-tap', 'port-macvtap'],
   'link-rights': ['tap', 'macvtap'],
   taps: ['tap'],
-  ports: ['port-tap', 'port-macvtap'],
+  ports: ['port-tap', 'port-macvtap', 'port-vde'],
   'rp-filter': ['macvtap'],
   iommu: ['hostdev'],
   vfio: ['hostdev'],
@@ -57,7 +58,7 @@ export function concerns(id: string, profile: CheckedNics | undefined): boolean 
 export const bridgesOfProfile = ({ nics }: CheckedNics): string[] => [
   ...new Set(
     nics.flatMap(({ kind, bridge }) =>
-      ['bridge', 'tap', 'port-tap'].includes(kind) && bridge !== undefined ? [bridge] : [],
+      ['bridge', 'tap', 'port-tap', 'port-vde'].includes(kind) && bridge !== undefined ? [bridge] : [],
     ),
   ),
 ];

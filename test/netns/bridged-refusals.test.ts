@@ -1,7 +1,7 @@
 /** What keeps a network with a bridge of its own from coming up, and forwards from being added: each is told with what is in the way. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsRoot, waitUntil, type Home, type Running } from '../harness/harness.ts';
+import { needsQemu, needsRoot, waitUntil, type Home, type Running } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
 import { createBridgedHost, everything, must, refused, settingOf, textOf } from './a-bridged-host.ts';
 
@@ -114,6 +114,54 @@ test('net define and net edit refuse what overlaps, as net up would, of root and
   expect(textOf(path.join(root.config, 'networks', 'lan3.yaml'))).toContain('10.10.123.1');
   const forced = await root.qrun(['net', 'edit', '--force', 'lan3'], { env: { VISUAL } });
   expect(forced).toMatchObject({ status: 0, stderr: expect.stringContaining('is kept although it could not come up') });
+});
+
+test('what another firewall drops is told by net info and doctor with the rule that lets it pass; and the route that the router outside needs', async (context) => {
+  needsQemu(context);
+  const { host, root, home } = await createBridgedHost(context);
+  root.network('lan0', 'forward: route\ndhcp: true\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\n');
+  await must(root, 'net', 'up', 'lan0');
+  type Info = { firewall: { chain: string; drops: string[]; mend: string }[]; routes: string[] };
+  const infoOf = async (one: Home): Promise<Info> =>
+    parseDocument('net-info', await must(one, 'net', 'info', 'lan0', '--json')) as Info;
+  const doctor = async (): Promise<unknown> => {
+    const { stdout } = await root.qrun(['doctor', '--json']);
+    return (parseDocument('doctor', stdout) as { id: string }[]).find(({ id }) => id === 'network-firewall');
+  };
+  expect(await infoOf(root)).toMatchObject({ firewall: [] });
+  expect(await doctor()).toMatchObject({ state: 'ok', evidence: 'none drops what lan0 lets pass', mend: null });
+  host.must('nft add table inet guard');
+  for (const hook of ['forward', 'input'])
+    host.must(`nft add chain inet guard ${hook} { type filter hook ${hook} priority 0 ; policy drop ; }`);
+  const before = host.must('nft list table inet guard');
+  const { firewall } = await infoOf(root);
+  expect(firewall).toMatchObject([
+    {
+      chain: expect.stringContaining('inet guard input'),
+      drops: ['what guests ask of DHCP', 'names that guests ask for'],
+    },
+    { chain: expect.stringContaining('inet guard forward'), drops: expect.arrayContaining(['what guests send out']) },
+  ]);
+  expect(await must(root, 'net', 'info', 'lan0')).toContain(firewall[0]?.mend);
+  expect(await doctor()).toMatchObject({ state: 'warn', mend: firewall[0]?.mend });
+  // who is not root may not look
+  expect(await infoOf(home)).toMatchObject({ firewall: [] });
+  expect(host.must('nft list table inet guard')).toBe(before);
+  for (const { mend } of firewall)
+    expect(host.namespace.run(['sh', '-c', mend.replaceAll('sudo ', '')])).toMatchObject({ status: 0 });
+  expect(await infoOf(root)).toMatchObject({ firewall: [] });
+  expect(await doctor()).toMatchObject({ state: 'ok' });
+  // by its default route it is reached, or by the card that is written
+  host.must('ip route add default dev v0');
+  const address = host.must('ip -4 -brief address show dev v0').trim().split(/\s+/)[2]?.split('/')[0];
+  const routes = [
+    `ip route add 10.10.120.0/24 via ${address}`,
+    'ip -6 route add fd00:120::/64 via ADDRESS-OF-THIS-HOST',
+  ];
+  for (const one of [root, home]) expect(await infoOf(one)).toMatchObject({ routes });
+  expect(await must(root, 'net', 'info', 'lan0')).toContain(`What the router outside must be told\n  ${routes[0]}\n`);
+  await must(root, 'net', 'down', 'lan0');
+  expect(await infoOf(root)).toMatchObject({ routes });
 });
 
 test('a bridge or a table that is somebody else’s, a key of another mode, an interface that is not there', async (context) => {

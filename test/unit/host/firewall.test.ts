@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { droppingChains, parseIptables, parseRuleset, readFirewall } from '../../../src/host/firewall.ts';
+import { droppingChains } from '../../../src/host/firewall-walk.ts';
+import { parseIptables, parseRuleset, readFirewall } from '../../../src/host/firewall.ts';
 import { tableNameOf } from '../../../src/network/bridged/names.ts';
 import { ownerChain } from '../../../src/plan/nft-commands.ts';
 import { createSystem } from '../../../src/system/real.ts';

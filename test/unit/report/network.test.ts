@@ -29,6 +29,8 @@ const lab: NetworkInfo = {
   mtu: null,
   links: [],
   forwards: [],
+  routes: [],
+  firewall: [],
   notes: [],
   log: '/s/networks/lab/log',
 };
@@ -69,6 +71,19 @@ describe('a network', () => {
     const text = renderNetworkInfo({ ...broken, processes }, plain);
     expect(text).toContain('What is wrong\n  ! vde_switch does not run\n  ! to mend it: qrun net up lab\n');
     expect(text).toContain('vde_switch -');
+  });
+
+  test('tells what another firewall drops with the rule that helps, and what the router outside must know', () => {
+    const chain = 'nft chain ip filter FORWARD (hook forward, policy drop)';
+    const drops = ['what guests send out', 'the answers to them'];
+    const firewall = [{ chain, drops, mend: 'sudo ufw route allow in on qr-lab' }];
+    const text = renderNetworkInfo({ ...lab, firewall, routes: ['ip route add 10.44.0.0/24 via 192.0.2.1'] }, plain);
+    expect(text).toContain(
+      'What other firewalls drop\n' +
+        `  ! ${chain} drops what guests send out, the answers to them; what lets it pass:\n` +
+        '      sudo ufw route allow in on qr-lab\n',
+    );
+    expect(text).toContain('What the router outside must be told\n  ip route add 10.44.0.0/24 via 192.0.2.1\n');
   });
 
   test('shows what others wrote so that it can do no harm', () => {
