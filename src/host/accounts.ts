@@ -39,7 +39,7 @@ export function readRunAs(system: System, wanted: string | undefined): RunAs {
 }
 
 /** From /etc/passwd; an account that is elsewhere (LDAP, systemd-homed) by getent. */
-function readAccount(system: System, name: string): RunAs | undefined {
+export function readAccount(system: System, name: string): RunAs | undefined {
   if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/.test(name)) return undefined;
   const local = parseAccount(readText('/etc/passwd'), name);
   if (local !== undefined || name === 'qrun' || system.which('getent') === undefined) return local;

@@ -72,6 +72,8 @@ export interface ChosenPort {
   readonly holder: PortHolder;
   /** Whose it was before. */
   readonly before?: string;
+  /** The port that the NIC had until this one was kept for its VM. */
+  readonly instead?: Pick<HostPort, 'device' | 'mac' | 'switchPort'>;
   /** It is only shown: a run would be refused, for all of them are in use. */
   readonly taken?: QrunError;
 }

@@ -34,7 +34,9 @@ export function addressPool({ dhcp }: Pick<Network, 'dhcp'>, { ranges, kept }: P
   };
   return {
     size: Number(spans.reduce((sum, [first, last]) => sum + last - first + 1n, 0n)),
-    fixed: (holder) => hosts.find(({ vm, ip }) => vm === holder && ipv4Value(ip) !== undefined)?.ip,
+    // `alice/web1` is a user's VM there, and a second NIC of root's VM here
+    fixed: (holder) =>
+      hosts.find(({ vm, ip }) => vm === holder && !holder.includes('/') && ipv4Value(ip) !== undefined)?.ip,
     isDynamic,
     firstFree: (taken) => {
       for (const [first, last] of spans) {

@@ -96,7 +96,7 @@ function hostField() {
   return map('A guest with an address of its own: by the name of its VM, or by its MAC.', {
     vm: z.exactOptional(
       word('The VM: one of the owner of the network, or alice/web1.', {
-        pattern: '([A-Za-z_][A-Za-z0-9_-]{0,31}/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,39}',
+        pattern: '([A-Za-z_][A-Za-z0-9_.-]{0,31}/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,39}',
         what: 'VM',
         examples: ['web1', 'alice/web1'],
       }),

@@ -35,6 +35,8 @@ export interface PlannedForwards {
 type ForwardsInput = Pick<NetworkPlanInput, 'addresses' | 'ports' | 'lastPorts'> & {
   /** system: rules of the kernel's do it, which can do more than slirp. Default: user. */
   readonly scope?: 'user' | 'system';
+  /** Of IPv6, by VM: what a forward of that family leads to. */
+  readonly six?: Readonly<Record<string, string>>;
   readonly facts: Pick<NetworkFacts, 'links' | 'others'>;
 };
 
@@ -47,7 +49,7 @@ export function planForwards(
     const at = `network ${name}: forwards[${index}]`;
     const fault = input.scope === 'system' ? undefined : faultOfForward(forward, mode);
     if (fault !== undefined) throw new QrunError('usage', `network ${name}: ${renderForward(forward)}: ${fault}`);
-    const guestAddress = isIpLiteral(forward.guest) ? forward.guest : input.addresses[forward.guest];
+    const guestAddress = addressOfGuest(forward, input);
     if (guestAddress === undefined)
       throw new QrunError('bug', `${at}: nobody reserved an address for ${forward.guest}`);
     return hostAddresses({ ...forward, guestAddress }, at, input).map((address, position) => {
@@ -58,6 +60,14 @@ export function planForwards(
     });
   });
   return { forwards: planned.map(({ forward }) => forward), steps: planned.map(({ step }) => step) };
+}
+
+function addressOfGuest(
+  { guest, hostAddress }: GuestForward,
+  { addresses, six = {} }: Pick<ForwardsInput, 'addresses' | 'six'>,
+): string | undefined {
+  if (isIpLiteral(guest)) return guest;
+  return (isIpv6Literal(hostAddress) ? six[guest] : undefined) ?? addresses[guest];
 }
 
 interface PortOf {

@@ -25,6 +25,8 @@ export interface WrittenHost extends Placed {
   readonly vm?: string;
   readonly mac?: string;
   readonly ip?: string;
+  /** What it is to be called. */
+  readonly name?: string;
   /** It says who it is, be it well or badly. */
   readonly named: boolean;
 }
@@ -80,6 +82,7 @@ export const writtenHosts = (written: WrittenMap): WrittenHost[] =>
       ...(typeof one['vm'] === 'string' && { vm: one['vm'] }),
       ...(parsed !== undefined && 'mac' in parsed && { mac: parsed.mac }),
       ...(ip !== undefined && { ip }),
+      ...(typeof one['name'] === 'string' && { name: one['name'] }),
       named: Object.hasOwn(one, 'vm') || Object.hasOwn(one, 'mac'),
     };
   });

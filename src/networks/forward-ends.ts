@@ -6,7 +6,10 @@ import { listProfiles } from '../host/profile-files.ts';
 import { isVmName } from '../names.ts';
 import { addressesMeet, interfacesOf, planForwards } from '../network/forwards.ts';
 import type { GuestForward } from '../network/guest-forward.ts';
-import type { NetworkForward } from '../network/network-plan.ts';
+import { fixedAddressOf, sixOfVms, type KeptPort } from '../network/bridged/kept-ports.ts';
+import { portHoldersOf } from '../network/bridged/fixed-hosts.ts';
+import { hostNetworkOf, type NetworkForward } from '../network/network-plan.ts';
+import { isUserVm, renderUserVm } from '../network/user-vm.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { PortStep } from '../plan/step.ts';
 import { vmFiles } from '../plan/vm-files.ts';
@@ -28,18 +31,23 @@ export interface ResolvedForwards {
   readonly known: readonly NetworkForward[];
 }
 
+interface ResolveWith extends NetworkContext {
+  /** Ports that are kept for users' VMs, also for those that are named now. */
+  readonly kept?: readonly KeptPort[];
+}
+
 /** Reserves addresses of VMs that have none yet. */
 export async function resolveForwards(
   wanted: readonly GuestForward[],
   record: NetworkRecord,
-  context: NetworkContext,
+  context: ResolveWith,
 ): Promise<ResolvedForwards> {
   const book = bookOf(record, context);
   const addresses = Object.fromEntries(wanted.map(({ guest }) => [guest, addressOf(guest, { record, book, context })]));
   const named = { name: record.network, forward: record.plan.forward, forwards: wanted };
   const links = interfacesOf(named).length > 0 ? await readLinks(context.system) : [];
   const others = record.plan.attach.by === 'bridge' ? upNetworks(record.network, context) : [];
-  const input = { addresses, facts: { links, others }, scope: record.plan.scope };
+  const input = { addresses, six: sixOfVms(record.definition), facts: { links, others }, scope: record.plan.scope };
   const { forwards, steps } = planForwards(named, input);
   refuseTwice(forwards);
   const isNew = (forward: NetworkForward): boolean => !record.forwards.some((one) => isSame(one, forward));
@@ -80,16 +88,23 @@ const collide = (one: HostEnd, other: HostEnd): boolean =>
   addressesMeet(one.hostAddress, other.hostAddress);
 
 /** VMs that are on it, and those that forwards lead to, keep their addresses. */
-function bookOf({ network, definition, forwards }: NetworkRecord, { places, system }: NetworkContext): AddressBook {
+function bookOf(
+  { network, definition, forwards, plan }: NetworkRecord,
+  { places, system }: NetworkContext,
+): AddressBook {
   const files = networkFiles(places, network);
-  const inUse = [...listMembers(files).map(({ vm, holder }) => holder ?? vm), ...forwards.map(({ guest }) => guest)];
+  const inUse = [
+    ...listMembers(files).map(({ vm, holder }) => holder ?? vm),
+    ...forwards.map(({ guest }) => guest),
+    ...portHoldersOf(plan),
+  ];
   return openAddressBook({ files, pool: poolOf(definition), uid: system.uid, inUse });
 }
 
 interface GuestOf {
   readonly record: NetworkRecord;
   readonly book: AddressBook;
-  readonly context: NetworkContext;
+  readonly context: ResolveWith;
 }
 
 /** @throws QrunError `usage` for an address of another network, `unknown-name` for no VM */
@@ -104,14 +119,21 @@ function addressOf(guest: string, { record, book, context }: GuestOf): string {
       hint: `qrun net leases ${network}`,
     });
   }
-  const known = book.addressOf(guest);
+  const known = isUserVm(guest) ? addressOnPort(guest, { record, book, context }) : book.addressOf(guest);
   if (known !== undefined) return known;
-  requireVm(guest, context);
-  const reserved = book.reserve(guest);
+  if (!isUserVm(guest)) requireVm(guest, context);
+  const reserved = isUserVm(guest) ? undefined : book.reserve(guest);
   if (reserved !== undefined) return reserved;
   throw new QrunError('usage', `network ${network} gives no addresses, so ${guest} has none that is known`, {
     hint: `write the address that ${guest} has given itself`,
   });
+}
+
+/** Of a user's VM. */
+function addressOnPort(guest: string, { record, context: { kept = [] } }: GuestOf): string | undefined {
+  const fixed = fixedAddressOf(record.definition, guest, 4);
+  const number = kept.find((one) => renderUserVm(one) === guest)?.number;
+  return fixed ?? hostNetworkOf(record.plan)?.ports.find((port) => port.number === number)?.ip;
 }
 
 /** It has state, or a profile. */

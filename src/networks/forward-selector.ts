@@ -2,14 +2,19 @@
 import { QrunError } from '../errors.ts';
 import { parseGuestForward } from '../network/guest-forward.ts';
 import type { NetworkForward } from '../network/network-plan.ts';
+import { fullGuestName } from '../network/user-vm.ts';
 
 export interface ForwardSelector {
   readonly written: string;
   readonly matches: (forward: NetworkForward) => boolean;
 }
 
-/** A whole rule, or its host side: what is not said may be anything. @throws QrunError `usage` */
-export function parseSelector(written: string): ForwardSelector {
+/**
+ * A whole rule, or its host side: what is not said may be anything.
+ * @param owner of a network of root's: plain names are his VMs
+ * @throws QrunError `usage`
+ */
+export function parseSelector(written: string, owner?: string): ForwardSelector {
   const side = /^(?:(?<address>[0-9]+(?:\.[0-9]+){3}):)?(?<port>[0-9]{1,5})(?:\/(?<protocol>tcp|udp))?$/.exec(
     written,
   )?.groups;
@@ -26,12 +31,13 @@ export function parseSelector(written: string): ForwardSelector {
   const parsed = parseGuestForward(written);
   if ('fault' in parsed) throw new QrunError('usage', parsed.fault, { hint: 'qrun net forward --help' });
   const rule = parsed.value;
+  const guest = fullGuestName(rule.guest, owner);
   return {
     written,
     matches: (forward) =>
       forward.protocol === rule.protocol &&
       forward.guestPort === rule.guestPort &&
-      (rule.guest === forward.guest || rule.guest === forward.guestAddress) &&
+      (guest === forward.guest || guest === forward.guestAddress) &&
       (rule.hostPort === 'auto' || rule.hostPort === forward.hostPort) &&
       (rule.hostAddress.startsWith('%') || rule.hostAddress === forward.hostAddress),
   };

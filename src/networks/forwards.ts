@@ -8,8 +8,11 @@
 import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { parseGuestForward, type GuestForward } from '../network/guest-forward.ts';
-import type { NetworkForward } from '../network/network-plan.ts';
+import type { KeptPort } from '../network/bridged/kept-ports.ts';
+import { portInWords } from '../network/host-network.ts';
+import { hostNetworkOf, type NetworkForward } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
+import { fullGuestName, renderUserVm } from '../network/user-vm.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { isIpv6Literal } from '../profile/address.ts';
 import { renderForward } from '../profile/forward.ts';
@@ -17,16 +20,19 @@ import type { NetworkContext } from './context.ts';
 import { resolveForwards } from './forward-ends.ts';
 import { findForwards, parseSelector } from './forward-selector.ts';
 import { withGateway, type Gateway } from './gateway.ts';
+import { choosePortsNow } from './kept-ports.ts';
 import { keepForwards, requireLive } from './live-forwards.ts';
 import { withHostLock, withNetworkLock } from './lock.ts';
+import { readPortMembers } from './port-lease.ts';
 import type { NetworkRecord } from './record.ts';
+import type { Wanted } from './replace-rules.ts';
 import { requireUp } from './require-up.ts';
 
 /** Those that are in force. @throws QrunError `unknown-name` when the network is not up */
-export const listForwards = (
+export const listForwards = async (
   name: NetworkName,
   context: Pick<NetworkContext, 'places' | 'system'>,
-): readonly NetworkForward[] => requireUp(name, context).forwards;
+): Promise<readonly NetworkForward[]> => (await requireUp(name, context, 'forward')).forwards;
 
 /**
  * @param rules `[HOSTADDR:]HOSTPORT:GUEST:GUESTPORT[/tcp|/udp]`
@@ -94,12 +100,13 @@ export async function removeForwards(
   selectors: readonly string[],
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
-  const parsed = selectors.map((text) => parseSelector(text));
+  for (const text of selectors) parseSelector(text);
   return await underLock(name, context, async (record) => {
+    const parsed = selectors.map((text) => parseSelector(text, record.definition.owner));
     const removed = findForwards(name, parsed, record.forwards);
     const rest = record.forwards.filter((forward) => !removed.includes(forward));
     if (isBridged(record)) {
-      await (await import('./replace-rules.ts')).replaceRules(record, rest, context);
+      await replaceForwards(record, { forwards: rest }, context);
       return removed;
     }
     const gatewayOf = requireLive(record, networkFiles(context.places, name));
@@ -121,11 +128,38 @@ async function addRules(
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
   return await withHostLock(context, async () => {
-    const { fresh } = await resolveForwards(wanted, record, context);
+    const { owner } = record.definition;
+    const named = wanted.map((forward) => ({ ...forward, guest: fullGuestName(forward.guest, owner) }));
+    const kept = choosePortsNow(record, [...record.forwards, ...named], context);
+    const { fresh } = await resolveForwards(named, record, { ...context, kept });
+    tellRunning(record, kept, context);
     // also when all are known: whoever wrote them down may have been killed before
-    await (await import('./replace-rules.ts')).replaceRules(record, [...record.forwards, ...fresh], context);
+    await replaceForwards(record, { forwards: [...record.forwards, ...fresh], kept }, context);
     return fresh;
   });
+}
+
+/** The rules, and who answers names and DHCP: whom ports are kept for, and which addresses are given to nobody else. */
+async function replaceForwards(record: NetworkRecord, wanted: Wanted, context: NetworkContext): Promise<void> {
+  const { replaceRules } = await import('./replace-rules.ts');
+  const now = await replaceRules(record, wanted, context);
+  (await import('./tell-members.ts')).tellHosts(now, context);
+}
+
+/** A VM has the port that it was started with, to its end. */
+function tellRunning(record: NetworkRecord, kept: readonly KeptPort[], { system, warn }: NetworkContext): void {
+  const host = hostNetworkOf(record.plan);
+  if (host === undefined) return;
+  const running = readPortMembers(host, system.uid);
+  for (const one of kept) {
+    const name = renderUserVm(one);
+    const port = host.ports.find(({ number }) => number === one.number);
+    const on = running.filter(({ vm, mac }) => vm === name && mac !== port?.mac);
+    if (on.length > 0 && !running.some(({ vm, mac }) => vm === name && mac === port?.mac))
+      warn(
+        `network ${record.network}: ${name} runs with another port: it gets ${port === undefined ? 'one' : portInWords(port)}, which is kept for it, when it is started anew`,
+      );
+  }
 }
 
 function parseRule(text: string): GuestForward {
@@ -147,9 +181,9 @@ async function underLock<T>(
   context: NetworkContext,
   act: (record: NetworkRecord) => Promise<T>,
 ): Promise<T> {
-  requireUp(name, context);
+  await requireUp(name, context, 'forward');
   const files = networkFiles(context.places, name);
   return await withNetworkLock({ name, files }, context, async () => {
-    return await act(requireUp(name, context));
+    return await act(await requireUp(name, context, 'forward'));
   });
 }

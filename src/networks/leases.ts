@@ -36,8 +36,8 @@ export interface NetworkLease {
 type Where = Pick<NetworkContext, 'places' | 'system'>;
 
 /** By address. @throws QrunError `unknown-name` when the network is not up */
-export function listLeases(name: NetworkName, context: Where): NetworkLease[] {
-  return leasesOf(requireUp(name, context), context);
+export async function listLeases(name: NetworkName, context: Where): Promise<NetworkLease[]> {
+  return leasesOf(await requireUp(name, context, 'leases'), context);
 }
 
 interface HandedOut {

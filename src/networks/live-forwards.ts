@@ -1,9 +1,10 @@
 /** What a change of forwards means for a network that is up: its record, the gateway's command, and what the switch is told. */
 import { readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
+import type { KeptPort } from '../network/bridged/kept-ports.ts';
 import { gatewayNetdev } from '../network/gateway.ts';
-import type { NetworkForward, NetworkPlan } from '../network/network-plan.ts';
-import type { GuestTap } from '../network/plan-input.ts';
+import { hostNetworkOf, type NetworkForward, type NetworkPlan } from '../network/network-plan.ts';
+import type { GuestTap, PortFacts } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { qemuOf } from '../qemu/binary.ts';
@@ -56,11 +57,18 @@ export async function keepForwards(
     for (const pid of readHealth(record).processes['switch'] ?? []) killProcess(pid, 'SIGHUP');
 }
 
+interface PlanAnew {
+  readonly context: NetworkContext;
+  readonly guests?: readonly GuestTap[];
+  /** Ports that are kept for users' VMs. */
+  readonly kept?: readonly KeptPort[];
+}
+
 /** With literal ends: what was resolved once stays so. */
 export async function planAnew(
-  { definition, runId, pinned }: NetworkRecord,
+  { definition, runId, pinned, plan }: NetworkRecord,
   forwards: readonly NetworkForward[],
-  { context, guests }: { readonly context: NetworkContext; readonly guests?: readonly GuestTap[] },
+  { context, guests, kept }: PlanAnew,
 ): Promise<NetworkPlan> {
   const { places, system } = context;
   const files = networkFiles(places, definition.name);
@@ -71,7 +79,7 @@ export async function planAnew(
     {
       files,
       uid: system.uid,
-      facts,
+      facts: { ...facts, ...(facts.ports !== undefined && { ports: { ...facts.ports, ...portsOf(plan, kept) } }) },
       addresses: openAddressBook({ files, pool: poolOf(definition), uid: system.uid }).entries(),
       mark: runId,
       pinned,
@@ -79,6 +87,12 @@ export async function planAnew(
       ...(guests !== undefined && { guests }),
     },
   );
+}
+
+/** Those that there are: their MACs are not drawn anew. */
+function portsOf(plan: NetworkPlan, kept: readonly KeptPort[] = []): Partial<PortFacts> {
+  const host = hostNetworkOf(plan);
+  return host === undefined ? {} : { macs: host.ports.map(({ mac }) => mac), kept };
 }
 
 function contentOf(file: string): string | undefined {

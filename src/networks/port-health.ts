@@ -1,15 +1,16 @@
 /** Whether the ports of a network of root's are as they were made: there, in their place, and for those whom they are for. Read only. */
 import { closeSync, lstatSync, statSync, type Stats } from 'node:fs';
 import { numbersOf, readHostLink, readTapNode, type HostLink } from '../host/host-link.ts';
-import type { HostNetwork, HostPort } from '../network/host-network.ts';
+import { takerOf, type HostNetwork, type HostPort } from '../network/host-network.ts';
 import { tryPort } from '../resources/port-lease.ts';
+import { readSwitchFaults } from './switch-health.ts';
 
 export interface PortFault {
   readonly device: string;
   /** In words: `is gone`, `is not on br0`, … */
   readonly what: string;
-  /** What is wrong with it: the interface is made anew, or only rights are set. */
-  readonly of: 'link' | 'rights';
+  /** What is wrong with it: the interface is made anew, or only rights are set, or a switch is mended. */
+  readonly of: 'link' | 'rights' | 'switch';
 }
 
 /** What was seen of a port. */
@@ -22,8 +23,11 @@ export interface PortSight {
 
 export type Rights = Pick<Stats, 'uid' | 'gid' | 'mode'>;
 
-export const readPortFaults = (host: HostNetwork): PortFault[] =>
-  host.ports.flatMap((port) => faultsOfPort(port, host, readSight(port)));
+export function readPortFaults(host: HostNetwork): PortFault[] {
+  const { vde, ports } = host;
+  if (vde === undefined) return ports.flatMap((port) => faultsOfPort(port, host, readSight(port)));
+  return [...readSwitchFaults(host, vde), ...ports.flatMap((port) => faultsOfLock(port, host, readSight(port)))];
+}
 
 /** Devices of ports that something is wrong with, each once. */
 export const faultyPorts = (host: HostNetwork): string[] => [
@@ -73,18 +77,24 @@ function readNode(device: string, index: number, node: string): Rights | undefin
 type Who = Pick<HostNetwork, 'user' | 'group'>;
 
 export function faultsOfPort(port: HostPort, host: Who & Pick<HostNetwork, 'on'>, sight: PortSight): PortFault[] {
-  const { device, node, lock } = port;
+  const { device, node } = port;
   const { link } = sight;
   const fault = (what: string, of: PortFault['of']): PortFault => ({ device, what, of });
   if (link === undefined) return [fault('is gone', 'link')];
   const isTap = node === undefined;
+  const taker = takerOf(port, host);
   return [
     ...(link.up ? [] : [fault('is down', 'link')]),
     ...(isTap && link.master !== host.on ? [fault(`is not on ${host.on}`, 'link')] : []),
-    ...(isTap && !isTapFor(link, host) ? [fault('has another owner', 'link')] : []),
-    ...(isTap || isFor(sight.node, host) ? [] : [fault(`: ${node} ${wrong(sight.node)}`, 'rights')]),
-    ...(isFor(sight.lock, host) ? [] : [fault(`: ${lock} ${wrong(sight.lock)}`, 'rights')]),
+    ...(isTap && !isTapFor(link, taker) ? [fault('has another owner', 'link')] : []),
+    ...(isTap || isFor(sight.node, taker) ? [] : [fault(`: ${node} ${wrong(sight.node)}`, 'rights')]),
+    ...faultsOfLock(port, host, sight),
   ];
+}
+
+function faultsOfLock(port: HostPort, host: Who, { lock: rights }: PortSight): PortFault[] {
+  const { device, lock } = port;
+  return isFor(rights, takerOf(port, host)) ? [] : [{ device, what: `: ${lock} ${wrong(rights)}`, of: 'rights' }];
 }
 
 const isTapFor = ({ tap }: HostLink, { user, group }: Who): boolean => tap?.owner === user && tap?.group === group;

@@ -11,6 +11,7 @@ import { addressPool, type AddressPool } from '../network/address-pool.ts';
 import { subnetsOf } from '../network/bridged/free-subnets.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { portHolder } from '../network/bridged/fixed-hosts.ts';
+import { fixedAddressOf } from '../network/bridged/kept-ports.ts';
 import { guestsOf, interfacesOf } from '../network/forwards.ts';
 import type { HostNetwork } from '../network/host-network.ts';
 import { layoutOf } from '../network/layout.ts';
@@ -18,6 +19,7 @@ import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkFacts } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
+import { isUserVm, renderUserVm, userVmsOf } from '../network/user-vm.ts';
 import { scopeOf } from '../network/scope.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
@@ -25,6 +27,7 @@ import { readLastPorts } from '../resources/last-ports.ts';
 import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { planOfHost, readHostNetwork } from './host-networks.ts';
+import { choosePortsToKeep } from './kept-ports.ts';
 import { readPortFacts } from './port-facts.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 
@@ -59,12 +62,14 @@ export interface PrepareOptions {
   readonly qemu: KnownQemu;
   /** VMs whose addresses are to be shown. */
   readonly holders?: readonly string[];
+  /** Other networks of the host's are looked at when this one comes up, and not now. */
+  readonly aloneYet?: boolean;
 }
 
 /** @throws QrunError `unknown-name`, `invalid-network`, `not-implemented`, `missing-tool`, `in-use` */
 export async function prepareNetwork(
   argument: string,
-  { qemu, holders = [] }: PrepareOptions,
+  { qemu, holders = [], aloneYet = false }: PrepareOptions,
   context: NetworkContext,
 ): Promise<PreparedNetwork> {
   const running = readRunning(argument, context);
@@ -76,20 +81,27 @@ export async function prepareNetwork(
   const pool = poolOf(definition);
   const facts = {
     ...(await readNetworkFacts(definition, qemu, context)),
-    ...(running === undefined && (await readSurroundings(definition, context))),
+    ...(running === undefined && (aloneYet ? { routes: readRoutes() } : await readSurroundings(definition, context))),
   };
-  const plan = planWith({ definition, files, facts, uid: context.system.uid });
-  // nothing of it is saved: it is what a run would reserve
-  const book = openAddressBook({ files, pool, uid: context.system.uid });
-  const shown = running?.plan ?? plan({ book, runId: scriptRun(files), pinned: false, ports: {} });
-  const addresses = addressesOf(holders, book);
+  const plan = planWith({ definition, files, facts, context });
   const fixedByMac = fixedOf(definition);
+  const show = (): NetworkPlan => {
+    // nothing of it is saved: it is what a run would reserve
+    const book = openAddressBook({ files, pool, uid: context.system.uid });
+    const shown = running?.plan ?? plan({ book, runId: scriptRun(files), pinned: false, ports: {} });
+    const addresses = addressesOf(holders, book);
+    return { ...shown, addresses, fixedByMac, ...(running !== undefined && { running: true }) };
+  };
+  // where it only comes up, its plan is made then
+  let shown: NetworkPlan | undefined = aloneYet ? undefined : show();
   return {
     name,
     files,
     definition,
     ...(running !== undefined && { running }),
-    shown: { ...shown, addresses, fixedByMac, ...(running !== undefined && { running: true }) },
+    get shown() {
+      return (shown ??= show());
+    },
     pool,
     fixedByMac: (mac) => fixedByMac[mac],
     plan,
@@ -123,7 +135,10 @@ function readRunning(argument: string, { places, system }: NetworkContext): Netw
   return record?.bootId === system.bootId() ? record : undefined;
 }
 
-export async function readDefinition(argument: string, { places, system }: NetworkContext): Promise<Network> {
+export async function readDefinition(
+  argument: string,
+  { places, system }: Pick<NetworkContext, 'places' | 'system'>,
+): Promise<Network> {
   const { name, file, text } = readNetworkFile(argument, { places, system });
   const { parseNetwork } = await import('../network/parse.ts');
   return parseNetwork(text, { file, name, home: homeDirectory(), uid: system.uid });
@@ -141,16 +156,21 @@ interface PlannedFrom {
   readonly definition: Network;
   readonly files: NetworkFiles;
   readonly facts: NetworkFacts;
-  readonly uid: number;
+  readonly context: NetworkContext;
 }
 
 /** The addresses of the VMs that forwards name are reserved with the plan. */
-function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwork['plan'] {
+function planWith({ definition, files, facts: read, context }: PlannedFrom): PreparedNetwork['plan'] {
+  let facts: NetworkFacts | undefined;
   return ({ book, runId, pinned, ports, releaseEnv, now }) => {
-    const guests = addressesOf([...guestsOf(definition), ...portHolders(definition, facts)], book);
+    // once: what is planned twice is planned alike
+    facts ??= withKeptPorts(definition, read, context);
+    // VMs of users have the addresses of their ports
+    const ofRoot = guestsOf(definition).filter((guest) => !isUserVm(guest));
+    const guests = addressesOf([...ofRoot, ...portHolders(definition, facts)], book);
     return planNetwork(definition, {
       files,
-      uid,
+      uid: context.system.uid,
       facts: { ...facts, ...now },
       addresses: { ...book.entries(), ...guests },
       mark: runId,
@@ -162,9 +182,24 @@ function planWith({ definition, files, facts, uid }: PlannedFrom): PreparedNetwo
   };
 }
 
-/** Each port of a network with DHCP of its own has a lasting address. */
-const portHolders = ({ forward }: Network, { ports }: NetworkFacts): string[] =>
-  isBridged(forward) ? (ports?.macs ?? []).map((_mac, number) => portHolder(number)) : [];
+/** Whose ports are kept for whom is looked at only where somebody is named. */
+function withKeptPorts(definition: Network, facts: NetworkFacts, context: NetworkContext): NetworkFacts {
+  const { ports } = facts;
+  if (ports === undefined || userVmsOf(definition).length === 0) return facts;
+  const kept = choosePortsToKeep(definition, { ...ports, count: ports.macs.length }, context);
+  return { ...facts, ports: { ...ports, kept } };
+}
+
+/** Each port of a network with DHCP of its own has a lasting address, be it that of the VM that it is kept for. */
+function portHolders(definition: Network, { ports }: NetworkFacts): string[] {
+  if (!isBridged(definition.forward)) return [];
+  const fixed = new Set(
+    (ports?.kept ?? []).flatMap((one) =>
+      fixedAddressOf(definition, renderUserVm(one), 4) === undefined ? [] : [one.number],
+    ),
+  );
+  return (ports?.macs ?? []).flatMap((_mac, number) => (fixed.has(number) ? [] : [portHolder(number)]));
+}
 
 const releaseOf = ({ name }: Network, runId: string): string[] => ['__release', '--network', name, runId];
 
@@ -194,7 +229,7 @@ export async function readSurroundings(
   return { routes, others: await readOtherNetworks(definition.name, context) };
 }
 
-const tools = ['vde_switch', 'nft', 'dnsmasq', 'dhcpd'];
+const tools = ['vde_switch', 'setpriv', 'nft', 'dnsmasq', 'dhcpd'];
 
 export async function readNetworkFacts(
   definition: Network,

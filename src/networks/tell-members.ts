@@ -12,11 +12,16 @@ import { replaceRules } from './replace-rules.ts';
 /** Under the network's lock. */
 export async function tellMembers(record: NetworkRecord, context: NetworkContext): Promise<void> {
   if (!listensToMembers(record.plan)) return;
+  tellHosts(record, context);
+  await replaceRules(record, record, context);
+}
+
+/** Under the network's lock: who hands out addresses alone. */
+export function tellHosts(record: NetworkRecord, context: NetworkContext): void {
   const files = networkFiles(context.places, record.network);
   const pool = poolOf(record.definition);
   const addresses = openAddressBook({ files, pool, uid: context.system.uid }).entries();
   tellFixedHosts(files, record, { addresses, context });
-  await replaceRules(record, record.forwards, context);
 }
 
 /** On `forward: bridge` there is no DHCP, and there are no rules. */

@@ -1,12 +1,14 @@
 /** A NIC on a network of root's: by a port that root made, or, where there is none, by qemu-bridge-helper. */
 import { QrunError } from '../errors.ts';
+import type { ChosenPort } from '../host/facts.ts';
 import type { HostAccessFact } from '../host/host-access.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
-import { hostNetworkFiles, type HostNetwork } from '../network/host-network.ts';
+import { hostNetworkFiles, portInWords, type HostNetwork } from '../network/host-network.ts';
 import type { PortLeaseStep, TapNodeStep } from '../plan/step.ts';
 import type { NetworkNic } from '../profile/profile.ts';
 import { planByHelper } from './bridge.ts';
 import { linkDoorOf, planVhost, requireTun, tellMtu, userOf } from './link-support.ts';
+import { planOnSwitch } from './network-switch.ts';
 import type { NicContext, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
 
@@ -58,27 +60,20 @@ function byHelper(
 function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPlan {
   const { facts, netdevId } = context;
   const at = `nics[${indexOfNic(nic, context)}]`;
-  if (!facts.qemu.netdevTypes.includes('tap')) throw missingBackEnd(at, 'tap', facts.qemu);
   const chosen = facts.ports?.[nic.id];
   if (chosen === undefined) throw ofRoot(at, host);
-  const { port, holder, before, taken } = chosen;
+  const { port } = chosen;
   refuse(nic, { at, host, mac: port.mac });
+  const notes = notesOf(nic.id, host, chosen);
+  const { vde } = host;
+  if (vde !== undefined)
+    return planOnSwitch(nic, { host, vde, port, lease: leaseOf(nic.id, host, { ...context, chosen }), notes }, context);
+  if (!facts.qemu.netdevTypes.includes('tap')) throw missingBackEnd(at, 'tap', facts.qemu);
   const door = linkDoorOf(at, context);
   if (port.node === undefined) requireTun(at, door, userOf(context).name);
   const vhost = planVhost(at, nic, door);
   const mtu = tellMtu(nic, { name: host.on, mtu: host.mtu });
-  const lease: PortLeaseStep = {
-    kind: 'port-lease',
-    id: `port-lease:${nic.id}`,
-    needsRoot: false,
-    network: host.name,
-    device: port.device,
-    lock: port.lock,
-    fd: context.nextFd(),
-    registry: hostNetworkFiles(facts.places.host, host.name).record,
-    run: host.runId,
-    holder,
-  };
+  const lease = leaseOf(nic.id, host, { ...context, chosen });
   const node = nodeOf(nic, chosen.port, context);
   const how =
     node === undefined ? { ifname: port.device, script: 'no', downscript: 'no' } : { fd: String(node.fds[0]) };
@@ -90,18 +85,42 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
     hostInterface: port.device,
     fds: [{ fd: lease.fd, path: lease.lock }, ...(node?.fds ?? []).map((fd) => ({ fd, path: port.node ?? '' }))],
     device: mtu.device,
-    notes: [
-      ...(taken === undefined
-        ? []
-        : [`${nic.id}: ${taken.message}: a run is refused as long as they are (${taken.hint ?? 'qrun ps'})`]),
-      ...(before === undefined
-        ? []
-        : [`${nic.id}: all ports of ${host.name} are kept: ${port.device}, which ${before} had, is given on`]),
-      ...apartNotes(nic.id, host, door.ways[host.on]),
-      ...mtu.notes,
-      ...vhost.notes,
-    ],
+    notes: [...notes, ...apartNotes(nic.id, host, door.ways[host.on]), ...mtu.notes, ...vhost.notes],
   };
+}
+
+const leaseOf = (
+  nic: string,
+  host: HostNetwork,
+  { facts, nextFd, chosen: { port, holder } }: Pick<NicContext, 'facts' | 'nextFd'> & { readonly chosen: ChosenPort },
+): PortLeaseStep => ({
+  kind: 'port-lease',
+  id: `port-lease:${nic}`,
+  needsRoot: false,
+  network: host.name,
+  device: portInWords(port),
+  lock: port.lock,
+  fd: nextFd(),
+  registry: hostNetworkFiles(facts.places.host, host.name).record,
+  run: host.runId,
+  holder,
+});
+
+function notesOf(nic: string, { name }: HostNetwork, { port, before, instead, taken }: ChosenPort): string[] {
+  const which = portInWords(port);
+  return [
+    ...(taken === undefined
+      ? []
+      : [`${nic}: ${taken.message}: a run is refused as long as they are (${taken.hint ?? 'qrun ps'})`]),
+    ...(before === undefined
+      ? []
+      : [`${nic}: all ports of ${name} are kept: ${which}, which ${before} had, is given on`]),
+    ...(instead === undefined
+      ? []
+      : [
+          `${nic}: ${which} of ${name} is kept for this VM by now: before, it had ${portInWords(instead)}, with the MAC ${instead.mac}`,
+        ]),
+  ];
 }
 
 /** The kernel brings no frame from a macvtap to its card, but there may be a way of the host's beside them. */

@@ -2,20 +2,11 @@
  * A network of root's in the host-wide registry. The lock files of its ports are root's own directory's: those who may take a port may open and lock
  * them, and nobody but root can put another in their place. They are never removed: whoever holds a file that is gone locks nothing.
  */
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  lstatSync,
-  mkdirSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
-import { type Mac, parseMac } from '../names.ts';
+import { isVmName, type Mac, parseMac } from '../names.ts';
+import type { KeptPort } from '../network/bridged/kept-ports.ts';
 import { hostNetworkFiles } from '../network/host-network.ts';
 import type { NetworkName } from '../network/network.ts';
 import type { Places } from '../places.ts';
@@ -23,21 +14,24 @@ import type { Action, HostNetworkStep } from '../plan/step.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { writeDurable, writeQuick } from '../system/files.ts';
-import { openRegular } from '../system/regular-file.ts';
 import { readStateFile } from '../system/state-files.ts';
 import type { System } from '../system/system.ts';
 import { claimOnHost, freeOnHost } from './host-claim.ts';
+import { makePortLock, rightsOfLock } from './port-lock.ts';
 import type { Resource } from './resource.ts';
 
 export const hostNetwork: Resource<HostNetworkStep> = {
   describe: (step) => ({
     acquire: [
       { argv: ['install', '-d', '-m', '0755', '--', path.dirname(step.path), step.directory] },
-      ...step.network.ports.flatMap(({ lock }) => [
-        { op: 'write', path: lock, content: '' } as const,
-        { argv: ['chown', `${step.network.user ?? 0}:${step.network.group ?? 0}`, lock] },
-        { argv: ['chmod', step.network.group === undefined ? '0600' : '0660', lock] },
-      ]),
+      ...step.network.ports.flatMap((port): Action[] => {
+        const { uid, gid, mode } = rightsOfLock(port, step.network);
+        return [
+          { op: 'write', path: port.lock, content: '' },
+          { argv: ['chown', `${uid}:${gid}`, port.lock] },
+          { argv: ['chmod', mode.toString(8).padStart(4, '0'), port.lock] },
+        ];
+      }),
       ...(step.claims === undefined ? [] : claimsOf(step)),
       { op: 'write', path: step.path, content: JSON.stringify(step.network) },
     ],
@@ -46,7 +40,7 @@ export const hostNetwork: Resource<HostNetworkStep> = {
 
   acquire: async (step, { system }) => {
     for (const directory of [path.dirname(step.path), step.directory]) openDirectory(directory);
-    for (const port of step.network.ports) makeLock(port.lock, step);
+    for (const port of step.network.ports) makePortLock(port.lock, rightsOfLock(port, step.network));
     keepMacs(step);
     claimMacs(step);
     writeQuick(step.path, entryOf(step, system), { mode: 0o644 });
@@ -61,9 +55,23 @@ function keepMacs({ macs: file, network: { ports } }: HostNetworkStep): void {
   const macs = ports.map(({ mac }) => mac);
   const before = readPortMacs(file);
   const more = before.slice(macs.length);
+  const kept = ports.flatMap(({ number, kept: keeper }) => (keeper === undefined ? [] : [{ number, ...keeper }]));
   // a file that is to last takes the disk's time
-  if (macs.every((mac, number) => mac === before[number])) return;
-  writeDurable(file, JSON.stringify({ v: 1, macs: [...macs, ...more] }), { mode: 0o644 });
+  const isSame = JSON.stringify(kept) === JSON.stringify(readKeptPorts(file));
+  if (isSame && macs.every((mac, number) => mac === before[number])) return;
+  writeDurable(file, JSON.stringify({ v: 1, macs: [...macs, ...more], kept }), { mode: 0o644 });
+}
+
+/** Which port is kept for which user's VM, also while the network is down. */
+export function readKeptPorts(file: string): KeptPort[] {
+  const read = readStateFile(file, { leave: true });
+  const listed: unknown = read.state === 'read' ? read.value['kept'] : undefined;
+  return (Array.isArray(listed) ? listed : []).flatMap((one: unknown): KeptPort[] => {
+    if (typeof one !== 'object' || one === null) return [];
+    const { number, user, uid, vm } = one as Readonly<Record<string, unknown>>;
+    if (typeof number !== 'number' || typeof user !== 'string' || typeof uid !== 'number') return [];
+    return typeof vm === 'string' && isVmName(vm) ? [{ number, user, uid, vm }] : [];
+  });
 }
 
 /** The addresses of a network's ports, in the order of the ports; none where nobody has kept any. */
@@ -112,7 +120,7 @@ const entryOf = ({ network }: HostNetworkStep, system: System): string =>
 export const networkSpace = (): string => String(statSync('/proc/self/ns/net').ino);
 
 /** Root's, and open to all: users must get through to the locks. */
-function openDirectory(directory: string): void {
+export function openDirectory(directory: string): void {
   const missing: string[] = [];
   for (let at = directory; lstatSync(at, { throwIfNoEntry: false }) === undefined; at = path.dirname(at))
     missing.unshift(at);
@@ -127,15 +135,4 @@ function openDirectory(directory: string): void {
   const fault = faultOfDirectory(directory, { uid: 0 });
   if (fault !== undefined)
     throw new QrunError('unsafe-state', `unsafe directory: ${fault}`, { hint: `ls -ld ${directory}` });
-}
-
-function makeLock(file: string, { network: { user, group } }: HostNetworkStep): void {
-  const opened = openRegular(file, { code: 'unsafe-state', flags: constants.O_RDWR | constants.O_CREAT });
-  if (opened === undefined) throw new QrunError('host-failed', `${file}: the lock file vanished while it was opened`);
-  try {
-    fchownSync(opened.fd, user ?? 0, group ?? 0);
-    fchmodSync(opened.fd, group === undefined ? 0o600 : 0o660);
-  } finally {
-    closeSync(opened.fd);
-  }
 }

@@ -1,5 +1,5 @@
 /** A port of a network of root's, locked for QEMU. Who holds it is written into its lock file, under the lock. */
-import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, lstatSync, writeSync, type Stats } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import type { PortHolder } from '../network/host-network.ts';
 import type { PortLeaseStep } from '../plan/step.ts';
@@ -19,7 +19,7 @@ export const portLease: Resource<PortLeaseStep> = {
   }),
 
   acquire: async (step, { descriptors }) => {
-    const fd = tryPort(step.lock);
+    const fd = tryOwn(step);
     if (fd === undefined) throw taken(step);
     descriptors.set(step.fd, fd);
     // root takes the locks before he takes the network down: what is still told now, stays
@@ -44,18 +44,33 @@ function isStillUp({ registry, run }: PortLeaseStep): boolean {
   return read.state === 'read' && read.value['runId'] === run;
 }
 
-/** The port's lock file, locked; undefined: somebody has it. @throws QrunError `permission` */
+/** Since the plan was made it may have become another user's. */
+function tryOwn({ lock }: PortLeaseStep): number | undefined {
+  try {
+    return tryPort(lock);
+  } catch (error) {
+    if (error instanceof QrunError && error.code === 'permission') return undefined;
+    throw error;
+  }
+}
+
+/** The port's lock file, locked; undefined: somebody has it, or another file has taken its place. @throws QrunError `permission` */
 export function tryPort(file: string): number | undefined {
   const opened = openRegular(file, { code: 'unsafe-state', flags: constants.O_RDWR });
   if (opened === undefined) return undefined;
   let locked = false;
   try {
-    locked = tryLock(opened.fd);
+    locked = tryLock(opened.fd) && isStill(file, opened.stat);
   } finally {
     if (!locked) closeSync(opened.fd);
   }
   return locked ? opened.fd : undefined;
 }
+
+const isStill = (file: string, { dev, ino }: Stats): boolean => {
+  const now = lstatSync(file, { throwIfNoEntry: false });
+  return now?.dev === dev && now.ino === ino;
+};
 
 export interface PortUse extends PortHolder {
   /** ISO 8601: since when. */

@@ -4,7 +4,7 @@ import type { PathFault } from '../../profile/yaml-document.ts';
 import { subnetsOverlap } from '../../subnet.ts';
 import { parseLease } from '../address-fields.ts';
 import { isHarmless } from '../consistency.ts';
-import { valueAt, writtenAddresses, writtenForwards, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
+import { valueAt, writtenAddresses, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
 import { advertisedPrefix, faultOfDnsmasqOption } from './dnsmasq.ts';
 import { shortestDnsmasqLeaseS } from './leases.ts';
 
@@ -18,7 +18,6 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
     ...textFaults(written),
     ...isolatedFaults(written),
     ...hostDnsFaults(written),
-    ...foreignFaults(written),
   ];
 }
 
@@ -120,17 +119,4 @@ function hostDnsFaults(written: WrittenMap): PathFault[] {
   const path = ['hostDns'];
   if (written['hostDns'] !== true || valueAt(written, ['dns', 'domain']) !== undefined) return [];
   return [{ path, at: 'key', message: 'the host asks for names of one domain there: write "dns.domain" too' }];
-}
-
-/** Which port another user's VM takes is not known before it runs. */
-function foreignFaults(written: WrittenMap): PathFault[] {
-  const why = 'is another user’s: its address is that of the port that it takes (qrun net info)';
-  return [
-    ...writtenHosts(written).flatMap(({ vm, path }): PathFault[] =>
-      vm?.includes('/') === true ? [{ path: [...path, 'vm'], at: 'value', message: `${vm} ${why}` }] : [],
-    ),
-    ...writtenForwards(written).flatMap(({ forward, path }): PathFault[] =>
-      forward.guest.includes('/') ? [{ path, at: 'value', message: `${forward.guest} ${why}` }] : [],
-    ),
-  ];
 }

@@ -5,6 +5,7 @@ import type { PathFault } from '../../profile/yaml-document.ts';
 import { faultOfRuleDevice } from '../../plan/nft-commands.ts';
 import { parseSubnet } from '../../subnet.ts';
 import { layoutOf } from '../layout.ts';
+import { fullGuestName } from '../user-vm.ts';
 import { valueAt, writtenAddresses, writtenForwards, writtenHosts } from '../written.ts';
 import { faultOfForwardRule } from './forward-rules.ts';
 
@@ -32,12 +33,16 @@ function forwardFaults(written: WrittenMap, name: string): PathFault[] {
   if (Array.isArray(written['addresses']) && addresses.length < written['addresses'].length) return [];
   const layout = layoutOf({ name, addresses: addresses.map((one) => one.written) });
   const subnets = [...addresses.map(({ subnet }) => subnet.cidr), ...(layout.derived ? [layout.subnet.cidr] : [])];
+  const owner = valueAt(written, ['owner']);
+  const inFull = (guest: string): string => fullGuestName(guest, typeof owner === 'string' ? owner : undefined);
   // a VM has an address of IPv4 from the address book, and those that it is given here
   const addressesOf = (guest: string): string[] =>
     isIpLiteral(guest)
       ? [guest]
       : [
-          ...writtenHosts(written).flatMap(({ vm, ip }) => (vm === guest && ip !== undefined ? [ip] : [])),
+          ...writtenHosts(written).flatMap(({ vm, ip }) =>
+            vm !== undefined && inFull(vm) === inFull(guest) && ip !== undefined ? [ip] : [],
+          ),
           layout.gateway,
         ];
   return writtenForwards(written).flatMap(({ forward, path }): PathFault[] => {

@@ -66,15 +66,12 @@ function faultOfIpv6(
 
 /** `alice/web1` is for networks of the host's. */
 export function foreignVmFaults({ written }: TransportLook): PathFault[] {
-  return writtenHosts(written).flatMap(({ vm = '', path }): PathFault[] =>
-    vm.includes('/')
-      ? [
-          {
-            path: [...path, 'vm'],
-            at: 'value',
-            message: `a network of scope user is for VMs of its user: write ${vm.slice(vm.indexOf('/') + 1)}`,
-          },
-        ]
-      : [],
-  );
+  const named = [
+    ...writtenHosts(written).map(({ vm = '', path }) => ({ vm, path: [...path, 'vm'] })),
+    ...writtenForwards(written).map(({ forward, path }) => ({ vm: forward.guest, path })),
+  ];
+  return named.flatMap(({ vm, path }): PathFault[] => {
+    const message = `a network of scope user is for VMs of its user: write ${vm.slice(vm.indexOf('/') + 1)}`;
+    return vm.includes('/') ? [{ path, at: 'value', message }] : [];
+  });
 }

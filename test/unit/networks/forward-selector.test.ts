@@ -16,7 +16,11 @@ const forwards = [
 ];
 
 const found = (...written: readonly string[]): number[] =>
-  findForwards('lab', written.map(parseSelector), forwards).map((one) => forwards.indexOf(one));
+  findForwards(
+    'lab',
+    written.map((one) => parseSelector(one)),
+    forwards,
+  ).map((one) => forwards.indexOf(one));
 
 describe('what is meant', () => {
   test.each<[string, number[]]>([
