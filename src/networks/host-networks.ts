@@ -72,7 +72,7 @@ export function planOfHost(host: HostNetwork): NetworkPlan {
     running: true,
     file: definition.file,
     scope: 'system',
-    transport: 'tap',
+    transport: host.vde === undefined ? 'tap' : 'vde',
     forward: definition.forward,
     ...placesIn(definition),
     attach: { by: 'port', host },

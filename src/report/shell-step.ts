@@ -72,6 +72,7 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
     case 'port-lease':
       return portLines(step.lock, step.fd, step.network);
     case 'host-network':
+    case 'switch-directory':
     case 'port-node':
     case 'link':
     case 'uplink':

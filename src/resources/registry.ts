@@ -23,6 +23,7 @@ import { service } from './service.ts';
 import { socketPath } from './socket-path.ts';
 import { sysctl } from './sysctl.ts';
 import { tapCheck } from './tap-check.ts';
+import { switchDirectory } from './switch-directory.ts';
 import { tapNode } from './tap-node.ts';
 import { uplink } from './uplink.ts';
 import { vdeSwitch } from './vde-switch.ts';
@@ -36,6 +37,7 @@ const resources = {
   group,
   'socket-path': socketPath,
   'vde-switch': vdeSwitch,
+  'switch-directory': switchDirectory,
   'open-file': openFile,
   disk,
   copy,

@@ -7,9 +7,10 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { accessOf } from '../host/file-access.ts';
 import type { VdeSwitchStep } from '../plan/step.ts';
+import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
 import type { System } from '../system/system.ts';
-import { probeUnixSocket } from '../system/unix-sockets.ts';
+import { probeUnixSocket, readUnixSockets } from '../system/unix-sockets.ts';
 import type { Resource } from './resource.ts';
 
 export const vdeSwitch: Resource<VdeSwitchStep> = {
@@ -19,15 +20,16 @@ export const vdeSwitch: Resource<VdeSwitchStep> = {
     const { directory } = step;
     const control = path.join(directory, 'ctl');
     const found = lookAt(directory, step);
-    if (found === undefined) throw noSwitch(directory, `there is no directory ${directory}`, system);
+    if (found === undefined) throw noSwitch(step, `there is no directory ${directory}`, system);
     if (!found.isDirectory()) throw notA('directory', directory, found);
     const socket = lookAt(control, step);
-    if (socket === undefined) throw noSwitch(directory, `no VDE switch listens in ${directory}`, system);
+    if (socket === undefined) throw noSwitch(step, `no VDE switch listens in ${directory}`, system);
     if (!socket.isSocket()) throw notA('socket', control, socket);
     if (!accessOf(step.runAs).mayWrite(control)) throw forbidden(step, socket);
     const state = await probeUnixSocket(control);
     if (state === 'unknown') throw forbidden(step, socket);
-    if (state === 'dead') throw noSwitch(directory, `the VDE switch of ${directory} has ended`, system);
+    if (state === 'dead') throw noSwitch(step, `the VDE switch of ${directory} has ended`, system);
+    if (step.port !== undefined) await requireFree(directory, step.port);
     return {};
   },
 
@@ -45,7 +47,29 @@ function lookAt(file: string, step: VdeSwitchStep): Stats | undefined {
   }
 }
 
-function noSwitch(directory: string, message: string, { which }: Pick<System, 'which'>): QrunError {
+const partingMs = 1000;
+
+/**
+ * To somebody who asks for a port that another user is at, the switch says nothing, and QEMU would wait for ever. The switch lets go of a port a moment
+ * after its last guest has ended.
+ */
+async function requireFree(directory: string, port: number): Promise<void> {
+  const begin = `${directory}/${String(port).padStart(3, '0')}.`;
+  const isTaken = (): boolean => readUnixSockets().some(({ path: name }) => name.startsWith(begin));
+  for (const end = performance.now() + partingMs; isTaken(); await delay(20)) {
+    if (performance.now() < end) continue;
+    throw new QrunError(
+      'in-use',
+      `port ${port} of the VDE switch of ${directory} is taken by somebody who is no VM of qrun's`,
+      {
+        hint: `sudo unixcmd -f /etc/vde2/vdecmd -s ${directory}/mgmt port/allprint names who is on it`,
+      },
+    );
+  }
+}
+
+function noSwitch({ directory, mend }: VdeSwitchStep, message: string, { which }: Pick<System, 'which'>): QrunError {
+  if (mend !== undefined) return new QrunError('host-failed', message, { hint: mend });
   if (which('vde_switch') === undefined)
     return new QrunError('missing-tool', `${message}, and vde_switch is not installed`, {
       hint: 'sudo apt-get install vde2',
@@ -60,10 +84,11 @@ function notA(what: 'directory' | 'socket', file: string, found: Stats): QrunErr
   });
 }
 
-function forbidden({ directory, runAs }: VdeSwitchStep, socket: Stats | undefined): QrunError {
+function forbidden({ directory, runAs, mend }: VdeSwitchStep, socket: Stats | undefined): QrunError {
   const who = runAs === undefined ? 'this user' : `the user ${runAs.name}, whom QEMU runs as,`;
   const owner = socket === undefined ? '' : ` (it is that of uid ${socket.uid})`;
   return new QrunError('permission', `${who} may not join the VDE switch of ${directory}${owner}`, {
-    hint: `whoever runs it gives its group leave: vde_switch -s ${directory} -g GROUP -m 0660; ls -la ${directory}`,
+    hint:
+      mend ?? `whoever runs it gives its group leave: vde_switch -s ${directory} -g GROUP -m 0660; ls -la ${directory}`,
   });
 }

@@ -12,7 +12,7 @@ import { planSwitched, switchedFaults } from './switched.ts';
 import type { TransportContext, TransportKind, TransportLook, TransportPlan } from './transport-kind.ts';
 
 /** What a frame of VDE's can carry. */
-const longestMtu = 1500;
+export const longestMtu = 1500;
 
 export const vde: TransportKind = {
   transport: 'vde',
@@ -31,7 +31,7 @@ function plan(context: TransportContext): TransportPlan {
   return planSwitched(context, {
     attach: { by: 'vde', directory: files.vdeDirectory },
     programs: [vdeSwitch(context)],
-    gatewayFollows: switchName,
+    gatewayFollows: vdeSwitchName,
     awaits: [path.join(files.vdeDirectory, 'ctl'), port],
     bridge: [
       { type: 'vde', id: 'vde', sock: files.vdeDirectory },
@@ -41,10 +41,10 @@ function plan(context: TransportContext): TransportPlan {
 }
 
 /** In the foreground it ends at the end of its input: so that is a FIFO that it has open for writing itself. */
-const withInput = 'mkfifo -m 600 "$1" && exec 0<>"$1" && rm -f "$1" && shift && exec "$@"';
+export const withInput = 'mkfifo -m 600 "$1" && exec 0<>"$1" && rm -f "$1" && shift && exec "$@"';
 
 const mostPorts = 256;
-const switchName = 'vde_switch';
+export const vdeSwitchName = 'vde_switch';
 
 function vdeSwitch({ network, input }: TransportContext): ServiceStep['programs'][number] {
   const { files, facts } = input;
@@ -71,8 +71,8 @@ function vdeSwitch({ network, input }: TransportContext): ServiceStep['programs'
   ];
   const modes = ['-m', '0600', '--dirmode', '0700', '--mgmtmode', '0600'];
   return {
-    name: switchName,
-    argv: ['/bin/sh', '-c', withInput, switchName, path.join(files.runtimeDir, 'vde.in'), ...own, ...modes],
+    name: vdeSwitchName,
+    argv: ['/bin/sh', '-c', withInput, vdeSwitchName, path.join(files.runtimeDir, 'vde.in'), ...own, ...modes],
     makes: [path.join(files.vdeDirectory, 'ctl')],
     // guests do not join again: a new one would be a switch without them
     restart: false,

@@ -1,0 +1,172 @@
+/**
+ * `transport: vde` on a bridge of the network's own: a vde_switch with a tap in the bridge, for the guests of ordinary users. It runs as somebody who is not
+ * root. Guests of root's are on the bridge itself, where a switch that ends does not cut them off. Pure.
+ */
+import { QrunError } from '../../errors.ts';
+import { linkAliasOf, linkNameOf, type LinkOwner } from '../../link-name.ts';
+import { tapCommands } from '../../plan/link-commands.ts';
+import { requireSocketPath } from '../../plan/socket-path.ts';
+import type { DirectoryStep, LinkStep, ServiceStep, SwitchDirectoryStep } from '../../plan/step.ts';
+import type { WrittenMap } from '../../profile/definition.ts';
+import type { PathFault } from '../../profile/yaml-document.ts';
+import { isHarmless } from '../consistency.ts';
+import { hostNetworkFiles, type HostNetwork, type HostPort, type HostSwitch } from '../host-network.ts';
+import type { Network } from '../network.ts';
+import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
+import { refusalFaults } from '../transport/refusal.ts';
+import { longestMtu, vdeSwitchName, withInput } from '../transport/vde.ts';
+import { bridgeMacOf } from './names.ts';
+
+/** Keys of a network that is carried so, and cannot be honoured. */
+export function vdeFaults(written: WrittenMap): PathFault[] {
+  const { ports, mtu } = written;
+  return [
+    ...refusalFaults('vde', written, [
+      { path: ['antiSpoof'], why: 'what goes from guest to guest passes its switch, which filters nothing' },
+      { path: ['isolatedPorts'], why: 'its switch lets all guests reach one another' },
+    ]),
+    ...(isHarmless(ports)
+      ? [
+          fault(
+            ['transport'],
+            'transport vde is for the guests of ordinary users: write "ports", and "owner" or "group"',
+          ),
+        ]
+      : []),
+    ...(typeof mtu === 'number' && mtu > longestMtu
+      ? [fault(['mtu'], `transport vde carries packets of ${longestMtu} bytes at most`)]
+      : []),
+  ];
+}
+
+const fault = (path: readonly string[], message: string): PathFault => ({ path, at: 'value', message });
+
+/** The first port of the switch is its tap's. */
+const firstPort = 2;
+
+const ownerOf = ({ name }: Network, { state }: PortFacts): LinkOwner => ({
+  state,
+  vm: `net/${name}`,
+  nic: 'switch',
+  role: 'tap',
+});
+
+/** Undefined: it is carried by taps. */
+export function switchOf(network: Network, facts: PortFacts): HostSwitch | undefined {
+  if (network.transport !== 'vde') return undefined;
+  const { account } = facts;
+  if (account === undefined) throw new QrunError('bug', `nobody looked at who runs the switch of ${network.name}`);
+  const { vm, state, nic, role } = ownerOf(network, facts);
+  return {
+    directory: hostNetworkFiles(facts.host, network.name).vde,
+    tap: linkNameOf({ seed: [vm, state].join('\0'), nic, role }),
+    user: account.uid,
+    group: account.gid,
+  };
+}
+
+/** All of them are behind the one tap. */
+export const portOfSwitch = (port: HostPort, { tap }: HostSwitch): HostPort => ({
+  ...port,
+  device: tap,
+  switchPort: firstPort + port.number,
+});
+
+export interface SwitchSteps {
+  readonly host: HostNetwork;
+  readonly facts: PortFacts;
+  readonly input: NetworkPlanInput;
+  /** Nothing else has made the directory of the network's sockets. */
+  readonly alone: boolean;
+}
+
+type SwitchStep = LinkStep | DirectoryStep | SwitchDirectoryStep | ServiceStep;
+
+/** @throws QrunError `missing-tool`, `host-failed` */
+export function switchSteps(vde: HostSwitch, { host, facts, input, alone }: SwitchSteps): SwitchStep[] {
+  const { files, mark } = input;
+  requireSocketPath(`${vde.directory}/${'x'.repeat(longestName)}`);
+  return [
+    tapStep(vde, { host, facts }),
+    ...(alone
+      ? [
+          {
+            kind: 'directory',
+            id: 'directory:runtime',
+            needsRoot: true,
+            path: files.runtimeDir,
+          } satisfies DirectoryStep,
+        ]
+      : []),
+    {
+      kind: 'switch-directory',
+      id: 'directory:switch',
+      needsRoot: true,
+      path: vde.directory,
+      owner: { uid: vde.user, gid: vde.group },
+      mode: modesOf(host).directory,
+    },
+    {
+      kind: 'service',
+      id: 'switch',
+      needsRoot: true,
+      title: `qrun-net ${host.name}`,
+      network: host.name,
+      mark,
+      programs: [switchProgram(vde, { host, input })],
+      log: files.log,
+      awaits: [`${vde.directory}/ctl`],
+      readyMs,
+    },
+  ];
+}
+
+/** `.PID-00000`, what libvdeplug calls the socket of a guest. */
+const longestName = 16;
+const readyMs = 5000;
+
+function tapStep({ tap, user }: HostSwitch, { host, facts }: Pick<SwitchSteps, 'host' | 'facts'>): LinkStep {
+  const alias = linkAliasOf(ownerOf(host.definition, facts));
+  const mac = host.ports[0]?.mac ?? bridgeMacOf(host.definition);
+  const own = { name: tap, alias, uid: user, mac, queues: 1, mtu: host.mtu, bridge: host.on, ipv6: facts.ipv6 };
+  return { kind: 'link', id: 'switch-tap', needsRoot: true, name: tap, alias, commands: tapCommands(own), mac };
+}
+
+/** Of a group that others are in: its members make sockets of their own in the directory, and remove nobody else's (the sticky bit). */
+export const modesOf = ({ group }: Pick<HostNetwork, 'group'>): { directory: number; socket: string } =>
+  group === undefined ? { directory: 0o700, socket: '0600' } : { directory: 0o3770, socket: '0660' };
+
+function switchProgram(
+  { directory, tap, user, group }: HostSwitch,
+  { host, input }: Pick<SwitchSteps, 'host' | 'input'>,
+): ServiceStep['programs'][number] {
+  const { files, facts } = input;
+  const { tools } = facts;
+  const program = tools['vde_switch'];
+  if (program === undefined)
+    throw new QrunError(
+      'missing-tool',
+      `network ${host.name}: transport vde takes vde_switch, which is not installed`,
+      {
+        hint: 'sudo apt install vde2; or write transport: tap',
+      },
+    );
+  const { socket, directory: mode } = modesOf(host);
+  const rights = ['-m', socket, '--dirmode', mode.toString(8).padStart(4, '0'), '--mgmtmode', '0600'];
+  // as many as there are numbers below it, of which 0 is none
+  const most = String(firstPort + host.ports.length);
+  const own = [program, '-s', directory, '-t', tap, '-n', most, '-M', `${directory}/mgmt`, '-f', '/dev/null'];
+  const drop = [
+    ...[tools['setpriv'] ?? 'setpriv', `--reuid=${user}`, `--regid=${group}`, '--clear-groups'],
+    ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--'],
+  ];
+  const input0 = `${files.runtimeDir}/vde.in`;
+  return {
+    name: vdeSwitchName,
+    argv: ['/bin/sh', '-c', withInput, vdeSwitchName, input0, ...drop, ...own, ...rights],
+    makes: [`${directory}/ctl`],
+    opens: tap,
+    // guests do not join again: a new one would be a switch without them
+    restart: false,
+  };
+}
