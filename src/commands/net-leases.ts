@@ -6,7 +6,7 @@ import type { NetArguments } from './network-arguments.ts';
 
 export const run: Run<NetArguments> = async ({ network }, context) => {
   const { report } = context;
-  const leases = listLeases(parseNetworkName(network), context);
+  const leases = await listLeases(parseNetworkName(network), context);
   if (report.json) {
     report.document(leases);
     return 0;

@@ -80,11 +80,23 @@ test('net define and net edit refuse what overlaps, as net up would, of root and
   }
   expect(textOf(kept)).toBe('');
   await must(home, 'net', 'define', file);
+  for (const verb of ['forward', 'leases'])
+    expect(await refused(home, 'net', verb, 'lan0')).toEqual({
+      status: 2,
+      stderr: expect.stringMatching(/network lan0 is not up\n.* sudo qrun net up lan0\n$/),
+    });
   await must(home, 'net', 'rm', 'lan0');
   // again, and over itself, up or not, though its bridge is another now
   const changed = root.write('other.yaml', `${lan0}bridge: { name: br-lan0 }\n`);
   for (let again = 0; again < 2; again += 1) await must(root, 'net', 'define', theirs);
+  const { stderr } = await refused(root, 'net', 'forward', 'lan0');
+  expect(stderr).toMatch(/network lan0 is not up\n.*qrun net up lan0\n$/);
+  expect(stderr).not.toContain('sudo');
   await must(root, 'net', 'up', 'lan0');
+  expect(await refused(home, 'net', 'leases', 'lan0')).toEqual({
+    status: 3,
+    stderr: expect.stringMatching(/network lan0 is root's\n.* sudo qrun net leases lan0\n$/),
+  });
   await must(root, 'net', 'define', '--force', '--name', 'lan0', changed);
   await must(root, 'net', 'define', '--force', theirs);
   // another one: that is up, for who is not root too, and that is only defined

@@ -29,6 +29,16 @@ test.for([
   '8080:we b:80',
 ])('%j is none', (text) => expect(parseGuestForward(text)).toHaveProperty('fault'));
 
+test.for([
+  [':::9000:web1:80', '[::]:9000:web1:80'],
+  ['::1:9000:web1:80/udp', '[::1]:9000:web1:80/udp'],
+  ['9000:fd00:120::9:80', '9000:[fd00:120::9]:80'],
+  ['auto:fd00:120::9:80', 'auto:[fd00:120::9]:80'],
+])('%s lacks brackets: what to write is told', ([text = '', meant = '']) => {
+  expect(parseGuestForward(text)).toEqual({ fault: expect.stringContaining(`: write ${meant}`) as string });
+  expect(parseGuestForward(meant)).toHaveProperty('value');
+});
+
 test('what is shown reads back as the same', () => {
   for (const text of ['8080:web1:80', '0.0.0.0:auto:10.1.1.9:53/udp', '[::1]:80:[fd00::9]:80']) {
     const parsed = parseGuestForward(text);

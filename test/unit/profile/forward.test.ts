@@ -48,6 +48,21 @@ describe('parseForward', () => {
     expect(parseForward(text)).toEqual(expected);
   });
 
+  test.for([
+    ['::1:8080:80', '[::1]:8080:80'],
+    [':::9000:80', '[::]:9000:80'],
+    ['fd00::1:8080:web1:80/udp', '[fd00::1]:8080:web1:80/udp'],
+    ['127.0.0.1:8080:fd00::9:80', '127.0.0.1:8080:[fd00::9]:80'],
+  ])('%s lacks brackets: what to write is told', ([text = '', meant = '']) => {
+    expect(parseForward(text)).toEqual({ fault: expect.stringContaining(`: write ${meant}`) as string });
+    expect(parseForward(meant)).not.toHaveProperty('fault');
+  });
+
+  test.for(['1:2:3:4:5', '::::', '::1:x:80', `::1:${':'.repeat(5000)}`, '[::1]:1:::2:80'])(
+    '%s: the form is told',
+    (text) => expect(parseForward(text)).toEqual({ fault: expect.stringContaining('IPv6 in brackets') as string }),
+  );
+
   test('ABUSE 31: without an address it is 127.0.0.1, and every address only when that is written', () => {
     expect(parseForward('2222:22')).toMatchObject({ hostAddress: '127.0.0.1' });
     expect(parseForward('auto:22')).toMatchObject({ hostAddress: '127.0.0.1' });
