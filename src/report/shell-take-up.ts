@@ -4,6 +4,7 @@ import type { NetworkScript } from '../network/network-script.ts';
 import type { Action, Description, PortStep, SpawnAction, Step } from '../plan/step.ts';
 import { awaitFunction, lineOf } from './shell-action.ts';
 import { checkLines, freePort, markedWord } from './shell-ports.ts';
+import { keepLines } from './shell-sysctl.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 
 export interface TakeUpWith {
@@ -108,6 +109,7 @@ class TakeUp {
       ...directoriesOf(step).map((directory) => `private_directory ${shellWord(directory)}`),
       ...(step.kind === 'directory' ? [`rm -rf -- ${shellWord(step.path)}`] : []),
       ...this.#ownLines(step),
+      ...(step.kind === 'sysctl' ? keepLines(step) : []),
       ...this.#describe(step).acquire.map((action) => this.#actionLine(action)),
     ];
   }

@@ -261,4 +261,22 @@ test('show --shell: a script takes the network up, tells it of its VM, and gives
   running.kill('SIGTERM');
   expect(await running.end).toMatchObject({ status: 143 });
   expect(await everythingAgain(bridged, before)).toEqual([]);
+  // what it switched on is switched back as if qrun had done it, and a second of it keeps what was first
+  const forwarding = (): string[] =>
+    ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'].map((key) => settingOf(host, key));
+  expect(forwarding()).toEqual(['1', '0']);
+  const kept = path.join(hostDir(root), 'switched-on.json');
+  expect(JSON.parse(textOf(kept))).toMatchObject({ v: 1, values: { 'net/ipv4/ip_forward': '0' } });
+  root.network('lan0', 'forward: nat\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\n');
+  const second = root.write('web1.sh', (await root.qrun(['show', 'web1', '--shell'])).stdout, 0o700);
+  const again = root.startProgram(['sh', second]);
+  await eventually(async () => (await members()).some(({ vm }) => vm === 'web1'));
+  again.kill('SIGTERM');
+  expect(await again.end).toMatchObject({ status: 143 });
+  expect(JSON.parse(textOf(kept))).toMatchObject({
+    values: { 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/forwarding': '0' },
+  });
+  expect(await everythingAgain(bridged, before)).toEqual([]);
+  await must(root, 'setup', '--undo');
+  expect(forwarding()).toEqual(['0', '0']);
 });
