@@ -1,4 +1,4 @@
-/** `gc` for networks: what is dead is given back. Dead is one that nobody is on and nobody pinned, and every one of an earlier boot. */
+/** `gc` for networks: what is dead is given back. Dead is one that nobody is on and nobody pinned, one whose end was begun, and every one of an earlier boot. */
 import { QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
 import type { NetworkName } from '../network/network.ts';
@@ -7,7 +7,7 @@ import type { NetworkContext } from './context.ts';
 import { isUnused, tryNetworkLock } from './lock.ts';
 import { readNetworkRecord } from './record.ts';
 import { listNetworkState } from './state-names.ts';
-import { endLocked, isHeld } from './take-down.ts';
+import { endLocked, isHalfGone, isHeld, withPortsLocked } from './take-down.ts';
 
 export interface CollectedNetwork {
   readonly network: string;
@@ -48,19 +48,26 @@ async function collectNetwork(
     const head = readJournal(files.journal)?.head;
     const record = readNetworkRecord(files);
     const isOfThisBoot = (record?.bootId ?? head?.bootId) === context.system.bootId();
-    if (isOfThisBoot && (record?.pinned === true || !isUnused(files))) return [];
-    const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) =>
-      released ? [] : [step.id],
+    const isWhole = isOfThisBoot && !isHalfGone(files);
+    if (isWhole && (record?.pinned === true || !isUnused(files))) return [];
+    return await withPortsLocked(record, async (busy) =>
+      isWhole && busy.length > 0 ? [] : await endDead(name, context, dryRun),
     );
-    const things = what.length > 0 ? what : ['record'];
-    if (dryRun) return things.map((one) => ({ network: name, what: one, state: 'would-remove' }));
-    const left = new Map((await endLocked(files, context)).map(({ step, error }) => [step.id, error.message]));
-    return things.map((one) => {
-      const why = left.get(one);
-      return why === undefined
-        ? { network: name, what: one, state: 'removed' }
-        : { network: name, what: one, state: 'left', why };
-    });
   });
   return found ?? []; // somebody is at work on it: it is not dead
+}
+
+/** Under its lock. */
+async function endDead(name: NetworkName, context: NetworkContext, dryRun: boolean): Promise<CollectedNetwork[]> {
+  const files = networkFiles(context.places, name);
+  const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) => (released ? [] : [step.id]));
+  const things = what.length > 0 ? what : ['record'];
+  if (dryRun) return things.map((one) => ({ network: name, what: one, state: 'would-remove' }));
+  const left = new Map((await endLocked(files, context)).map(({ step, error }) => [step.id, error.message]));
+  return things.map((one) => {
+    const why = left.get(one);
+    return why === undefined
+      ? { network: name, what: one, state: 'removed' }
+      : { network: name, what: one, state: 'left', why };
+  });
 }

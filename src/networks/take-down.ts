@@ -73,7 +73,6 @@ export async function endUnusedLocked(
   if (!isHeld(files) || record?.pinned === true) return 'over';
   if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return 'over';
   if (!(await isLeft(files))) return 'in-use';
-  // ordinary users' VMs are counted by their ports
   return await withPortsLocked(record, async (busy) => {
     if (busy.length > 0) return 'in-use';
     throwIfLeft(name, await endLocked(files, context));
@@ -90,6 +89,10 @@ async function isLeft(files: NetworkFiles): Promise<boolean> {
     if (listMembers(files).length > 0 || performance.now() > end) return false;
   }
 }
+
+/** Somebody was killed while he took it down: some of it is given back, whatever its record says. */
+export const isHalfGone = (files: Pick<NetworkFiles, 'journal'>): boolean =>
+  readJournal(files.journal)?.entries.some(({ released }) => released) === true;
 
 /** Something of it is there, whole or half. */
 export const isHeld = (files: NetworkFiles): boolean => existsSync(files.journal) || existsSync(files.record);
@@ -127,8 +130,8 @@ async function endPorts(name: NetworkName, force: boolean, context: NetworkConte
   });
 }
 
-/** While it goes, nobody takes a port of it. @param act is told which are in use, and by whom */
-async function withPortsLocked<T>(
+/** While it goes, nobody takes a port of it. @param act is told which are in use, and by whom: nothing else counts ordinary users' VMs */
+export async function withPortsLocked<T>(
   record: NetworkRecord | undefined,
   act: (busy: readonly string[]) => Promise<T>,
 ): Promise<T> {
