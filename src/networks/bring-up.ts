@@ -27,7 +27,7 @@ import { removeSocket } from '../system/files.ts';
 import { waitSharedLockFile } from '../system/flock.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
-import { isHeld, endLocked, endUnusedLocked } from './take-down.ts';
+import { endLocked, endUnusedLocked, isHalfGone, isHeld } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
 import { brokenLinks, requireCard } from './join-health.ts';
 import { withHostLock, withNetworkLock } from './lock.ts';
@@ -114,7 +114,8 @@ async function startOrMend(
 ): Promise<NetworkRecord> {
   const { files } = network;
   const record = readNetworkRecord(files);
-  if (record?.bootId === context.system.bootId()) return await mend(files, record, context);
+  // an end that was begun is brought to its end
+  if (record?.bootId === context.system.bootId() && !isHalfGone(files)) return await mend(files, record, context);
   if (record === undefined && existsSync(files.record))
     context.warn(
       `network ${network.name}: its record cannot be read: it is taken down and up again; VMs that were on it must be started anew`,

@@ -21,7 +21,8 @@ const agent = path.resolve(import.meta.dirname, 'rules-agent.mjs');
 const beats = { pass: 20_000, stop: 400 } as const;
 
 export interface Ask {
-  readonly how: 'tcp' | 'udp' | 'icmp';
+  /** `closed`: whether it is told that nobody listens on that port. */
+  readonly how: 'tcp' | 'udp' | 'icmp' | 'closed';
   readonly to: string;
   /** Default: 7000, where everybody answers. */
   readonly port?: number;
@@ -45,8 +46,9 @@ export class Party {
     });
   }
 
-  static async create(name: string): Promise<Party> {
-    const party = new Party(name, await createNamespace({ disposeAtEnd: false }));
+  /** @param namespace where it is; its own with the party's end. Default: a new one */
+  static async create(name: string, namespace?: Namespace): Promise<Party> {
+    const party = new Party(name, namespace ?? (await createNamespace({ disposeAtEnd: false })));
     await party.#agent.waitFor(/ready/);
     return party;
   }

@@ -69,7 +69,25 @@ const ways = {
       socket.once('message', (text) => end(String(text)));
       socket.on('error', () => {});
       // not connected: a host answers from the address that is nearest
-      socket.bind(0, from, () => socket.send('?', at, to, () => {}));
+      socket.bind(0, from, () => {
+        socket.setBroadcast(true);
+        socket.send('?', at, to, () => {});
+      });
+    }),
+
+  closed: ({ to, port: at, giveUpMs }) =>
+    new Promise((resolve) => {
+      const socket = createSocket(isIPv6(to) ? 'udp6' : 'udp4');
+      const again = setInterval(() => socket.send('?', () => {}), retryMs);
+      const end = (text) => {
+        clearInterval(again);
+        clearTimeout(late);
+        socket.close();
+        resolve(text);
+      };
+      const late = setTimeout(() => end('no: silence'), giveUpMs);
+      socket.on('error', ({ code }) => end(`told: ${code}`));
+      socket.connect(at, to, () => socket.send('?', () => {}));
     }),
 
   icmp: ({ to, from, giveUpMs }) =>
