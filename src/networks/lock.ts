@@ -6,6 +6,7 @@ import type { NetworkName } from '../network/network.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { tryLockFile, waitLockFile } from '../system/flock.ts';
+import { isShared } from '../system/flock-list.ts';
 import type { NetworkContext } from './context.ts';
 
 const patienceMs = 30_000;
@@ -70,7 +71,9 @@ export async function tryNetworkLock<T>(
  * Whether no VM is on it: each holds a share of the lock through its QEMU. Under the network's lock, so that none comes meanwhile. The watcher has it
  * exclusively for a moment when the last share is gone: what can be had neither alone nor shared is shared by nobody.
  */
-export function isUnused({ users }: Pick<NetworkFiles, 'users'>): boolean {
+export function isUnused({ users, lock }: Pick<NetworkFiles, 'users' | 'lock'>): boolean {
+  const shared = isShared(users, lock);
+  if (shared !== undefined) return !shared;
   return canLock(users, 'exclusive') || !canLock(users, 'shared') || canLock(users, 'exclusive');
 }
 

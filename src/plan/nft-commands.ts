@@ -2,6 +2,7 @@
  * Rules for `nft -j`, as values: a name is a JSON string there, and nothing that it holds can end it or begin another command. Pure.
  * https://manpages.debian.org/bookworm/libnftables1/libnftables-json.5.en.html
  */
+import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 
 export type NftValue = string | number | null | readonly NftValue[] | { readonly [key: string]: NftValue };
@@ -19,8 +20,14 @@ export interface NftHook {
   readonly priority: number;
 }
 
-/** The chain, with one rule whose comment says whose the table is. (nft 1.0.6 drops the comment of a table that is given as JSON.) */
+/** How the chain is called that says whose the table is. */
 export const ownerChain = 'qrun_network';
+
+/**
+ * The chain, with one rule whose comment names the owner. (nft 1.0.6 drops the comment of a table that is given as JSON.) Its own name says whose the
+ * table is, too: a transaction that begins with `proveOwner` is done in this owner's table, or not at all.
+ */
+export const ownerChainOf = (owner: string): string => `${ownerChain}_${digestOf(owner)}`;
 
 const add = (what: string, value: NftValue): NftCommand => ({ add: { [what]: value } });
 const inTable = ({ family, name }: NftTable) => ({ family, table: name });
@@ -56,9 +63,15 @@ export function addOwner(table: NftTable, owner: string): NftCommand[] {
   // what `nft list ruleset` prints of it can be read back by nft, which knows no escape
   if (!/^[A-Za-z0-9_.:/ -]+$/.test(owner) || owner.length > longestComment)
     throw new QrunError('bug', `${JSON.stringify(owner)} is no comment for nft`);
-  const marker = { ...inTable(table), chain: ownerChain, comment: owner, expr: [{ return: null }] };
-  return [addChain(table, ownerChain), add('rule', marker)];
+  const chain = ownerChainOf(owner);
+  const marker = { ...inTable(table), chain, comment: owner, expr: [{ return: null }] };
+  return [addChain(table, chain), add('rule', marker)];
 }
+
+/** Fails, and the whole transaction with it, where there is no such chain. */
+export const proveOwner = (table: NftTable, chain: string): NftCommand => ({
+  flush: { chain: { ...inTable(table), name: chain } },
+});
 
 export const createTable = (table: NftTable): NftCommand => ({ create: { table: { ...table } } });
 /** Gone afterwards, whether it was there or not. */

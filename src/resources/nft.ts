@@ -1,10 +1,18 @@
 /**
  * Tables of rules. One `nft -j` makes all of them, or none: the kernel takes a transaction whole. They are made with `create`, which fails where a table
- * of that name is; then it is looked at, and replaced only if the comment in it says the same owner. Nobody else's tables are touched, and ours are
- * removed by name only when they are ours.
+ * of that name is. Whatever replaces or removes one names its owner's chain first, in the same transaction: in a table that is somebody else's there is
+ * none, and nothing is done. What fails so is looked at, for a part of ours may be gone. Nobody else's tables are touched.
  */
 import { QrunError } from '../errors.ts';
-import { createTable, deleteTable, nftText, ownerChain, type NftCommand, type NftTable } from '../plan/nft-commands.ts';
+import {
+  createTable,
+  deleteTable,
+  nftText,
+  ownerChain,
+  proveOwner,
+  type NftCommand,
+  type NftTable,
+} from '../plan/nft-commands.ts';
 import type { NftStep } from '../plan/step.ts';
 import type { RunResult, System } from '../system/system.ts';
 import { elsewhere, lastWords, ownNetwork } from './link.ts';
@@ -38,6 +46,7 @@ export const nft: Resource<NftStep> = {
       return;
     }
     if (system.which('nft') === undefined) throw noTool('left-behind');
+    if (run(system, removed(step)).status === 0) return;
     // somebody else's of that name stays: ours is gone then
     const own = step.tables.filter((table) => ['own', 'emptied'].includes(stateOf(table, step, system)));
     if (own.length === 0) return;
@@ -49,6 +58,23 @@ export const nft: Resource<NftStep> = {
   },
 };
 
+/** As the step has it: an older qrun may have made it, and called it otherwise. */
+function ownerChainIn({ commands }: Pick<Tables, 'commands'>, { family, name }: NftTable): string | undefined {
+  for (const { add } of commands) {
+    const chain = isRecord(add) ? add['chain'] : undefined;
+    if (!isRecord(chain) || chain['family'] !== family || chain['table'] !== name) continue;
+    const called = chain['name'];
+    if (typeof called === 'string' && called.startsWith(ownerChain)) return called;
+  }
+  return undefined;
+}
+
+/** Where they are ours, all of them; else nothing. */
+const proven = (step: Tables): NftCommand[] =>
+  step.tables.map((table) => proveOwner(table, ownerChainIn(step, table) ?? ownerChain));
+
+const removed = (step: Tables): NftCommand[] => [...proven(step), ...step.tables.flatMap(deleteTable)];
+
 const made = ({ tables, commands }: Tables): NftCommand[] => [...tables.map(createTable), ...commands];
 
 /**
@@ -56,6 +82,9 @@ const made = ({ tables, commands }: Tables): NftCommand[] => [...tables.map(crea
  * @throws QrunError `in-use`: a table of that name is somebody else's
  */
 function replace(step: NftStep, system: Runner): void {
+  const first = run(system, [...removed(step), ...made(step)]);
+  if (first.status === 0) return;
+  if (!isAbsent(first)) throw failed(step, first);
   for (const table of step.tables) if (stateOf(table, step, system) === 'foreign') throw taken(table);
   const result = run(system, [...step.tables.flatMap(deleteTable), ...made(step)]);
   if (result.status !== 0) throw failed(step, result);
@@ -77,17 +106,25 @@ export function missingTables(step: Tables, system: Runner): MissingTable[] | un
 
 type TableState = 'own' | 'gone' | 'emptied' | 'foreign';
 
+const isAbsent = ({ stderr }: RunResult): boolean => /No such file or directory/.test(stderr);
+
 /** @throws QrunError `host-failed`, `permission` */
 function stateOf(table: NftTable, { owner, commands }: Tables, system: Runner): TableState {
   const result = runPrivileged(system, ['nft', '-j', '-t', 'list', 'table', table.family, table.name]);
   if (result.status !== 0) {
-    if (/No such file or directory/.test(result.stderr)) return 'gone';
+    if (isAbsent(result)) return 'gone';
     throw failed({ tables: [table] }, result);
   }
   const found = itemsOf(result.stdout);
-  if (!found.some(({ chain }) => isRecord(chain) && chain['name'] === ownerChain)) return 'foreign';
-  const marker = found.find(({ rule }) => isRecord(rule) && rule['chain'] === ownerChain)?.['rule'];
-  if (isRecord(marker) && marker['comment'] !== owner) return 'foreign';
+  const ours = ownerChainIn({ commands }, table) ?? ownerChain;
+  const named = (value: unknown, key: string): boolean =>
+    isRecord(value) && typeof value[key] === 'string' && value[key].startsWith(ownerChain);
+  const marker = found.find(({ rule }) => named(rule, 'chain'))?.['rule'];
+  // emptied, it has the chain's name alone to tell it by
+  const isOurs = isRecord(marker)
+    ? marker['comment'] === owner
+    : found.some(({ chain }) => isRecord(chain) && chain['name'] === ours);
+  if (!isOurs) return 'foreign';
   const count = (items: readonly unknown[], what: string): number =>
     items.filter((item) => {
       const one = isRecord(item) ? item[what] : undefined;

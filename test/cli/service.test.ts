@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { StepRecord } from '../../src/journal/journal.ts';
 import type { ServiceStep } from '../../src/plan/step.ts';
 import { mendService, readService, service } from '../../src/resources/service.ts';
 import { waitSharedLockFile } from '../../src/system/flock.ts';
@@ -19,6 +20,7 @@ const context = () => ({
   warn: () => {},
   record: () => {},
 });
+const mending = { env: system.env, record: () => {} };
 const ended = { system, runId: 'r1', started: true, sameBoot: true };
 
 beforeEach(() => {
@@ -63,6 +65,37 @@ describe('a service', () => {
     expect(pids()).toHaveLength(1);
   });
 
+  test.for(['as it was', 'with a program that lets nobody end it', 'with a keeper that was killed'] as const)(
+    'is ended by what its record says, %s',
+    async (how) => {
+      if (how === 'with a program that lets nobody end it')
+        writeFileSync(
+          path.join(place, 'program'),
+          `trap '' TERM; echo $$ >>"$1"; touch "$2"; sleep 1000; sleep 1000\n`,
+        );
+      const record = await service.acquire(step, context());
+      expect(record).toMatchObject({ keepers: expect.stringMatching(/^\d+:\d+$/) });
+      await until(() => (readService(step).running['switch'] ?? []).length > 0);
+      if (how === 'with a keeper that was killed')
+        for (const pid of readService(step).keepers['switch'] ?? []) process.kill(pid, 'SIGKILL');
+      await service.release(step, record, ended);
+      expect(all()).toEqual([]);
+      await service.release(step, record, ended);
+    },
+  );
+
+  test('a record that speaks of another process ends nothing of it', async () => {
+    const other = { ...step, mark: `${step.mark}-other` };
+    const record = await service.acquire(other, context());
+    try {
+      await service.release(step, record, ended);
+      expect(findMarked('QRUN_SERVICE', other.mark).length).toBeGreaterThanOrEqual(2);
+    } finally {
+      await service.release(other, record, ended);
+    }
+    expect(findMarked('QRUN_SERVICE', other.mark)).toEqual([]);
+  });
+
   test('a killed program is started again', async () => {
     await service.acquire(step, context());
     await until(() => (readService(step).running['switch'] ?? []).length === 1);
@@ -77,7 +110,7 @@ describe('a service', () => {
     for (const pid of readService(step).keepers['switch'] ?? []) process.kill(pid, 'SIGKILL');
     await until(() => readService(step).keepers['switch']?.length === 0);
     expect(readService(step).running['switch']).toHaveLength(1);
-    expect(await mendService(step, system.env)).toEqual([]);
+    expect(await mendService(step, mending)).toEqual([]);
     await service.release(step, undefined, ended);
     expect(all()).toEqual([]);
   });
@@ -86,8 +119,12 @@ describe('a service', () => {
     await service.acquire(step, context());
     for (const one of all()) process.kill(one.pid, 'SIGKILL');
     await until(() => all().length === 0);
-    expect(await mendService(step, system.env)).toEqual(['switch']);
-    expect(await mendService(step, system.env)).toEqual([]);
+    const records: StepRecord[] = [];
+    const record = (value: StepRecord): void => void records.push(value);
+    expect(await mendService(step, { ...mending, record })).toEqual(['switch']);
+    expect(await mendService(step, { ...mending, record })).toEqual([]);
+    // other keepers than those of the first time
+    expect(records).toEqual([{ keepers: '' }]);
     await until(() => pids().length === 2);
   });
 

@@ -3,7 +3,7 @@ import { faultOfForwardRule, needsRouteLocalnet } from '../../../../src/network/
 import { linkLocalOf } from '../../../../src/network/bridged/port-rules.ts';
 import { buildRuleset, rulePriorities, type RulesetInput } from '../../../../src/network/bridged/ruleset.ts';
 import type { NetworkForward } from '../../../../src/network/network-plan.ts';
-import { addOwner, faultOfRuleDevice, ownerChain } from '../../../../src/plan/nft-commands.ts';
+import { addOwner, faultOfRuleDevice, ownerChainOf } from '../../../../src/plan/nft-commands.ts';
 import { chainsOf, commentsOf, hooksOf, setsOf } from './a-ruleset.ts';
 
 const input = {
@@ -15,6 +15,7 @@ const input = {
   forwards: [],
   asks: { dhcp: true, dns: true, tftp: false },
 } satisfies RulesetInput;
+const ownerChain = ownerChainOf('qrun:qrun_lan0');
 const both = { subnets: ['10.66.0.0/24', 'fd66::/64'], addresses: ['10.66.0.1', 'fd66::1'] };
 
 const forward = (hostAddress: string, guestAddress: string): NetworkForward => ({
@@ -289,14 +290,17 @@ describe('ports of guests', () => {
     expect(chains({ ports: [{ device: 'tap0' }, { device: 'tap1' }] }, 'bridge')).toEqual({
       [ownerChain]: ['return'],
       from_port: ['udp dport { 68 546 } drop', 'icmpv6 type { nd-router-advert nd-redirect } drop'],
-      guest_ports: ['iifname { tap0 tap1 } jump from_port'],
+      guest_ports: [
+        expect.stringMatching(/^iifname \{ tap0 tap1 \} ether type \{ 33024 34984 \} .* 0 drop$/),
+        'iifname { tap0 tap1 } jump from_port',
+      ],
     });
   });
 
   test('one with a MAC and addresses sends from these alone', () => {
     const ports = [{ device: 'tap0', mac, ips: ['10.66.0.5', 'fd66::5'] }];
     expect(chains({ ports, bridgeMac: '02:00:00:66:00:01' }, 'bridge')).toMatchObject({
-      guest_ports: ['iifname { tap0 } jump from_port', 'iifname tap0 goto port_0'],
+      guest_ports: [expect.any(String), 'iifname { tap0 } jump from_port', 'iifname tap0 goto port_0'],
       port_0: [
         `ether saddr != ${mac} drop`,
         `ether type arp arp saddr ether != ${mac} drop`,
