@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { pciLockFile } from '../pci-address.ts';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
-import type { Description, DirectoryStep, NftStep, SocketPathStep, Step, VfioStep } from '../plan/step.ts';
+import type { Description, DirectoryStep, DiskStep, NftStep, SocketPathStep, Step, VfioStep } from '../plan/step.ts';
 import { renderAction } from './action.ts';
 import { lineOf, owned } from './shell-action.ts';
 import { hostWayLines, releaseHostWay } from './shell-host-way.ts';
@@ -44,12 +44,7 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
     case 'vde-switch':
       return switchLines(step.directory);
     case 'disk':
-      return ifMissing(step.file, [
-        ...(step.ownDirectory ? [privateDirectory(step.file)] : []),
-        `made="$made ${number} "`,
-        ...acquire.map(lineOf),
-        ...owned(step.file, step.owner),
-      ]).toSpliced(0, 0, ...(step.temporary ? [`rm -f -- ${shellWord(step.file)}`] : []));
+      return diskLines(step, { number, acquire });
     case 'copy':
       return ifMissing(step.to, [
         privateDirectory(step.to),
@@ -94,6 +89,16 @@ function linesOf({ step, number, acquire, plan, ports, describe, scripts }: Step
 }
 
 type Acquired = Pick<StepContext, 'number' | 'acquire'>;
+
+const diskLines = (step: DiskStep, { number, acquire }: Acquired): readonly string[] => [
+  ...(step.temporary ? [`rm -f -- ${shellWord(step.file)}`] : []),
+  ...ifMissing(step.file, [
+    ...(step.ownDirectory ? [privateDirectory(step.file)] : []),
+    `made="$made ${number} "`,
+    ...acquire.map(lineOf),
+    ...owned(step.file, step.owner),
+  ]),
+];
 
 /** Under the lock, whatever lies there is a dead run's, unless a VM of that name has another state directory. */
 const directoryLines = ({ path: directory }: DirectoryStep, { number, acquire }: Acquired): readonly string[] => [

@@ -364,10 +364,20 @@ describe('the scope', () => {
     expect(saidOf(`forward: ${forward}${card}`)).toEqual([]);
   });
 
-  test.for(['hub', 'vde'])('system has no transport: %s', (transport) => {
-    expect(saidOf(`scope: system\ntransport: ${transport}`)[0]).toContain('and this one is of scope system');
-    expect(saidOf(`transport: ${transport}`, { uid: 0 })[0]).toContain('"scope: auto" is system for root');
-    expect(saidOf(`forward: bridge\ntransport: ${transport}`)[0]).toContain("makes this one a network of the host's");
-    expect(saidOf(`scope: user\ntransport: ${transport}`, { uid: 0 })).toEqual([]);
+  test('system has no transport: hub', () => {
+    expect(saidOf('scope: system\ntransport: hub')[0]).toContain('and this one is of scope system');
+    expect(saidOf('transport: hub', { uid: 0 })[0]).toContain('"scope: auto" is system for root');
+    expect(saidOf('forward: bridge\ntransport: hub')[0]).toContain("makes this one a network of the host's");
+    expect(saidOf('scope: user\ntransport: hub', { uid: 0 })).toEqual([]);
+  });
+
+  test('transport: vde is of scope user, and of system where there is a bridge of its own', () => {
+    expect(saidOf('scope: user\ntransport: vde', { uid: 0 })).toEqual([]);
+    for (const mode of ['nat', 'route', 'open', 'isolated'])
+      expect(saidOf(`scope: system\nforward: ${mode}\ntransport: vde\nports: 2\ngroup: users`)).toEqual([]);
+    for (const mode of ['bridge', 'macvtap', 'hostdev'])
+      expect(saidOf(`scope: system\nforward: ${mode}\ntransport: vde`)[0]).toContain(
+        `transport vde carries networks with a bridge of their own (nat, route, open, isolated), and this is ${mode}`,
+      );
   });
 });
