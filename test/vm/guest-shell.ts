@@ -24,7 +24,7 @@ export class GuestShell {
   }
 
   /** The guest is up; nobody else is at its console. */
-  static async open(home: Home, vm: string): Promise<GuestShell> {
+  static async open(home: Pick<Home, 'qrun' | 'runtime'>, vm: string): Promise<GuestShell> {
     const { status, stderr } = await home.qrun(['wait', vm, '--for', 'text:qrun-guest: up', '--timeout', '150'], {
       timeoutMs: 160_000,
     });
