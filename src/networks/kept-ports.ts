@@ -37,14 +37,22 @@ export function choosePortsToKeep(
 
 /** For one that is up, and is to have these forwards. @throws QrunError `unknown-name`, `permission`, `in-use` */
 export function choosePortsNow(
-  { definition, plan }: NetworkRecord,
+  record: NetworkRecord,
   forwards: Network['forwards'],
   { system }: Pick<Look, 'system'>,
 ): KeptPort[] {
+  const { definition, plan } = record;
   const host = hostNetworkOf(plan);
   const named = { ...definition, forwards };
-  if (host === undefined || userVmsOf(named).length === 0) return [];
-  return keepPorts(named, { who: host, locks: host.ports.map(({ lock }) => lock), before: keptOf(host) }, system);
+  if (host === undefined) return [];
+  const left = stillKept(record, forwards);
+  const orStillOn = (kept: readonly KeptPort[]): KeptPort[] => [
+    ...kept,
+    ...left.filter(({ number }) => !kept.some((one) => one.number === number)),
+  ];
+  if (userVmsOf(named).length === 0) return orStillOn([]);
+  const locks = host.ports.map(({ lock }) => lock);
+  return orStillOn(keepPorts(named, { who: host, locks, before: keptOf(host) }, system));
 }
 
 /** As the registry has it. */

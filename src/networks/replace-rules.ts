@@ -113,7 +113,7 @@ function portsAsTheyAre({ plan: before, startedAt, definition }: NetworkRecord, 
   const steps = after.steps.map((step): Step => {
     if (step.kind !== 'host-network') return step;
     const { ports } = step.network;
-    return same(ports, told.ports)
+    return same([ports, definition], [told.ports, told.definition])
       ? { ...step, network: told }
       : { ...step, network: { ...told, ports, definition, startedAt } };
   });

@@ -2,7 +2,9 @@
 import path from 'node:path';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Network, NetworkName } from '../network/network.ts';
+import { QrunError } from '../errors.ts';
 import { parseNetworkName } from '../names.ts';
+import { isBridged } from '../network/bridged/mode.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -10,16 +12,21 @@ import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import { bringUp } from './bring-up.ts';
 import type { NetworkContext } from './context.ts';
 import { requireKnownNetwork } from './names.ts';
-import { prepareNetwork, type PreparedNetwork } from './prepare-network.ts';
+import { prepareNetwork, readDefinition, type PreparedNetwork, type PrepareOptions } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { takeDown } from './take-down.ts';
+import { faultOfWayOut } from './way-out.ts';
 
 /** @param argument a name, or the path of a definition */
-async function prepared(argument: string, context: NetworkContext): Promise<PreparedNetwork> {
+async function prepared(
+  argument: string,
+  context: NetworkContext,
+  options: Pick<PrepareOptions, 'aloneYet'> = {},
+): Promise<PreparedNetwork> {
   const { places, system } = context;
   ensurePrivateDirectory(places.state, { uid: system.uid });
   checkStateFilesystem(places.state);
-  return await prepareNetwork(argument, { qemu: () => readCapabilities(system, qemuOf(context)) }, context);
+  return await prepareNetwork(argument, { ...options, qemu: () => readCapabilities(system, qemuOf(context)) }, context);
 }
 
 /** What an up would do, or, while it is up, what it did. Changes nothing. */
@@ -28,15 +35,39 @@ export const planOfNetwork = async (argument: string, context: NetworkContext): 
 
 /** Up, or mended, and kept up. */
 export async function upNetwork(argument: string, context: NetworkContext): Promise<NetworkRecord> {
-  const network = await prepared(argument, context);
-  const record = await bringUp(network, context);
-  if (meaningOf(network.definition) !== meaningOf(record.definition)) {
-    const { file } = network.definition;
+  const network = await prepared(argument, context, { aloneYet: true });
+  const { record, definition } = await withNewHosts(network, await bringUp(network, context), context);
+  if (meaningOf(definition) !== meaningOf(record.definition)) {
+    const { file } = definition;
     context.warn(
       `network ${record.network} is up as it was; what ${file} says counts after: qrun net down ${record.network}`,
     );
   }
   return record;
+}
+
+/** Of what was changed in the definition of a network of root's that was up already, fixed addresses count at once. */
+async function withNewHosts(
+  { running, definition }: PreparedNetwork,
+  record: NetworkRecord,
+  context: NetworkContext,
+): Promise<{ readonly record: NetworkRecord; readonly definition: Network }> {
+  const wasUp = running?.runId === record.runId || definition !== record.definition;
+  if (!wasUp || context.system.uid !== 0 || !isBridged(record.definition.forward)) return { record, definition };
+  // a name means what runs: what was written since is read here
+  const written = running === undefined ? definition : await readAgain(record.file, context);
+  const { renewHosts } = await import('./renew-hosts.ts');
+  return { record: await renewHosts(record, written ?? definition, context), definition: written ?? definition };
+}
+
+/** One that has faults by now, or is gone, changes nothing. */
+async function readAgain(file: string, context: NetworkContext): Promise<Network | undefined> {
+  try {
+    return await readDefinition(file, context);
+  } catch (error) {
+    if (error instanceof QrunError) return undefined;
+    throw error;
+  }
 }
 
 /** @throws QrunError `unknown-name`, `in-use` with VMs on it and without `force`, `left-behind` */

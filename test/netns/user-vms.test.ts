@@ -44,6 +44,8 @@ async function answers({ namespace }: Guest, word: string): Promise<void> {
   await listener.waitFor(/listening on/);
 }
 
+const asOther = ['setpriv', '--reuid=54321', '--regid=54321', '--groups=54300', '--inh-caps=-all', '--'];
+
 const heard = ({ host }: LeaseHost, port: number): string =>
   host.namespace.run(['socat', '-T', '3', '-', `TCP:127.0.0.1:${port},connect-timeout=3`]).stdout.trim();
 
@@ -115,6 +117,16 @@ forwards: ["0.0.0.0:8080:web1:80", "[::]:8080:web1:80", "8081:${name}/web2:80"]
   expect(await portOf(lease, `${name}/web1`)).toMatchObject({ mac: one?.mac, joined: true });
   const info = JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as { members: object[] };
   expect(info.members).toContainEqual(expect.objectContaining({ vm: `${name}/web1`, ip: '10.10.120.10' }));
+  // another address, while it is up: the forward leads there, and who renews is told
+  root.network('lan0', definition('10.10.120.11'));
+  expect(await must(root, 'net', 'up', 'lan0')).toContain('count from now on');
+  expect((await forwardsOf(lease))[0]).toMatchObject({ guest: `${name}/web1`, guestAddress: '10.10.120.11' });
+  expect(await guest.address(one?.mac ?? '')).toBe('10.10.120.11');
+  root.network('lan0', definition('10.10.120.12').replace('120.20', '120.11'));
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
+    status: 4,
+    stderr: expect.stringContaining(`10.10.120.11 is lent to ${one?.mac}, and is web1's`),
+  });
   // root's of that name is another
   await detach(root, 'web1');
   const mine = JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as { members: object[] };
@@ -128,10 +140,9 @@ forwards: ["0.0.0.0:8080:web1:80", "[::]:8080:web1:80", "8081:${name}/web2:80"]
 
   // kept from one time up to the next
   await must(root, 'net', 'down', 'lan0');
-  root.network('lan0', definition('10.10.120.11'));
+  root.network('lan0', definition('10.10.120.10'));
   await must(root, 'net', 'up', 'lan0');
-  expect(await portOf(lease, `${name}/web1`)).toMatchObject({ mac: one?.mac, ip: '10.10.120.11' });
-  expect((await forwardsOf(lease))[0]).toMatchObject({ guest: `${name}/web1`, guestAddress: '10.10.120.11' });
+  expect(await portOf(lease, `${name}/web1`)).toMatchObject({ mac: one?.mac, ip: '10.10.120.10' });
   await must(root, 'net', 'down', 'lan0');
   host.must('ip link delete g1');
   expect(await everythingAgain(lease, before)).toEqual([]);
@@ -153,6 +164,20 @@ test('of a group’s: nobody else gets it, be he called so or not; named while i
   const ownerOfTap = (device: string): unknown => host.row(device)?.linkinfo?.info_data?.['user'];
   const forward = (...words: string[]) => refused(root, 'net', 'forward', 'lan0', ...words);
 
+  // who could open the files of locks before has them open for ever
+  const holder = new Running(
+    host.namespace.wrap([
+      ...asOther,
+      ...[
+        'sh',
+        '-c',
+        'exec 8<>"$0/0" 9<>"$0/1"; echo open; read go; flock 8 & flock 9 & wait; echo locked; exec sleep 600',
+      ],
+      path.join(hostDir(root), 'ports/lan0'),
+    ]),
+    { env, cwd: '/', interactive: true, timeoutMs: 600_000 },
+  );
+  await holder.waitFor(/open/);
   // it had one before, and runs there
   await detach(home, 'web1');
   const had = await runsWith(lease, 'web1');
@@ -170,18 +195,24 @@ test('of a group’s: nobody else gets it, be he called so or not; named while i
   });
   expect(ownerOfTap(kept?.device ?? '')).toBe(name);
   // the kernel keeps others off, whatever program they use
-  const opened = host.namespace.run(
-    ['setpriv', '--reuid=54321', '--regid=54321', '--groups=54300', '--inh-caps=-all', '--', 'socat', '-u'].concat([
-      `TUN,tun-name=${kept?.device},tun-type=tap,iff-no-pi`,
-      '-',
-    ]),
-  );
+  const opened = host.namespace.run([
+    ...asOther,
+    'socat',
+    '-u',
+    `TUN,tun-name=${kept?.device},tun-type=tap,iff-no-pi`,
+    '-',
+  ]);
   expect(opened.stderr).toMatch(/Operation not permitted/);
   // a VM of that name of somebody else's gets another, or none
   const theirs = await other.user.qrun('run', 'web1', '-d');
   expect(theirs).toMatchObject({ status: 4, stderr: expect.stringContaining('its port is taken, by a VM of') });
   await must(home, 'kill', 'web1');
-  expect(await must(home, 'show', 'web1')).toContain(`is kept for this VM by now: before, it had ${had.device}`);
+  holder.type('go\n');
+  await holder.waitFor(/locked/);
+  expect(await must(home, 'run', 'web1', '-d')).toContain(`is kept for this VM by now: before, it had ${had.device}`);
+  await must(home, 'kill', 'web1');
+  holder.kill('SIGKILL');
+  await holder.end;
   const ends = await Promise.all([other.user.qrun('run', 'web1', '-d'), home.qrun(['run', 'web1', '-d'])]);
   expect(ends.map(({ status }) => status)).toEqual([0, 0]);
   expect(await runsWith(lease, 'web1')).toMatchObject({ mac: kept?.mac });
