@@ -15,7 +15,6 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
     ...serverFaults(written),
     ...optionFaults(written),
     ...prefixFaults(written),
-    ...textFaults(written),
     ...isolatedFaults(written),
     ...hostDnsFaults(written),
   ];
@@ -100,14 +99,6 @@ function prefixFaults(written: WrittenMap): PathFault[] {
 }
 
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : 'nat');
-
-/** What they say stands in a line of a configuration. */
-function textFaults(written: WrittenMap): PathFault[] {
-  const path = ['dhcp', 'tftp', 'root'];
-  const root = valueAt(written, path);
-  if (typeof root !== 'string' || !/[\p{Cc}\u2028\u2029]/u.test(root)) return [];
-  return [{ path, at: 'value', message: 'a path with a line break or another control character cannot be given out' }];
-}
 
 function isolatedFaults(written: WrittenMap): PathFault[] {
   const path = ['dns', 'forwarders'];

@@ -14,12 +14,11 @@ export function ruleFaults(written: WrittenMap, name: string): PathFault[] {
   return [...deviceFaults(written), ...forwardFaults(written, name)];
 }
 
-/** Those that rules are about: by nft's names, of which some are patterns. */
+/** Those that rules are about: by nft's names, of which some are patterns. A bridge's name is held to less than that anyway. */
 function deviceFaults(written: WrittenMap): PathFault[] {
   return [
     ['nat', 'dev'],
     ['route', 'dev'],
-    ['bridge', 'name'],
   ].flatMap((path): PathFault[] => {
     const device = valueAt(written, path);
     const fault = typeof device === 'string' ? faultOfRuleDevice(device) : undefined;
