@@ -185,15 +185,22 @@ dns:
   expect(await out.asked()).toBe(asked);
   // ABUSE 41: it answers on its own bridge alone
   out.must('ip route add 10.10.120.0/24 via 192.0.2.1');
+  out.must('ip route add fd00:120::/64 via fd92::1');
   const answers = [
     out.dns('192.0.2.1', 'gw.lan0.test', silent),
     out.dns('fd92::1', 'gw.lan0.test', silent),
     out.dns('10.10.120.1', 'gw.lan0.test', silent),
     guest.dns('192.0.2.1', 'gw.lan0.test', silent),
+    guest.dns('10.10.121.1', 'gw.lan0.test', silent),
     out.dhcp({ mac: macOf(8), ...silent }),
+    out.dhcp6({ mac: macOf(8), addresses: true, ...silent }),
+    out.dhcp6({ mac: macOf(8), addresses: false, ...silent }),
+    out.dns('fd00:120::1', 'gw.lan0.test', silent),
   ];
   expect(await Promise.all(answers)).toEqual(answers.map(() => null));
   expect(host.must('ss -Hlnu sport = :53')).not.toMatch(/(0\.0\.0\.0|\*|\[::\]|127\.0\.0\.1|192\.0\.2\.1):53/);
+  // nor does it tell anybody there that it is a router
+  expect(out.must('ip -6 route show default')).toBe('');
   for (const name of ['lan0', 'lan1', 'lan2']) await must(root, 'net', 'down', name);
 });
 
