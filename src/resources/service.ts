@@ -3,7 +3,7 @@
  * another `sh`, that waits until no VM is on the network any more and then runs its release. All of them are in sessions of their own and carry
  * `QRUN_SERVICE=MARK`, so that they are found and ended whatever became of their parents; a kill of any one of them leaves the others to do their work.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { readHostLink } from '../host/host-link.ts';
@@ -193,6 +193,7 @@ export async function mendService(step: ServiceStep, { env, record }: MendOption
     ({ name, restart }) => lost.includes(name) && !(restart && (keepers[name]?.length ?? 0) > 0),
   );
   if (missing.length > 0) record(unknownKeepers);
+  removePidFiles(step, missing);
   startPrograms(step, missing, env);
   for (const { name, follows } of step.programs) {
     if (missing.some((program) => program.name === follows)) for (const pid of running[name] ?? []) killProcess(pid);
@@ -200,6 +201,12 @@ export async function mendService(step: ServiceStep, { env, record }: MendOption
   if (step.watch !== undefined && !watched) startWatcher(step, env);
   await waitUntilReady(step, from);
   return [...new Set([...missing, ...deaf].map(({ name }) => name))];
+}
+
+/** That of a program that was killed would say that the one which comes is ready. */
+function removePidFiles({ awaits }: ServiceStep, missing: ServiceStep['programs']): void {
+  for (const file of awaits)
+    if (missing.some(({ name }) => path.basename(file) === `${name}.pid`)) rmSync(file, { force: true });
 }
 
 /** One that is started at once would find what it needs still taken. */
