@@ -4,11 +4,15 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { needsQemu, ownerFor, Running } from '../harness/harness.ts';
 import { detach, rowOf, still } from '../cli/a-vm.ts';
-import { everything, everythingAgain, hostDir, must, refused } from './a-bridged-host.ts';
+import { everything, everythingAgain, hostDir, must, refused, stateOf } from './a-bridged-host.ts';
 import { createLeaseHost, type Guest, type LeaseHost } from './a-lease-host.ts';
 
 const onLan = `${still}nics: [{ kind: network, network: lan0 }]\n`;
 const env = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin' };
+
+interface HostEntry {
+  readonly ports: readonly { readonly kept?: { readonly uid: number } }[];
+}
 
 interface Port {
   readonly mac: string;
@@ -243,4 +247,32 @@ test('of a group’s: nobody else gets it, be he called so or not; named while i
   expect(await forward('8081', '--remove')).toMatchObject({ status: 0 });
   expect(all.map(({ device }) => ownerOfTap(device ?? ''))).toEqual([undefined, undefined]);
   await must(root, 'net', 'down', 'lan0');
+});
+
+test('killed while a port changes hands: net up sets it right, and the next forward does it whole', async (context) => {
+  const lease = await createLeaseHost(context);
+  const { host, root } = lease;
+  const { name, uid } = ownerFor('user');
+  withGroup(lease);
+  const before = everything(lease);
+  root.network('lan0', `addresses: [10.10.120.1/24]\nports: 1\ngroup: qrun-lan\n`);
+  await must(root, 'net', 'up', 'lan0');
+  const [port] = await portsOf(lease);
+  const takers = (): unknown[] => [
+    host.row(port?.device ?? '')?.linkinfo?.info_data?.['user'],
+    statSync(path.join(hostDir(root), 'ports/lan0/0')).uid,
+    (JSON.parse(readFileSync(path.join(hostDir(root), 'networks/lan0.json'), 'utf8')) as HostEntry).ports[0]?.kept?.uid,
+  ];
+  const rule = `8080:${name}/web1:80`;
+  for (const point of ['acquire:port:0', 'acquired:port:0', 'acquired:registry', 'rules:lan0']) {
+    const killed = await root.qrun(['net', 'forward', 'lan0', rule], { env: { QRUN_FAILPOINT: `${point}:kill` } });
+    expect({ point, status: killed.status }).toEqual({ point, status: 137 });
+    await must(root, 'net', 'up', 'lan0');
+    expect([point, await stateOf(root, 'lan0')]).toEqual([point, 'pinned']);
+    expect({ point, takers: takers() }).toEqual({ point, takers: [undefined, 0, undefined] });
+  }
+  await must(root, 'net', 'forward', 'lan0', rule);
+  expect(takers()).toEqual([name, uid, uid]);
+  await must(root, 'net', 'down', 'lan0');
+  expect(await everythingAgain(lease, before)).toEqual([]);
 });
