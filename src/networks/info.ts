@@ -20,6 +20,7 @@ import { readPortMembers } from './port-lease.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';
+import { faultOfWayOut } from './way-out.ts';
 import { isLeftBehind } from './switch-health.ts';
 
 export interface MemberInfo {
@@ -98,9 +99,14 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     links: record?.plan.links ?? [],
     routes: ways.scope === 'system' ? outsideRoutes(definition) : [],
     firewall: record === undefined ? [] : await readForeignDrops(record, context),
-    notes: record?.plan.notes ?? [],
+    notes: record === undefined ? [] : [...record.plan.notes, ...wayOutOf(record)],
     log: record === undefined ? null : files.log,
   };
+}
+
+function wayOutOf({ definition }: NetworkRecord): string[] {
+  const fault = faultOfWayOut(definition);
+  return fault === undefined ? [] : [fault];
 }
 
 function wireOf(record: NetworkRecord | undefined): Pick<NetworkInfo, 'bridge' | 'mtu'> {

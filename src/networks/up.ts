@@ -37,6 +37,8 @@ export const planOfNetwork = async (argument: string, context: NetworkContext): 
 export async function upNetwork(argument: string, context: NetworkContext): Promise<NetworkRecord> {
   const network = await prepared(argument, context, { aloneYet: true });
   const { record, definition } = await withNewHosts(network, await bringUp(network, context), context);
+  const fault = faultOfWayOut(record.definition);
+  if (fault !== undefined) context.warn(fault);
   if (meaningOf(definition) !== meaningOf(record.definition)) {
     const { file } = definition;
     context.warn(

@@ -198,6 +198,28 @@ test('a bridge or a table that is somebody else’s, a key of another mode, an i
   expect(everything(bridged)).toEqual(before);
 });
 
+test('an interface to get out by that is not there, or has gone: said, and the network is up for when it comes', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  for (const [mode, why] of [
+    ['nat', 'there is no interface eth7'],
+    ['route', 'eth7 is down'],
+  ] as const) {
+    root.network('lan0', `forward: ${mode}\naddresses: [10.10.120.1/24]\n${mode}: { dev: eth7 }\n`);
+    const told = `network lan0: ${why}: its guests get out by it alone, when it is there`;
+    if (mode === 'route') host.must('ip link add eth7 type veth peer name eth8');
+    expect(await must(root, 'net', 'up', 'lan0')).toContain(told);
+    expect(await must(root, 'net', 'info', 'lan0')).toContain(told);
+    if (mode === 'nat') host.must('ip link add eth7 type veth peer name eth8');
+    host.must('ip link set eth7 up');
+    expect(await must(root, 'net', 'up', 'lan0')).not.toContain('eth7');
+    expect(await must(root, 'net', 'info', 'lan0')).not.toContain('eth7');
+    host.must('ip link delete dev eth7');
+    expect(await must(root, 'net', 'info', 'lan0')).toContain('there is no interface eth7');
+    await must(root, 'net', 'down', 'lan0');
+  }
+});
+
 test('without nft, or without dnsmasq: which is missing, and the package; without both, open needs neither', async (context) => {
   needsRoot(context);
   const bridged = await createBridgedHost(context);
@@ -225,22 +247,32 @@ test('without nft, or without dnsmasq: which is missing, and the package; withou
   expect(everything(bridged)).toEqual(before);
 });
 
-test('dnsmasq’s port is taken: what it said is told, soon, and all is given back', async (context) => {
+test('dnsmasq’s ports are taken, of names and of DHCP: what it said is told, soon, and all is given back', async (context) => {
   const bridged = await createBridgedHost(context);
   const { root } = bridged;
   root.network('lan0', lan0);
   const before = everything(bridged);
-  const other = await listen(root, 53, '0.0.0.0');
-  const { status, stderr } = await refused(root, 'net', 'up', 'lan0');
-  expect({ status, stderr }).toEqual({
-    status: 3,
-    stderr: expect.stringMatching(
-      /did not come up: dnsmasq: failed to create listening socket.*Address already in use/,
-    ),
-  });
-  expect(everything(bridged)).toEqual(before);
-  other.kill();
-  await other.end;
+  const takers = [
+    ["require('node:net').createServer().listen(53, '0.0.0.0', ready)", /failed to create listening socket.*in use/],
+    [
+      "require('node:dgram').createSocket('udp4').bind(67, '0.0.0.0', ready)",
+      /failed to bind DHCP server socket.*in use/,
+    ],
+    [
+      "require('node:dgram').createSocket('udp6').bind(547, '::', ready)",
+      /failed to bind DHCPv6 server socket.*in use/,
+    ],
+  ] as const;
+  for (const [taker, why] of takers) {
+    const other = root.startProgram([process.execPath, '-e', `const ready = () => console.log('taken');${taker}`]);
+    await other.waitFor(/taken/);
+    const { status, stderr } = await refused(root, 'net', 'up', 'lan0');
+    expect({ status, stderr }).toEqual({ status: 3, stderr: expect.stringMatching(/did not come up: dnsmasq: /) });
+    expect(stderr).toMatch(why);
+    expect(everything(bridged)).toEqual(before);
+    other.kill();
+    await other.end;
+  }
 });
 
 test('ports of forwards: of a listener, of another network, twice; added and removed at run time, and after a kill', async (context) => {

@@ -49,6 +49,8 @@ test.for([
     for (const round of [1, 2]) {
       await must(root, 'net', 'up', 'lan0');
       if (round === 1) expect(await stateOf(root, 'lan0')).toBe('pinned');
+      // open has none at all but what it was asked for
+      expect(host.must('nft list tables').includes('inet qrun_lan0')).toBe(mode !== 'open');
       expect(host.row('qr-lan0')).toMatchObject({
         flags: expect.arrayContaining(['UP']),
         linkinfo: { info_kind: 'bridge', info_data: { stp_state: 0, forward_delay: 0 } },
@@ -157,6 +159,42 @@ test('two net up at once are one; so are two networks of one subnet, of which th
   for (const name of ['one', 'two'])
     if ((await stateOf(root, name)) === 'pinned') await must(root, 'net', 'down', name);
   expect(everything(bridged)).toEqual(before);
+});
+
+test('guests come and go: the bridge’s MAC stays what it is, and those that are to be kept apart are', async (context) => {
+  needsQemu(context);
+  const bridged = await createBridgedHost(context);
+  const { host, root, home } = bridged;
+  root.network('lan0', `forward: nat\n${four}isolatedPorts: true\nports: 1\nowner: ${ownerFor('user').name}\n`);
+  // of a card that is lower than any: a bridge without a MAC of its own would take it
+  root.profile('web1', `${still}nics: [{ kind: network, network: lan0, mac: "00:00:5e:00:53:01" }]\n`);
+  home.profile('web2', onLan);
+  const macs: (string | undefined)[] = [];
+  const look = (): unknown => macs.push(host.row('qr-lan0')?.address);
+  const apart = (): string[] =>
+    host
+      .rows()
+      .filter(({ master }) => master === 'qr-lan0')
+      .map(({ ifname }) => /isolated (on|off)/.exec(host.must(`bridge -d link show dev ${ifname}`))?.[0] ?? '');
+  await must(root, 'net', 'up', 'lan0');
+  look();
+  await detach(root, 'web1');
+  look();
+  await detach(home, 'web2');
+  look();
+  expect(apart()).toEqual(['isolated on', 'isolated on']);
+  host.must('ip link delete dev qr-lan0');
+  await must(root, 'net', 'up', 'lan0');
+  expect(apart()).toEqual(['isolated on', 'isolated on']);
+  await must(root, 'kill', 'web1');
+  await must(home, 'kill', 'web2');
+  look();
+  await must(root, 'net', 'down', 'lan0');
+  await must(root, 'net', 'up', 'lan0');
+  look();
+  expect(macs[0]).toMatch(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
+  expect(macs).toEqual(macs.map(() => macs[0]));
+  await must(root, 'net', 'down', 'lan0');
 });
 
 /** Every place where an up of a network with all that it may have can be killed. */

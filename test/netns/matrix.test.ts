@@ -199,7 +199,7 @@ test('what is for a group, or for all on a link, is not translated', async (cont
   const ask = (to: string): string => {
     const [family, from, at] = to.includes(':') ? [6, `[${own[1]}]`, `[${to}]`] : [4, own[0], to];
     const socket = `UDP${family}-DATAGRAM:${at}:7000,bind=${from}:0,broadcast,so-bindtodevice=up0`;
-    return host.parties.host.namespace.run(['socat', '-t', '1', '-', socket], '?').stdout;
+    return host.parties.host.namespace.run(['socat', '-t', '0.3', '-', socket], '?').stdout;
   };
   for (const to of groups) await expect.poll(() => ask(to), { timeout: 20_000 }).toBe(`out sees ${ownFor(own, to)}`);
   for (const to of addressesOf('out'))

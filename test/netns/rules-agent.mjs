@@ -21,14 +21,21 @@ function answerTcp(at) {
   return new Promise((resolve) => server.listen(at, '::', resolve));
 }
 
-function answerUdp(at) {
-  const socket = createSocket({ type: 'udp6', ipv6Only: false });
-  socket.on('message', (_message, from) =>
-    socket.send(seen(at, from.address, from.port), from.port, from.address, () => {}),
+/** One of each family: what is sent to a group of IPv4 comes to no socket of IPv6. */
+const answerUdp = (at) =>
+  Promise.all(
+    [
+      ['udp4', '0.0.0.0'],
+      ['udp6', '::'],
+    ].map(([type, address]) => {
+      const socket = createSocket({ type, ipv6Only: type === 'udp6' });
+      socket.on('message', (_message, from) =>
+        socket.send(seen(at, from.address, from.port), from.port, from.address, () => {}),
+      );
+      socket.on('error', () => {});
+      return new Promise((resolve) => socket.bind(at, address, resolve));
+    }),
   );
-  socket.on('error', () => {});
-  return new Promise((resolve) => socket.bind(at, '::', resolve));
-}
 
 await Promise.all(ports.flatMap((at) => [answerTcp(at), answerUdp(at)]));
 console.log('ready');
