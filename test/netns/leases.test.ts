@@ -104,7 +104,7 @@ dns: { domain: lan0.test, search: [example.test] }
 /** With the arguments of the network's dnsmasq, and its mark, if there is one. */
 async function dnsmasqOf(namespace: Namespace, argv: readonly string[], env: Record<string, string>): Promise<Running> {
   const running = new Running(namespace.wrap(argv), { env: { PATH: '/usr/sbin:/usr/bin:/bin', ...env }, cwd: '/' });
-  await running.waitFor(/started, version/);
+  await running.waitFor(/read \S+\.hosts/);
   return running;
 }
 
