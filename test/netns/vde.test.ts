@@ -34,6 +34,8 @@ const define = ({ root }: BridgedHost, who: string, more = ''): void => {
 const directoryOf = ({ root }: BridgedHost): string => path.join(hostDir(root), 'vde/lan0');
 const switchPid = ({ root }: BridgedHost): number =>
   networkProcesses(root).find(({ program, keeper }) => program === 'vde_switch' && !keeper)?.pid ?? 0;
+/** Somebody is at the number that the first port has. */
+const hasFirstPort = ({ host }: BridgedHost): boolean => host.must('cat /proc/net/unix').includes('/vde/lan0/002.');
 const linkOf = (nics: unknown): unknown => (nics as { link?: string }[])[0]?.link;
 
 test('a group’s: the switch is not root’s, members join it and nobody else, all ports taken is 4, a VM keeps its port', async (context) => {
@@ -98,9 +100,7 @@ test('a group’s: the switch is not root’s, members join it and nobody else, 
     '2',
     directoryOf(vde),
   ]);
-  await eventually(async () =>
-    /^\S+ \S+ \S+ \S+ \S+ \S+ +\d+ \S*\/vde\/lan0\/002\./m.test(host.must('cat /proc/net/unix')),
-  );
+  await eventually(async () => hasFirstPort(vde));
   expect(await alice.qrun('run', 'web1', '-d')).toMatchObject({
     status: 4,
     stderr: expect.stringContaining('no VM of qrun'),
@@ -177,6 +177,31 @@ test('an owner’s: a switch that is killed loses its guests and not root’s; w
   expect(isAlive(again.pid)).toBe(true);
   expect(linkOf((await rowOf(home, 'web1')).nics)).toBe('lost');
   await must(home, 'kill', 'web1');
+  expect(await everythingAgain(vde, before)).toEqual([]);
+});
+
+test('show --shell: a user’s script joins it, root’s takes it up, and each gives all of it back', async (context) => {
+  needsQemu(context);
+  const vde = await createVdeHost(context);
+  const { root, home } = vde;
+  const before = everything(vde);
+  define(vde, `owner: ${ownerFor('user').name}`);
+  for (const one of [root, home]) one.profile('web1', onLan);
+  const scriptOf = async (one: typeof root): Promise<string> =>
+    one.write('web1.sh', await must(one, 'show', 'web1', '--shell'), 0o700);
+  const script = await scriptOf(root);
+  await must(root, 'net', 'up', 'lan0');
+  const theirs = home.startProgram(['sh', await scriptOf(home)]);
+  await eventually(async () => hasFirstPort(vde));
+  expect(await refused(root, 'net', 'down', 'lan0')).toMatchObject({ status: 4 });
+  theirs.kill('SIGTERM');
+  expect(await theirs.end).toMatchObject({ status: 143 });
+  await must(root, 'net', 'down', 'lan0');
+  const running = root.startProgram(['sh', script]);
+  await eventually(async () => (await stateOf(root, 'lan0')) === 'up');
+  expect(switchPid(vde)).not.toBe(0);
+  running.kill('SIGTERM');
+  expect(await running.end).toMatchObject({ status: 143 });
   expect(await everythingAgain(vde, before)).toEqual([]);
 });
 
