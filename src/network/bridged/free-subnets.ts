@@ -17,6 +17,11 @@ export function subnetsOf(network: Network): readonly string[] {
   return network.forward === 'bridge' && !isTheirs(network.bridge) ? network.addresses : [];
 }
 
+interface Taken {
+  readonly subnet: Subnet;
+  readonly by: string;
+}
+
 /**
  * Any overlap, not equality alone: of two routes the longer one wins, and one of the networks would lose its guests.
  * @param own interfaces that are the network's: what is reached through them is no other's
@@ -24,31 +29,73 @@ export function subnetsOf(network: Network): readonly string[] {
  */
 export function requireFreeSubnets(
   network: Network,
-  { routes = [], others = [] }: Pick<NetworkFacts, 'routes' | 'others'>,
+  facts: Pick<NetworkFacts, 'routes' | 'others'>,
   own: readonly string[],
 ): void {
   const subnets = subnetsOf(network).flatMap((one) => parseInterfaceAddress(one)?.subnet ?? []);
-  for (const other of others) {
-    const theirs = other.subnets.flatMap((cidr) => parseSubnet(cidr) ?? []);
-    const met = subnets.find((one) => theirs.some((subnet) => subnetsOverlap(one, subnet)));
-    const where = other.isUp ? `network ${other.name}, which is up` : `network ${other.name} (${other.file})`;
-    if (met !== undefined) throw overlap(met, `the addresses of ${where}`, network);
-  }
-  for (const route of routes) {
-    const other = parseSubnet(route.cidr);
-    const met =
-      other === undefined || own.includes(route.interface)
-        ? undefined
-        : subnets.find((one) => subnetsOverlap(one, other));
-    if (met !== undefined)
-      throw overlap(met, `${route.cidr}, which this host reaches through ${route.interface}`, network);
+  const taken = takenBy(facts, own);
+  for (const { subnet: other, by } of taken) {
+    const met = subnets.find((one) => subnetsOverlap(one, other));
+    if (met !== undefined) throw overlap({ met, by, network, taken });
   }
 }
 
-function overlap(met: Subnet, other: string, network: Network): QrunError {
+function takenBy(
+  { routes = [], others = [] }: Pick<NetworkFacts, 'routes' | 'others'>,
+  own: readonly string[],
+): Taken[] {
+  return [
+    ...others.flatMap(({ name, file, isUp, subnets }) =>
+      subnets.flatMap((cidr): Taken[] => {
+        const subnet = parseSubnet(cidr);
+        const where = isUp ? `network ${name}, which is up` : `network ${name} (${file})`;
+        return subnet === undefined ? [] : [{ subnet, by: `the addresses of ${where}` }];
+      }),
+    ),
+    ...routes.flatMap((route): Taken[] => {
+      const subnet = own.includes(route.interface) ? undefined : parseSubnet(route.cidr);
+      return subnet === undefined
+        ? []
+        : [{ subnet, by: `${route.cidr}, which this host reaches through ${route.interface}` }];
+    }),
+  ];
+}
+
+interface Overlap {
+  readonly met: Subnet;
+  readonly by: string;
+  readonly network: Network;
+  readonly taken: readonly Taken[];
+}
+
+/** What follows from a name stands in no file, and perhaps in the package's own. */
+function overlap({ met, by, network, taken }: Overlap): QrunError {
+  const { name, file } = network;
   const layout = layoutOf(network);
-  const why = layout.derived && met.cidr === layout.subnet.cidr ? ' (it follows from the name)' : '';
-  return new QrunError('in-use', `network ${network.name}: ${met.cidr}${why} overlaps with ${other}`, {
-    hint: `write other addresses in ${network.file}, such as addresses: [${met.family === 4 ? '10.200.77.1/24' : '"fd20:77::1/64"'}]`,
-  });
+  const isDerived = layout.derived && met.cidr === layout.subnet.cidr;
+  const free = `addresses: [${freeAddress(met.family, taken)}]`;
+  return new QrunError(
+    'in-use',
+    `network ${name}: ${met.cidr}${isDerived ? ' (it follows from the name)' : ''} overlaps with ${by}`,
+    {
+      hint: isDerived
+        ? `qrun net edit ${name}, and write ${free}`
+        : `write other addresses in ${file}, such as ${free}`,
+    },
+  );
+}
+
+const examples = {
+  4: ['10.200.77.1/24', '172.29.77.1/24', '192.168.177.1/24', '198.18.77.1/24'],
+  6: ['fd20:77::1/64', 'fd20:78::1/64'],
+} as const;
+
+/** One that nobody has, as far as it can be helped. */
+function freeAddress(family: 4 | 6, taken: readonly Taken[]): string {
+  const isFree = (one: string): boolean => {
+    const subnet = parseSubnet(one);
+    return subnet !== undefined && !taken.some((other) => subnetsOverlap(other.subnet, subnet));
+  };
+  const address = examples[family].find(isFree) ?? examples[family][0];
+  return family === 4 ? address : `"${address}"`;
 }
