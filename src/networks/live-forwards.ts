@@ -18,10 +18,17 @@ import { readHealth, servicesOf } from './health.ts';
 import { poolOf, readNetworkFacts } from './prepare-network.ts';
 import { writeNetworkRecord, type NetworkRecord } from './record.ts';
 
-/** @throws QrunError `missing-feature` where the gateway takes forwards when it starts, and then no more */
+/** @throws QrunError `usage` where nothing of it is the host's to forward; `missing-feature` where the gateway takes forwards when it starts, and then no more */
 export function requireLive({ network, plan, file }: NetworkRecord, files: NetworkFiles): GatewayOf {
   if (servicesOf(plan).some(({ awaits }) => awaits.includes(files.gatewayMonitor)))
     return { name: network, monitor: files.gatewayMonitor, netdev: gatewayNetdev };
+  if (['bridge', 'macvtap', 'hostdev'].includes(plan.forward)) {
+    throw new QrunError(
+      'usage',
+      `network ${network}: forward: ${plan.forward} cannot honour forwards: its guests are on the network outside`,
+      { hint: 'who is on that network reaches them by their own addresses' },
+    );
+  }
   throw new QrunError(
     'missing-feature',
     `network ${network}: the gateway of transport ${plan.transport} takes forwards when it starts, and no more then`,

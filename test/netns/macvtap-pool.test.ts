@@ -85,6 +85,10 @@ test('two VMs: each has a macvtap with its MAC on the card, and the network last
   const known = parseDocument('net-macs', (await root.qrun(['net', 'macs', 'lan0', '--json'])).stdout);
   expect(known).toMatchObject(macs.map((mac) => ({ mac, kind: 'member', joined: true })));
   expect(JSON.parse((await root.qrun(['net', 'leases', 'lan0', '--json'])).stdout)).toEqual([]);
+  expect(await refusal(root, 'net', 'forward', 'lan0', '8080:10.78.0.9:80')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('forward: macvtap cannot honour forwards'),
+  });
   expect(await refusal(root, 'net', 'down', 'lan0')).toMatchObject({
     status: 4,
     stderr: expect.stringContaining('web1, web2 are on it'),

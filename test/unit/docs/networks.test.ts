@@ -58,6 +58,7 @@ describe('docs/networks.md', () => {
     ['hostAccess', 'hostAccess: true'],
     ['isolatedPorts', 'isolatedPorts: true'],
     ['antiSpoof', 'antiSpoof: true'],
+    ['vlan', 'vlan: 42'],
     ['links', 'links: [{ vxlan: { id: 1, peers: [198.51.100.2] } }]'],
   ])('says that %s is not for networks without root', ([key, text]) => {
     expect(rows.find((row) => row.key === key)?.means).toMatch(/^S\b/);
@@ -66,6 +67,6 @@ describe('docs/networks.md', () => {
 
   test('and of no other key at the top', () => {
     const marked = rows.filter(({ means }) => /^S\b/.test(means)).map(({ key }) => key);
-    expect(marked.filter((key) => !key.includes('.'))).toHaveLength(11);
+    expect(marked.filter((key) => !key.includes('.'))).toHaveLength(12);
   });
 });
