@@ -17,6 +17,7 @@ import { listMembers, type Member } from './members.ts';
 import { isCutOff, isLost } from './nic-state.ts';
 import { outsideRoutes } from './outside-routes.ts';
 import { readPortMembers } from './port-lease.ts';
+import { listPorts, type PortInfo } from './port-list.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';
@@ -59,6 +60,8 @@ export interface NetworkInfo extends NetworkWays {
   readonly mtu: number | null;
   /** VXLANs to other hosts. */
   readonly links: readonly NetworkPlanLink[];
+  /** Those that root made for ordinary users. */
+  readonly ports: readonly PortInfo[];
   /** What the router of the network outside is to be told of guests that are routed as they are. */
   readonly routes: readonly string[];
   /** What other firewalls drop of what it lets pass; only root is told, and of one that is up. */
@@ -97,6 +100,7 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     forwards: record?.forwards ?? [],
     ...wireOf(record),
     links: record?.plan.links ?? [],
+    ports: portsOf(record, context),
     routes: ways.scope === 'system' ? outsideRoutes(definition) : [],
     firewall: record === undefined ? [] : await readForeignDrops(record, context),
     notes: record === undefined ? [] : [...record.plan.notes, ...wayOutOf(record)],
@@ -107,6 +111,11 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
 function wayOutOf({ definition }: NetworkRecord): string[] {
   const fault = faultOfWayOut(definition);
   return fault === undefined ? [] : [fault];
+}
+
+function portsOf(record: NetworkRecord | undefined, { system }: InfoContext): PortInfo[] {
+  const host = record === undefined ? undefined : hostNetworkOf(record.plan);
+  return host === undefined ? [] : listPorts(host, system.uid);
 }
 
 function wireOf(record: NetworkRecord | undefined): Pick<NetworkInfo, 'bridge' | 'mtu'> {

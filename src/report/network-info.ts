@@ -44,6 +44,11 @@ export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
     section('Network', renderFacts(info), styles),
     section('VMs on it', members.length === 0 ? '' : renderTable(members, memberRows, heading), styles),
     section('Forwards', forwards.length === 0 ? '' : renderTable(forwards, forwardRows, heading), styles),
+    section(
+      'Ports for ordinary users',
+      info.ports.length === 0 ? '' : renderTable(info.ports, portRows, heading),
+      styles,
+    ),
     section('Links to other hosts', info.links.length === 0 ? '' : renderTable(info.links, linkRows, heading), styles),
     section('What the router outside must be told', info.routes.map((line) => `${visible(line)}\n`).join(''), styles),
     section('What other firewalls drop', dropsOf(info, styles), styles),
@@ -51,6 +56,14 @@ export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
   ];
   return sections.filter((text) => text !== '').join('\n');
 }
+
+const portRows: readonly Column<NetworkInfo['ports'][number]>[] = [
+  { title: 'PORT', value: ({ device }) => device },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'VM', value: ({ vm }) => vm ?? undefined },
+  { title: 'MAC', value: ({ mac }) => mac },
+  { title: 'IP', value: ({ ip }) => ip ?? undefined },
+];
 
 const linkRows: readonly Column<NetworkInfo['links'][number]>[] = [
   { title: 'DEVICE', value: ({ device }) => device },

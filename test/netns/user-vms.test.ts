@@ -39,6 +39,8 @@ async function runsWith(lease: LeaseHost, vm: string): Promise<{ mac: string; de
 const forwardsOf = async ({ root }: LeaseHost): Promise<{ guest: string; guestAddress: string; hostPort: number }[]> =>
   JSON.parse(await must(root, 'net', 'forward', 'lan0', '--json')) as never;
 
+const portIn = (port: Port | undefined): object => ({ device: port?.device, mac: port?.mac, ip: port?.ip });
+
 /** Somebody who answers every connection with a word. */
 async function answers({ namespace }: Guest, word: string): Promise<void> {
   const listener = new Running(
@@ -109,6 +111,7 @@ forwards: ["0.0.0.0:8080:web1:80", "[::]:8080:web1:80", "8081:${name}/web2:80"]
   const leases = JSON.parse(await must(root, 'net', 'leases', 'lan0', '--json')) as { ip: string; vm: string }[];
   expect(leases).toMatchObject([{ ip: '10.10.120.10', vm: `${name}/web1` }]);
 
+  expect(await must(root, 'net', 'info', 'lan0')).toMatch(new RegExp(`${one?.device} +kept +${name}/web1 `));
   // each gets its own, whatever else was free
   expect(await refused(home, 'run', 'web3', '-d')).toEqual({
     status: 4,
@@ -119,7 +122,8 @@ forwards: ["0.0.0.0:8080:web1:80", "[::]:8080:web1:80", "8081:${name}/web2:80"]
   expect(await runsWith(lease, 'web1')).toEqual({ mac: one?.mac, device: one?.device });
   expect(await runsWith(lease, 'web2')).toEqual({ mac: two?.mac, device: two?.device });
   expect(await portOf(lease, `${name}/web1`)).toMatchObject({ mac: one?.mac, joined: true });
-  const info = JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as { members: object[] };
+  const info = JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as { members: object[]; ports: object[] };
+  expect(info.ports).toContainEqual({ ...portIn(one), vm: `${name}/web1`, state: 'taken' });
   expect(info.members).toContainEqual(expect.objectContaining({ vm: `${name}/web1`, ip: '10.10.120.10' }));
   // another address, while it is up: the forward leads there, and who renews is told
   root.network('lan0', definition('10.10.120.11'));

@@ -28,6 +28,7 @@ const lab: NetworkInfo = {
   bridge: null,
   mtu: null,
   links: [],
+  ports: [],
   forwards: [],
   routes: [],
   firewall: [],
