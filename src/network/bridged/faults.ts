@@ -15,6 +15,7 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
     ...serverFaults(written),
     ...optionFaults(written),
     ...prefixFaults(written),
+    ...spoofFaults(written),
     ...isolatedFaults(written),
     ...hostDnsFaults(written),
   ];
@@ -86,16 +87,38 @@ function optionFaults(written: WrittenMap): PathFault[] {
   });
 }
 
+const hasDhcp = (written: WrittenMap): boolean =>
+  (written['dhcp'] ?? ['nat', 'isolated'].includes(wordOf(written['forward']))) !== false;
+
 /** Larger ones dnsmasq does not know. */
 function prefixFaults(written: WrittenMap): PathFault[] {
-  const dhcp = written['dhcp'] ?? ['nat', 'isolated'].includes(wordOf(written['forward']));
-  if (dhcp === false) return [];
+  if (!hasDhcp(written)) return [];
   const addresses = writtenAddresses(written);
   return addresses.flatMap(({ subnet, path, written: text }, index): PathFault[] => {
     if (subnet.family === 4 || subnet.prefix >= advertisedPrefix) return [];
     if (addresses.some((other, at) => at !== index && subnetsOverlap(other.subnet, subnet))) return [];
     return [valueFault(path, `${text}: guests get IPv6 addresses in networks of /64 to /126`)];
   });
+}
+
+/** The rules know the addresses of a guest before it has asked for one. */
+function spoofFaults(written: WrittenMap): PathFault[] {
+  if (written['antiSpoof'] !== true) return [];
+  const why =
+    'with antiSpoof a guest sends from addresses that are its own before it asks, and whose these will be nobody knows: give them out by "dhcp.hosts"';
+  const dynamic = writtenRanges(written).filter(({ from }) => isSix(from));
+  const small = writtenAddresses(written).filter(
+    ({ subnet }) => subnet.family === 6 && subnet.prefix > advertisedPrefix && hasDhcp(written),
+  );
+  return [
+    ...dynamic.map(({ from, to, path }) => valueFault(path, `${from}-${to}: ${why}`)),
+    ...small.map(({ written: text, path }) =>
+      valueFault(
+        path,
+        `${text}: in a network that is smaller than /64 all addresses come by DHCPv6, and ${why}, in a /64`,
+      ),
+    ),
+  ];
 }
 
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : 'nat');

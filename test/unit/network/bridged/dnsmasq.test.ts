@@ -3,6 +3,7 @@ import { renderDnsmasq, renderDnsmasqHosts } from '../../../../src/network/bridg
 import { parseDnsmasqLeases, parseDnsmasqLeases6 } from '../../../../src/network/bridged/leases.ts';
 import { layoutOf } from '../../../../src/network/layout.ts';
 import { parseNetwork } from '../../../../src/network/parse.ts';
+import { saidOf } from '../network-text.ts';
 import type { IfName, VmName } from '../../../../src/names.ts';
 
 const files = { hosts: '/host/lan0.hosts', leases: '/state/lan0.leases', pid: '/run/lan0.pid' };
@@ -190,4 +191,15 @@ test('leases: those of IPv4 by MAC, those of IPv6 by DUID and IAID; what is some
     { iaid: 123_456, ip: 'fd00::5', hostName: 'web1', duid: '00:01:ff', expires: 1_700_000_000 },
     { iaid: 7, ip: 'fd00::6', expires: 0xff_ff_ff_ff },
   ]);
+});
+
+test('antiSpoof: addresses of IPv6 that nobody’s are before they are asked for are refused', () => {
+  const six = (prefix: number) => `antiSpoof: true\naddresses: [10.1.1.1/24, "fd00:1::1/${prefix}"]\n`;
+  const said = (text: string) => saidOf(text, { uid: 0 });
+  expect(said(`${six(64)}dhcp: { ranges: ["fd00:1::10-fd00:1::20"] }`)).toEqual([
+    expect.stringMatching(/dhcp\.ranges\[0\]: fd00:1::10-fd00:1::20: with antiSpoof .*"dhcp\.hosts"/),
+  ]);
+  expect(said(six(112))).toEqual([expect.stringMatching(/addresses\[1\]: fd00:1::1\/112: .* smaller than \/64/)]);
+  expect(said(`${six(64)}dhcp: { hosts: [{ vm: a, ip: "fd00:1::9" }], ranges: [10.1.1.5-10.1.1.9] }`)).toEqual([]);
+  expect(said(`forward: route\n${six(112)}`)).toEqual([]);
 });
