@@ -61,9 +61,9 @@ const ownAddress = "ip -4 -o addr show eth0 | awk '{ print $4 }'";
 
 const lan0 = `forward: nat
 addresses: [10.10.120.1/24, "fd00:120::1/64"]
-dhcp: { hosts: [{ vm: web2, ip: 10.10.120.20 }] }
+dhcp: { hosts: [{ vm: root/web2, ip: 10.10.120.20 }, { vm: vm3, ip: 10.10.120.30 }] }
 dns: { domain: lan0.test }
-forwards: ["0.0.0.0:8080:web1:80", "8081:web2:7/udp"]
+forwards: ["0.0.0.0:8080:root/web1:80", "8081:root/web2:7/udp", "0.0.0.0:8083:vm3:80"]
 ports: 1
 owner: ${ownerFor('user').name}
 antiSpoof: true
@@ -82,7 +82,7 @@ test('nat: leases, names, one another, the way out behind the host’s address a
   const [web1, web2] = (await openAll(root, ['web1', 'web2'])) as [GuestShell, GuestShell];
   const vm3 = await GuestShell.open(home, 'vm3');
   const [one = '', three = ''] = [(await addressesOf(root))['web1']?.[0], (await addressesOf(home))['vm3']?.[0]];
-  expect(await addressesOf(root)).toEqual({ web1: [one], web2: ['10.10.120.20'] });
+  expect([await addressesOf(root), three]).toEqual([{ web1: [one], web2: ['10.10.120.20'] }, '10.10.120.30']);
   expect([await web1.run(ownAddress), await vm3.run(ownAddress)]).toEqual([`${one}/24`, `${three}/24`]);
   const leases = parseDocument('net-leases', await net(root, 'leases', 'lan0', '--json')) as {
     ip: string;
@@ -96,6 +96,7 @@ test('nat: leases, names, one another, the way out behind the host’s address a
 
   // one another, by name
   expect(await web1.run(get('web2.lan0.test/'))).toMatch(/^qrun-guest web2\n/);
+  expect(await web1.run(get('vm3.lan0.test/'))).toMatch(/^qrun-guest vm3\n/);
   expect(await web2.run(get('web1/cgi-bin/peer'))).toBe('[::ffff:10.10.120.20]');
   expect(await vm3.run(get('web1/cgi-bin/peer'))).toBe(`[::ffff:${three}]`);
   expect(await web2.run(ping(three))).toBe(`${three} answers`);
@@ -113,11 +114,12 @@ test('nat: leases, names, one another, the way out behind the host’s address a
   expect(fetchFrom(host, `${hostAddress}:8080/`)).toMatch(/^qrun-guest web1\n/);
   expect(await fetchFromHost(root, 8080)).toMatch(/^qrun-guest web1\n/);
   for (const shell of [web2, vm3]) expect(await shell.run(get(`${hostAddress}:8080/`))).toMatch(/^qrun-guest web1\n/);
+  expect(fetchFrom(beyond, `${hostAddress}:8083/`)).toMatch(/^qrun-guest vm3\n/);
   // br_netfilter bridges what is translated back onto its bridge, and no frame goes out by the port that it came in by
   host.run(['sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=0']);
   expect(await web1.run(get(`${hostAddress}:8080/`))).toMatch(/^qrun-guest web1\n/);
   expect(await echoFromHost(root, 8081, 'in')).toBe('in');
-  await net(root, 'forward', 'lan0', '0.0.0.0:8082:web2:80');
+  await net(root, 'forward', 'lan0', '0.0.0.0:8082:root/web2:80');
   expect(fetchFrom(beyond, `${hostAddress}:8082/`)).toMatch(/^qrun-guest web2\n/);
   await net(root, 'forward', 'lan0', '8082', '--remove');
   // and no other
@@ -142,12 +144,13 @@ test('nat: leases, names, one another, the way out behind the host’s address a
 test('route and open: guests have their own addresses outside; isolated: one another and the host’s bridge, and nothing else', async (context) => {
   const files = needsGuest(context);
   const site = await createSite(context);
-  const { root, host, beyond, outside } = site;
-  root.network('routed', 'forward: route\naddresses: [10.11.1.1/24]\ndhcp: true\n');
-  root.network('opened', 'forward: open\naddresses: [10.11.2.1/24]\ndhcp: true\n');
+  const { root, home, host, beyond, outside } = site;
+  const port = `ports: 1\nowner: ${ownerFor('user').name}\n`;
+  root.network('routed', `forward: route\naddresses: [10.11.1.1/24]\ndhcp: true\n${port}`);
+  root.network('opened', `forward: open\naddresses: [10.11.2.1/24]\ndhcp: true\n${port}`);
   root.network(
     'island',
-    'forward: isolated\naddresses: [10.11.3.1/24]\ndns: { domain: island.test }\nforwards: ["8080:lone:80", "0.0.0.0:8081:lone:80"]\n',
+    `forward: isolated\naddresses: [10.11.3.1/24]\ndns: { domain: island.test }\nforwards: ["8080:root/lone:80", "0.0.0.0:8081:root/lone:80"]\n${port}`,
   );
   for (const [name, network] of [
     ['way', 'routed'],
@@ -156,15 +159,28 @@ test('route and open: guests have their own addresses outside; isolated: one ano
     ['mate', 'island'],
   ] as const)
     root.profile(name, guestProfile(files, name, `["network:${network}"]`));
+  // an ordinary user's, each by the network's port
+  for (const [name, network] of [
+    ['theirway', 'routed'],
+    ['theirgate', 'opened'],
+    ['theirs', 'island'],
+  ] as const)
+    home.profile(name, guestProfile(files, name, `["network:${network}"]`));
   run(beyond, `ip route add 10.11.0.0/16 via ${hostAddress}`);
   await start(root, 'way', 'gate', 'lone', 'mate');
+  await start(home, 'theirway', 'theirgate', 'theirs');
   const shells = await openAll(root, ['way', 'gate', 'lone', 'mate']);
   const [way, gate, lone, mate] = shells as [GuestShell, GuestShell, GuestShell, GuestShell];
+  const ofUser = await openAll(home, ['theirway', 'theirgate', 'theirs']);
+  const [theirWay, theirGate, theirs] = ofUser as [GuestShell, GuestShell, GuestShell];
+  const { theirway = [], theirgate = [], theirs: ofTheirs = [] } = await addressesOf(home);
   const { way: ofWay, gate: ofGate, lone: ofLone, mate: ofMate } = await addressesOf(root);
   const [wayIp = '', gateIp = '', loneIp = '', mateIp = ''] = [ofWay, ofGate, ofLone, ofMate].map((ips) => ips?.[0]);
   for (const [shell, name, ip] of [
     [way, 'way', wayIp],
     [gate, 'gate', gateIp],
+    [theirWay, 'theirway', theirway[0] ?? ''],
+    [theirGate, 'theirgate', theirgate[0] ?? ''],
   ] as const) {
     expect(await shell.run(get(`${outsideAddress}:8000/`))).toBe(`${outsideAddress} sees ${ip}`);
     expect(fetchFrom(beyond, `${ip}/`)).toMatch(new RegExp(`^qrun-guest ${name}\n`));
@@ -178,11 +194,16 @@ test('route and open: guests have their own addresses outside; isolated: one ano
   expect(await mate.run(ping(loneIp))).toBe(`${loneIp} answers`);
   expect(await lone.run(ping('10.11.3.1'))).toBe('10.11.3.1 answers');
   expect(await lone.run('ip route | grep -c default')).toBe('0');
-  await lone.run('ip route add default via 10.11.3.1');
-  for (const where of [`${outsideAddress}:8000/`, `${hostAddress}:8000/`, `${wayIp}/`, `${gateIp}/`])
-    expect(await lone.run(none(where))).toMatch(isNone);
-  expect(await lone.run(`ping -c 1 -W 1 ${outsideAddress} >/dev/null; echo no $?`)).toBe('no 1');
-  expect(await lone.run(`ping -c 1 -W 1 ${hostAddress} >/dev/null; echo no $?`)).toBe('no 1');
+  expect(await theirs.run(get(`${loneIp}/cgi-bin/peer`))).toBe(`[::ffff:${ofTheirs[0]}]`);
+  expect(await theirs.run(ping('10.11.3.1'))).toBe('10.11.3.1 answers');
+  expect(await theirs.run('ip route | grep -c default')).toBe('0');
+  for (const shell of [lone, theirs]) {
+    await shell.run('ip route add default via 10.11.3.1');
+    for (const where of [`${outsideAddress}:8000/`, `${hostAddress}:8000/`, `${wayIp}/`, `${gateIp}/`])
+      expect(await shell.run(none(where))).toMatch(isNone);
+    expect(await shell.run(`ping -c 1 -W 1 ${outsideAddress} >/dev/null; echo no $?`)).toBe('no 1');
+    expect(await shell.run(`ping -c 1 -W 1 ${hostAddress} >/dev/null; echo no $?`)).toBe('no 1');
+  }
   const asked = outside.stdout;
   for (const server of ['', outsideAddress])
     expect(await lone.run(`timeout 4 nslookup www.outside.test ${server}`)).not.toContain(`Address: ${outsideAddress}`);
@@ -194,7 +215,8 @@ test('route and open: guests have their own addresses outside; isolated: one ano
   expect(await fetchFromHost(root, 8080)).toMatch(/^qrun-guest lone\n/);
   expect(fetchFrom(beyond, `${hostAddress}:8081/`)).toMatch(/^qrun-guest lone\n/);
 
-  for (const shell of shells) shell.close();
+  for (const shell of [...shells, ...ofUser]) shell.close();
+  await kill(home, 'theirway', 'theirgate', 'theirs');
   await kill(root, 'way', 'gate', 'lone', 'mate');
   expect(JSON.parse(await net(root, 'ls', '--json'))).toMatchObject(
     expect.arrayContaining(
