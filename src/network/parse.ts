@@ -11,7 +11,7 @@ import { bridgedFaults } from './bridged/faults.ts';
 import { guestFaults } from './bridged/guest-faults.ts';
 import { isBridged } from './bridged/mode.ts';
 import { ruleFaults } from './bridged/rule-faults.ts';
-import { vdeFaults } from './bridged/vde.ts';
+import { joinedVdeFaults, vdeFaults } from './bridged/vde.ts';
 import { networkFaults } from './consistency.ts';
 import { defaultLeaseS } from './dhcp-schema.ts';
 import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
@@ -91,7 +91,7 @@ function carrierFaults(
     ];
   }
   const transport = transportOf(input, uid);
-  if (scope === 'system' && (transport === 'hub' || (transport === 'vde' && !isBridged(forward))))
+  if (scope === 'system' && (transport === 'hub' || (transport === 'vde' && isPool(forward))))
     return [misplaced(transport, input)];
   if (scope === 'system')
     return isBridged(forward)
@@ -104,14 +104,14 @@ function carrierFaults(
       : isPool(forward)
         ? poolFaults(written, forward)
         : forward === 'bridge'
-          ? joinedFaults(written)
+          ? [...joinedFaults(written), ...(transport === 'vde' ? joinedVdeFaults(written) : [])]
           : [];
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 
 function misplaced(transport: string, { scope, forward }: ScopeInput): PathFault {
   if (transport === 'vde') {
-    const message = `transport vde carries networks with a bridge of their own (nat, route, open, isolated), and this is ${forward}`;
+    const message = `transport vde carries networks with a bridge, and this is ${forward}`;
     return { path: ['transport'], at: 'value', message };
   }
   const why =

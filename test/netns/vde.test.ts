@@ -180,6 +180,30 @@ test('an owner’s: a switch that is killed loses its guests and not root’s; w
   expect(await everythingAgain(vde, before)).toEqual([]);
 });
 
+test('on a bridge of the host’s: its guests are on it, and it is left as it was', async (context) => {
+  needsQemu(context);
+  const vde = await createVdeHost(context);
+  const { host, root, home } = vde;
+  const before = everything(vde);
+  root.network(
+    'lan0',
+    `forward: bridge\nbridge: { name: br0 }\ntransport: vde\nports: 1\nowner: ${ownerFor('user').name}\n`,
+  );
+  home.profile('web1', onLan);
+  await must(root, 'net', 'up', 'lan0');
+  await detach(home, 'web1');
+  const [tap = ''] = host.made();
+  expect(host.row(tap)).toMatchObject({ master: 'br0' });
+  expect(await must(home, 'doctor', 'web1')).toMatch(/1 port for \S+, none of them free|lan0 on br0: 1 port/);
+  expect(await must(home, 'nics', 'web1')).toContain(tap);
+  process.kill(switchPid(vde), 'SIGKILL');
+  await eventually(async () => (await stateOf(home, 'lan0')) === 'broken');
+  expect(await must(root, 'net', 'up', 'lan0')).toContain('vde_switch did not run');
+  await must(home, 'kill', 'web1');
+  await must(root, 'net', 'down', 'lan0');
+  expect(await everythingAgain(vde, before)).toEqual([]);
+});
+
 test('show --shell: a user’s script joins it, root’s takes it up, and each gives all of it back', async (context) => {
   needsQemu(context);
   const vde = await createVdeHost(context);

@@ -10,7 +10,6 @@ import type {
   NftStep,
   ResolverStep,
   ServiceStep,
-  Step,
   SysctlStep,
 } from '../../plan/step.ts';
 import { parseAddress, renderAddress, parseInterfaceAddress, type Subnet } from '../../subnet.ts';
@@ -21,7 +20,7 @@ import { portLocks } from '../host-steps.ts';
 import type { NetworkForward, NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { GuestTap, NetworkPlanInput, PortFacts } from '../plan-input.ts';
-import { portOf, portSteps } from '../transport/tap.ts';
+import { portOf } from '../transport/tap.ts';
 import { renderUserVm } from '../user-vm.ts';
 import { bridgedFiles, type BridgedFiles } from './files.ts';
 import { fixedOfAll, portHolder } from './fixed-hosts.ts';
@@ -33,7 +32,7 @@ import { linkLocalOf, type GuestPort } from './port-rules.ts';
 import { isLoopback, needsRouteLocalnet } from './forward-rules.ts';
 import { buildRuleset } from './ruleset.ts';
 import { fixedFiles, serverPids, serverPrograms } from './servers.ts';
-import { portOfSwitch, switchOf, switchSteps } from './vde.ts';
+import { guestSteps, onSwitch } from './vde.ts';
 
 interface Look {
   readonly network: Network;
@@ -81,7 +80,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
       ...rulesSteps(look, forwards, host),
       ...dnsmasqSteps(look, host),
       ...resolverSteps(look),
-      ...guestSteps(look, host),
+      ...guestSteps(host, { facts, input, alone: !hasDnsmasq(network) }),
       registryStep(host, facts),
     ],
     notes: notesOf(look),
@@ -89,7 +88,6 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
 }
 
 function hostOf({ network, input, facts }: Look): HostNetwork {
-  const vde = switchOf(network, facts);
   const host: HostNetwork = {
     name: network.name,
     runId: input.mark,
@@ -99,26 +97,18 @@ function hostOf({ network, input, facts }: Look): HostNetwork {
     ...(facts.user !== undefined && { user: facts.user }),
     ...(facts.group !== undefined && { group: facts.group }),
     ports: [],
-    ...(vde !== undefined && { vde }),
     definition: network,
   };
   const ports = facts.macs.map((mac, number) => {
     const own = facts.kept?.find((one) => one.number === number);
     const ip = own === undefined ? input.addresses[portHolder(number)] : addressOfKept(network, own, input.addresses);
-    const port = portOf(number, { network, facts, mac, forward: 'bridge' });
     return {
-      ...(vde === undefined ? port : portOfSwitch(port, vde)),
+      ...portOf(number, { network, facts, mac, forward: 'bridge' }),
       ...(ip !== undefined && { ip }),
       ...(own !== undefined && { kept: { user: own.user, uid: own.uid, vm: own.vm } }),
     };
   });
-  return { ...host, ports };
-}
-
-/** What the guests of ordinary users come by. */
-function guestSteps({ network, facts, input }: Look, host: HostNetwork): Step[] {
-  if (host.vde === undefined) return host.ports.flatMap((port) => portSteps(port, { host, facts }));
-  return switchSteps(host.vde, { host, facts, input, alone: !hasDnsmasq(network) });
+  return onSwitch({ ...host, ports }, facts);
 }
 
 function registryStep(network: HostNetwork, { host }: PortFacts): HostNetworkStep {

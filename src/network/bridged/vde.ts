@@ -6,14 +6,15 @@ import { QrunError } from '../../errors.ts';
 import { linkAliasOf, linkNameOf, type LinkOwner } from '../../link-name.ts';
 import { tapCommands } from '../../plan/link-commands.ts';
 import { requireSocketPath } from '../../plan/socket-path.ts';
-import type { DirectoryStep, LinkStep, ServiceStep, SwitchDirectoryStep } from '../../plan/step.ts';
+import type { DirectoryStep, LinkStep, ServiceStep, Step, SwitchDirectoryStep } from '../../plan/step.ts';
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
 import { isHarmless } from '../consistency.ts';
-import { hostNetworkFiles, type HostNetwork, type HostPort, type HostSwitch } from '../host-network.ts';
+import { hostNetworkFiles, type HostNetwork, type HostSwitch } from '../host-network.ts';
 import type { Network } from '../network.ts';
 import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
 import { refusalFaults } from '../transport/refusal.ts';
+import { portSteps } from '../transport/tap.ts';
 import { longestMtu, vdeSwitchName, withInput } from '../transport/vde.ts';
 import { bridgeMacOf } from './names.ts';
 
@@ -39,6 +40,10 @@ export function vdeFaults(written: WrittenMap): PathFault[] {
   ];
 }
 
+/** Of one whose mode has no rules anyhow, and says so itself. */
+export const joinedVdeFaults = (written: WrittenMap): PathFault[] =>
+  vdeFaults(written).filter(({ path: [key] }) => key !== 'antiSpoof');
+
 const fault = (path: readonly string[], message: string): PathFault => ({ path, at: 'value', message });
 
 /** The first port of the switch is its tap's. */
@@ -51,9 +56,15 @@ const ownerOf = ({ name }: Network, { state }: PortFacts): LinkOwner => ({
   role: 'tap',
 });
 
-/** Undefined: it is carried by taps. */
-export function switchOf(network: Network, facts: PortFacts): HostSwitch | undefined {
-  if (network.transport !== 'vde') return undefined;
+/** With its ports on a switch, where that is to carry it, in place of a tap each. All of them are behind the one tap then. */
+export function onSwitch(host: HostNetwork, facts: PortFacts): HostNetwork {
+  if (host.definition.transport !== 'vde') return host;
+  const vde = switchOf(host.definition, facts);
+  const ports = host.ports.map((port) => ({ ...port, device: vde.tap, switchPort: firstPort + port.number }));
+  return { ...host, vde, ports };
+}
+
+function switchOf(network: Network, facts: PortFacts): HostSwitch {
   const { account } = facts;
   if (account === undefined) throw new QrunError('bug', `nobody looked at who runs the switch of ${network.name}`);
   const { vm, state, nic, role } = ownerOf(network, facts);
@@ -65,14 +76,7 @@ export function switchOf(network: Network, facts: PortFacts): HostSwitch | undef
   };
 }
 
-/** All of them are behind the one tap. */
-export const portOfSwitch = (port: HostPort, { tap }: HostSwitch): HostPort => ({
-  ...port,
-  device: tap,
-  switchPort: firstPort + port.number,
-});
-
-export interface SwitchSteps {
+interface SwitchSteps {
   readonly host: HostNetwork;
   readonly facts: PortFacts;
   readonly input: NetworkPlanInput;
@@ -82,8 +86,14 @@ export interface SwitchSteps {
 
 type SwitchStep = LinkStep | DirectoryStep | SwitchDirectoryStep | ServiceStep;
 
-/** @throws QrunError `missing-tool`, `host-failed` */
-export function switchSteps(vde: HostSwitch, { host, facts, input, alone }: SwitchSteps): SwitchStep[] {
+/** What the guests of ordinary users come by. @throws QrunError `missing-tool`, `host-failed` */
+export function guestSteps(host: HostNetwork, made: Omit<SwitchSteps, 'host'>): Step[] {
+  const { vde, ports } = host;
+  if (vde !== undefined) return switchSteps(vde, { host, ...made });
+  return ports.flatMap((port) => portSteps(port, { host, facts: made.facts }));
+}
+
+function switchSteps(vde: HostSwitch, { host, facts, input, alone }: SwitchSteps): SwitchStep[] {
   const { files, mark } = input;
   requireSocketPath(`${vde.directory}/${'x'.repeat(longestName)}`);
   return [

@@ -6,13 +6,15 @@ import type { IfName } from '../../names.ts';
 import { bridgeCommands } from '../../plan/bridge-commands.ts';
 import type { LinkStep } from '../../plan/step.ts';
 import { bridgeMacOf, bridgeNameOf } from '../bridged/names.ts';
+import { guestSteps, onSwitch } from '../bridged/vde.ts';
 import { requireFreeSubnets } from '../bridged/free-subnets.ts';
 import type { HostNetwork } from '../host-network.ts';
 import { registryStep, watchSteps } from '../host-steps.ts';
 import type { NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
-import { portOf, portSteps } from '../transport/tap.ts';
+import { portOf } from '../transport/tap.ts';
+import { longestMtu } from '../transport/vde.ts';
 import { linkSteps, planLinks } from './links.ts';
 import { isTheirs } from './mode.ts';
 
@@ -41,7 +43,7 @@ export function planJoined(network: Network, input: NetworkPlanInput): NetworkPl
     network: network.name,
     file: network.file,
     scope: 'system',
-    transport: 'tap',
+    transport: host.vde === undefined ? 'tap' : 'vde',
     forward: 'bridge',
     attach: { by: 'bridge', bridge, mtu, isolated: network.isolatedPorts },
     forwards: [],
@@ -52,7 +54,7 @@ export function planJoined(network: Network, input: NetworkPlanInput): NetworkPl
         ? []
         : [{ kind: 'uplink', id: 'uplink', needsRoot: true, name: uplink, bridge } as const]),
       ...linkSteps(links, { bridge, mtu, ipv6: facts.ipv6 }),
-      ...host.ports.flatMap((port) => portSteps(port, { host, facts })),
+      ...guestSteps(host, { facts, input, alone: true }),
       ...watchSteps(network, input, host),
       registryStep(host, facts),
     ],
@@ -135,6 +137,7 @@ function mtuOf({ network, facts: { uplink }, bridge, theirs }: Look, links: Retu
   const limits: Limit[] = [
     ...(theirs === undefined ? [] : [{ mtu: theirs.mtu, of: bridge }]),
     ...(uplink === undefined ? [] : [{ mtu: uplink.link.mtu, of: uplink.link.name }]),
+    ...(network.transport === 'vde' ? [{ mtu: longestMtu, of: 'a VDE switch' }] : []),
     ...links.map(({ mtu, peers }) => ({ mtu, of: `the way to ${peers[0] ?? ''} by VXLAN` })),
   ];
   const [least] = limits.toSorted((a, b) => a.mtu - b.mtu);
@@ -148,7 +151,7 @@ function mtuOf({ network, facts: { uplink }, bridge, theirs }: Look, links: Retu
 }
 
 function hostOf({ network, facts, bridge }: Look, { mtu, runId }: { mtu: number; runId: string }): HostNetwork {
-  return {
+  const host: HostNetwork = {
     name: network.name,
     runId,
     forward: 'bridge',
@@ -159,6 +162,7 @@ function hostOf({ network, facts, bridge }: Look, { mtu, runId }: { mtu: number;
     ports: facts.macs.map((mac, number) => portOf(number, { network, facts, mac, forward: 'bridge' })),
     definition: network,
   };
+  return onSwitch(host, facts);
 }
 
 /** Nothing is done to its frames: no rules, no DHCP. With `addresses` the host is on it as well. */

@@ -371,13 +371,13 @@ describe('the scope', () => {
     expect(saidOf('scope: user\ntransport: hub', { uid: 0 })).toEqual([]);
   });
 
-  test('transport: vde is of scope user, and of system where there is a bridge of its own', () => {
+  test('transport: vde is of scope user, and of system where there is a bridge', () => {
     expect(saidOf('scope: user\ntransport: vde', { uid: 0 })).toEqual([]);
-    for (const mode of ['nat', 'route', 'open', 'isolated'])
+    for (const mode of ['nat', 'route', 'open', 'isolated', 'bridge'])
       expect(saidOf(`scope: system\nforward: ${mode}\ntransport: vde\nports: 2\ngroup: users`)).toEqual([]);
-    for (const mode of ['bridge', 'macvtap', 'hostdev'])
+    for (const mode of ['macvtap', 'hostdev'])
       expect(saidOf(`scope: system\nforward: ${mode}\ntransport: vde`)[0]).toContain(
-        `transport vde carries networks with a bridge of their own (nat, route, open, isolated), and this is ${mode}`,
+        `transport vde carries networks with a bridge, and this is ${mode}`,
       );
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Mac } from '../../../../src/names.ts';
 import type { NetworkFacts, PortFacts } from '../../../../src/network/plan-input.ts';
 import { hostNetworkOf, type NetworkPlan } from '../../../../src/network/network-plan.ts';
+import { aHostLink } from '../../nic/a-link-door.ts';
 import { faultsOf } from '../network-text.ts';
 import { planOf, stepOf } from '../a-plan.ts';
 
@@ -88,6 +89,22 @@ describe('the plan', () => {
     expect(rules).not.toContain(`"${name}","${name}"`);
   });
 
+  test('on a bridge of the host’s, too: frames of more than it carries are for nobody there', () => {
+    const link = aHostLink('br0', { kind: 'bridge', mtu: 9000 });
+    const plan = asRoot('forward: bridge\nbridge: { name: br0 }\ntransport: vde\nports: 2\ngroup: qemusers\n', {
+      link,
+    });
+    expect(plan.steps.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+      'link switch-tap',
+      'directory directory:runtime',
+      'switch-directory directory:switch',
+      'service switch',
+      'host-network registry',
+    ]);
+    expect(stepOf(plan, 'link', 'switch-tap').commands.join('\n')).toMatch(/ mtu 1500.*\n.* master br0\n/);
+    expect(plan).toMatchObject({ transport: 'vde', attach: { by: 'bridge', bridge: 'br0', mtu: 1500 } });
+  });
+
   test('without a dnsmasq the directory for its input is made all the same', () => {
     const plan = asRoot(ofGroup.replace('nat', 'open'));
     expect(plan.steps.map(({ id }) => id)).toContain('directory:runtime');
@@ -112,6 +129,7 @@ test('what it cannot honour, each with the reason', () => {
     ['mtu: 9000', 'packets of 1500 bytes at most'],
   ] as const)
     expect(saidOf(`${ofGroup}${more}\n`)).toEqual([expect.stringContaining(reason)]);
+  expect(saidOf(`${ofGroup.replace('nat', 'bridge').replace(/addresses.*\n/, '')}antiSpoof: true\n`)).toHaveLength(1);
   expect(saidOf('forward: nat\ntransport: vde\n')).toEqual([
     'transport vde is for the guests of ordinary users: write "ports", and "owner" or "group"',
   ]);
