@@ -1,5 +1,5 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { ServiceStep } from '../../../src/plan/step.ts';
 import { isOwn } from '../../../src/resources/service-program.ts';
@@ -46,19 +46,13 @@ test('a program that keeps its arguments is known by them: as it is, and as the 
 });
 
 test('a number that is somebody else’s by now gets no signal', async () => {
-  const own = marked(dhcpd);
-  let signals = 0;
-  const count = (): void => void (signals += 1);
-  process.on('SIGUSR2', count);
-  try {
-    const came = once(process, 'SIGUSR2');
-    killMarked({ ...own, startTime: own.startTime - 1 }, 'SIGUSR2');
-    await delay(50);
-    expect(signals).toBe(0);
-    killMarked(own, 'SIGUSR2');
-    await came;
-    expect(signals).toBe(1);
-  } finally {
-    process.off('SIGUSR2', count);
-  }
+  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  const found = readProcess(child.pid ?? 0);
+  expect(found).toBeDefined();
+  if (found === undefined) return;
+  killMarked({ ...found, startTime: found.startTime - 1, variables: {} });
+  // the first of the two would have come first
+  killMarked({ ...found, variables: {} }, 'SIGTERM');
+  expect(await ended).toEqual([null, 'SIGTERM']);
 });
