@@ -7,7 +7,7 @@ import type { NetworkContext } from './context.ts';
 import { isUnused, tryNetworkLock } from './lock.ts';
 import { readNetworkRecord } from './record.ts';
 import { listNetworkState } from './state-names.ts';
-import { endLocked, isHalfGone, isHeld, withPortsLocked } from './take-down.ts';
+import { endWhole, isHalfGone, isHeld, withPortsLocked } from './take-down.ts';
 
 export interface CollectedNetwork {
   readonly network: string;
@@ -63,7 +63,7 @@ async function endDead(name: NetworkName, context: NetworkContext, dryRun: boole
   const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) => (released ? [] : [step.id]));
   const things = what.length > 0 ? what : ['record'];
   if (dryRun) return things.map((one) => ({ network: name, what: one, state: 'would-remove' }));
-  const left = new Map((await endLocked(files, context)).map(({ step, error }) => [step.id, error.message]));
+  const left = new Map((await endWhole(files, context)).map(({ step, error }) => [step.id, error.message]));
   return things.map((one) => {
     const why = left.get(one);
     return why === undefined

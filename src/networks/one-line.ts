@@ -1,6 +1,5 @@
 /** A network that is made on the spot: its definition is written where its state is, and lives as long as the network is up. */
 import { rmSync } from 'node:fs';
-import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { findNetworkFile } from '../host/network-definitions.ts';
 import { parseNetworkName } from '../names.ts';
@@ -37,12 +36,11 @@ export function writeOneLine(
   const files = networkFiles(places, name);
   ensurePrivateDirectory(places.state, { uid: system.uid });
   ensurePrivateDirectory(files.dir, { uid: system.uid });
-  const file = path.join(files.dir, `${name}.yaml`);
-  writeQuick(file, text);
+  writeQuick(files.spot, text);
   return {
-    file,
+    file: files.spot,
     tidy: () => {
-      if (!isHeld(files)) rmSync(file, { force: true });
+      if (!isHeld(files)) rmSync(files.spot, { force: true });
     },
   };
 }

@@ -32,6 +32,13 @@ export async function endLocked(files: NetworkFiles, { system }: NetworkContext)
   return left;
 }
 
+/** And nobody takes it up again: what was made on the spot is nothing without it. */
+export async function endWhole(files: NetworkFiles, context: NetworkContext): Promise<readonly Leftover[]> {
+  const left = await endLocked(files, context);
+  if (left.length === 0) rmSync(files.spot, { force: true });
+  return left;
+}
+
 /** The directory of all networks' sockets goes with the last of them. */
 function removeIfEmpty(directory: string): void {
   try {
@@ -75,7 +82,7 @@ export async function endUnusedLocked(
   if (!(await isLeft(files))) return 'in-use';
   return await withPortsLocked(record, async (busy) => {
     if (busy.length > 0) return 'in-use';
-    throwIfLeft(name, await endLocked(files, context));
+    throwIfLeft(name, await endWhole(files, context));
     return 'over';
   });
 }
@@ -126,7 +133,7 @@ async function endPorts(name: NetworkName, force: boolean, context: NetworkConte
         hint: `stop ${busy.length === 1 ? 'it' : 'them'}, or: sudo qrun net down ${name} --force (unplugs)`,
       });
     }
-    return await endLocked(files, context);
+    return await endWhole(files, context);
   });
 }
 

@@ -14,6 +14,8 @@ export interface NetworkFiles {
   readonly journal: string;
   /** What runs now: definition, plan, pin. */
   readonly record: string;
+  /** The definition of one that was made on the spot: it goes with it. */
+  readonly spot: string;
   /** One file for each NIC that is on it, written and removed by qrun, read by the switch. */
   readonly members: string;
   /** Which VM has which address, kept from run to run. */
@@ -47,6 +49,7 @@ export function networkFiles(places: Places, network: NetworkName): NetworkFiles
     users: path.join(locks, `users.${network}`),
     journal: inDir('journal'),
     record: inDir('network.json'),
+    spot: inDir(`${network}.yaml`),
     members: inDir('members'),
     addresses: inDir('addresses.json'),
     leases: inDir('leases.json'),
