@@ -101,7 +101,7 @@ const networkLines = (command: (...words: string[]) => string, name: string): st
   `ExecStop=${command('net', 'down', name)}`,
   // a guest that is on it keeps what it needs
   'KillMode=process',
-  'TimeoutStartSec=2min',
+  'TimeoutStartSec=5min',
   'TimeoutStopSec=2min',
 ];
 

@@ -102,6 +102,8 @@ describe('a network', () => {
       expect.arrayContaining([
         'Type=oneshot',
         'RemainAfterExit=yes',
+        // on a host that starts everything at once
+        'TimeoutStartSec=5min',
         'ExecStart=/usr/bin/node /usr/lib/qrun/bin/qrun.js net up lan0',
         'ExecStop=/usr/bin/node /usr/lib/qrun/bin/qrun.js net down lan0',
         'KillMode=process',
