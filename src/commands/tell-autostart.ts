@@ -16,7 +16,7 @@ export function tellStarts({ name, unit, file }: KeptUnit, { report, system }: C
     const user = readIdentity(system).name;
     const when = lingers(user, places)
       ? 'with the host'
-      : `when ${user} logs in first; with the host after: loginctl enable-linger`;
+      : `when ${user} logs in first; with the host after: loginctl enable-linger ${user}`;
     report.note(`${name} starts ${when}: ${file}; ${now('--user ')}`);
   }
 }

@@ -5,6 +5,7 @@
 import { lstatSync, realpathSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { readIdentity } from '../host/accounts.ts';
 import {
   isBooted,
   isEnabled,
@@ -216,7 +217,8 @@ function requireSystemd(input: UnitInput, places: UnitPlaces, system: System): v
   const line = `@reboot ${cronLineOf(input)}`;
   if (places.manager === 'user' && isBooted(places)) {
     throw new QrunError('missing-feature', `systemd of this user does not run: ${places.running} is not there`, {
-      hint: 'loginctl enable-linger',
+      // by name: without one it means the user of a session, and here there is none
+      hint: `loginctl enable-linger ${readIdentity(system).name}`,
     });
   }
   throw new QrunError(

@@ -44,7 +44,7 @@ test('net autostart: a unit that systemd takes, whose commands bring the network
     status: 0,
     stderr: expect.stringContaining(String.raw`now: systemctl --user start 'qrun-net-lab\x2d1.service'`),
   });
-  expect(on.stderr).toMatch(/logs in first; with the host after: loginctl enable-linger/);
+  expect(on.stderr).toMatch(/logs in first; with the host after: loginctl enable-linger \S/);
   expect(user.told()).toEqual([
     '--quiet --user daemon-reload',
     String.raw`--quiet --user enable qrun-net-lab\x2d1.service`,

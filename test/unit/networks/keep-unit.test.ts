@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isEnabled, startsByItself } from '../../../src/host/units.ts';
@@ -175,7 +176,7 @@ describe('without systemd', () => {
     const systemd = createSystemd({ manager: 'user', runs: false, booted: true });
     await expect(keepUnit(lan, systemd.context)).rejects.toMatchObject({
       code: 'missing-feature',
-      hint: 'loginctl enable-linger',
+      hint: `loginctl enable-linger ${userInfo().username}`,
     });
   });
 
@@ -231,7 +232,8 @@ test('a link counts by where it leads too, and a program by itself', async () =>
     await keepUnit(lan, { ...systemd.context, program: { node: '/usr/bin/env', qrun } });
     return systemd.warnings.join('\n');
   };
-  for (const name of ['qrun', 'loose.js']) expect(await warnedOf(at(name))).toContain(`${name} at each start of the host`);
+  for (const name of ['qrun', 'loose.js'])
+    expect(await warnedOf(at(name))).toContain(`${name} at each start of the host`);
   expect(await warnedOf('/usr/bin/env')).toBe('');
 });
 
