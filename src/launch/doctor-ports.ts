@@ -46,18 +46,20 @@ export interface PortNetwork {
 export async function examinePorts(context: LaunchContext, wanted?: readonly string[]): Promise<Check[]> {
   const names = wanted ?? listNetworkNames(context.places);
   const found: PortNetwork[] = [];
-  for (const name of names) found.push(...(await readPortNetwork(name, context)));
+  for (const name of names) found.push(...(await readPortNetwork(name, wanted !== undefined, context)));
   return [checkOfPorts(found, wanted !== undefined)];
 }
 
 /** None for a network that has no ports. */
-async function readPortNetwork(name: string, context: LaunchContext): Promise<PortNetwork[]> {
+async function readPortNetwork(name: string, needed: boolean, context: LaunchContext): Promise<PortNetwork[]> {
   if (!isVmName(name)) return [];
   const host = sysfsIsOwn() ? readHostNetwork(name, context) : undefined;
   if (host === undefined) return (await readSystemDefinition(name, context))?.ports === undefined ? [] : [{ name }];
   const { on, ports, definition, group } = host;
   const base = readHostLink(on);
   const closed = context.system.uid === 0 ? undefined : faultOfMember(host, context.system);
+  // why a user gets none is for who wants one
+  if (ports.length === 0 && (closed === undefined || !needed)) return [];
   return [
     {
       name,
@@ -147,6 +149,7 @@ async function waysOnto(name: string, context: LaunchContext): Promise<CheckedNi
   const host = readHostNetwork(name, context);
   if (host !== undefined) {
     if (host.forward === 'macvtap') return [{ kind: 'port-macvtap' }];
+    if (host.forward === 'hostdev') return onUsers;
     const port: CheckedNic = { kind: host.vde === undefined ? 'port-tap' : 'port-vde', bridge: host.on };
     const hasPort = faultOfMember(host, context.system) === undefined && countFree(host) > 0;
     return hasPort ? [port] : [port, { kind: 'bridge', bridge: host.on }];

@@ -1,6 +1,6 @@
 /** What real guests on macvtaps get of the frames that they need: IPv6, the way to the host, MACs of their own choice. */
 import { expect, test, type TestContext } from 'vitest';
-import { createHome, needsGuest, type GuestFiles, type Home } from '../harness/harness.ts';
+import { createHome, needsGuest, ownerFor, type GuestFiles, type Home } from '../harness/harness.ts';
 import { detach } from '../cli/a-vm.ts';
 import { createLinkHost, type LinkHost } from '../netns/a-link-host.ts';
 import { GuestShell } from './guest-shell.ts';
@@ -75,6 +75,36 @@ test('IPv6 to the LAN and, with hostAccess, to the host; a MAC that the guest ch
   );
   shell.close();
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
+});
+
+test('a network on a card: root’s guest and an ordinary user’s on a port reach one another, the host, the LAN', async (context) => {
+  const guest = needsGuest(context);
+  const { host, peer, home } = await createLan(context);
+  const user = createHome({ namespace: host.namespace, env: { QRUN_HOST_DIR: home.env['QRUN_HOST_DIR'] ?? '' } });
+  const lan = `forward: macvtap\nbridge: { uplink: v0 }\nhostAccess: true\nports: 1\nowner: ${ownerFor('user').name}\n`;
+  home.network('lan0', lan);
+  const text = profileOf(guest, '"network:lan0"');
+  home.profile('web1', text);
+  user.profile('web2', text.replace('web1', 'web2').replace('.11/24', '.12/24'));
+  await detach(home, 'web1');
+  await detach(user, 'web2');
+  const shell = await GuestShell.open(home, 'web1');
+  const other = await GuestShell.open(user, 'web2');
+  for (const address of ['10.78.0.12', '10.78.0.1', '10.78.0.9'])
+    expect(await shell.run(`ping -c 2 -W 10 ${address} >/dev/null && echo there`)).toBe('there');
+  expect(await other.run('ping -c 2 -W 10 10.78.0.9 >/dev/null && echo there')).toBe('there');
+  expect(reaches(peer, '10.78.0.11')).toBe(true);
+  const { members } = JSON.parse((await home.qrun(['net', 'info', 'lan0', '--json'])).stdout) as {
+    members: { vm: string; ip: string }[];
+  };
+  expect(members.find(({ vm }) => vm === 'web1')?.ip).toBe('10.78.0.11');
+  shell.close();
+  other.close();
+  for (const [one, vm] of [
+    [home, 'web1'],
+    [user, 'web2'],
+  ] as const)
+    expect((await one.qrun(['kill', vm])).status).toBe(0);
 });
 
 test('mode passthru: a guest that changes its MAC still gets its frames', async (context) => {

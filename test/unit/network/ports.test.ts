@@ -50,6 +50,8 @@ describe('on a bridge', () => {
       ['service', 'service', true],
       ['host-network', 'registry', true],
     ]);
+    // whoever has one is on the network
+    expect(stepOf(plan, 'service').watch?.ports).toEqual(['/host/ports/lan0/0', '/host/ports/lan0/1']);
     const { name, commands, mac } = stepOf(plan, 'link', 'port:1');
     expect(name).toMatch(/^qr-[a-z0-9.-]{1,12}$/);
     expect(mac).toBe(macs[1]);
