@@ -101,7 +101,7 @@ export interface Command<A extends Arguments<A>> {
   /** Its documents have a schema: `schema/NAME.schema.json`, with `-` for the blank of a name. */
   readonly document?: boolean;
   /** Which part of the bundle it uses: commands of one family share a code cache. Default: `light`. */
-  readonly family?: 'profile' | 'network';
+  readonly family?: 'profile' | 'network' | 'net-up' | 'net-down';
   /** By the name that the handler knows it under; the option is that name in kebab-case. Positionals in their order. */
   readonly arguments: { readonly [K in keyof A]-?: SpecOf<A[K]> };
   /** Options of which only one may be given. */

@@ -82,7 +82,7 @@ export const networkCommands: readonly AnyCommand[] = [
   command<NetUpArguments>({
     name: 'net up',
     summary: 'bring networks up, or mend them, and keep them up until net down',
-    family: 'network',
+    family: 'net-up',
     arguments: {
       networks: { ...networks, summary: orFile },
       nat: value('CIDR', 'one that is not defined: behind NAT, with this address of the host on it'),
@@ -114,7 +114,7 @@ export const networkCommands: readonly AnyCommand[] = [
   command<NetDownArguments>({
     name: 'net down',
     summary: 'take networks down',
-    family: 'network',
+    family: 'net-down',
     arguments: {
       networks: { ...networks, values: 'up-network', summary: 'networks that are up' },
       force: flag('also with VMs on it: they are unplugged, and live on'),

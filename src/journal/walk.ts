@@ -6,17 +6,20 @@ import { QrunError } from '../errors.ts';
 import type { Step } from '../plan/step.ts';
 import type { AcquireContext, ReleaseContext, Resource } from '../resources/resource.ts';
 import { failpoint } from './failpoint.ts';
-import { Journal, readJournal, type StepRecord } from './journal.ts';
+import { Journal, readJournal, type JournalEntry, type StepRecord } from './journal.ts';
 
 export type Registry = (step: Step) => Resource;
 
-/** Acquires in order; the first failure ends it and is thrown, with everything so far in the journal for `releaseAll`. */
+/**
+ * Acquires in order, a step that says so while the one before it still is. The first failure ends it and is thrown, with everything so far in the journal
+ * for `releaseAll`, and nothing under way any more.
+ */
 export async function acquireAll(
   steps: readonly Step[],
   options: { readonly journal: Journal; readonly registry: Registry; readonly context: Omit<AcquireContext, 'record'> },
 ): Promise<ReadonlyMap<string, StepRecord>> {
   const records = new Map<string, StepRecord>();
-  for (const step of steps) {
+  const take = async (step: Step): Promise<void> => {
     options.journal.intent(step);
     failpoint(`acquire:${step.id}`);
     const record = await options.registry(step).acquire(step, {
@@ -27,8 +30,21 @@ export async function acquireAll(
     failpoint(`acquired:${step.id}`);
     options.journal.record(step, record);
     records.set(step.id, record);
+  };
+  let underWay: Promise<void>[] = [];
+  for (const [index, step] of steps.entries()) {
+    underWay.push(take(step));
+    if (steps[index + 1]?.overlaps === 'taken') continue;
+    await settle(underWay);
+    underWay = [];
   }
   return records;
+}
+
+/** All of them are over when the first failure is thrown. */
+async function settle(underWay: readonly Promise<void>[]): Promise<void> {
+  const ends = await Promise.allSettled(underWay);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 export interface Leftover {
@@ -36,7 +52,7 @@ export interface Leftover {
   readonly error: Error;
 }
 
-/** Gives back, last in first out, going on past errors. The journal is removed when nothing is left, else it keeps what is. */
+/** Gives back, last in first out, a step that says so while the one after it still is; going on past errors. The journal is removed when nothing is left, else it keeps what is. */
 export async function releaseAll(
   path: string,
   options: { readonly registry: Registry; readonly context: Omit<ReleaseContext, 'started'> },
@@ -50,25 +66,34 @@ export async function releaseAll(
   const context: ReleaseContext = { ...options.context, started: content.started };
   const left: Leftover[] = [];
   let held = 0;
-  try {
-    for (const { step, record, released } of content.entries.toReversed()) {
-      if (released) continue;
-      const resource = options.registry(step);
-      let isOver = false;
-      try {
-        failpoint(`release:${step.id}`);
-        if (resource.once === true) {
-          journal.released(step);
-          isOver = true;
-        }
-        await resource.release(step, record, context);
-        note(journal, step);
-        failpoint(`released:${step.id}`);
-      } catch (error) {
-        if (!isOver) held += 1;
-        left.push({ step, error: error instanceof Error ? error : new Error(String(error)) });
+  const giveBack = async ({ step, record }: JournalEntry): Promise<void> => {
+    const resource = options.registry(step);
+    let isOver = false;
+    try {
+      failpoint(`release:${step.id}`);
+      if (resource.once === true) {
+        journal.released(step);
+        isOver = true;
       }
+      await resource.release(step, record, context);
+      note(journal, step);
+      failpoint(`released:${step.id}`);
+    } catch (error) {
+      if (!isOver) held += 1;
+      left.push({ step, error: error instanceof Error ? error : new Error(String(error)) });
     }
+  };
+  try {
+    let underWay: Promise<void>[] = [];
+    for (const entry of content.entries.toReversed()) {
+      if (entry.released) continue;
+      if (entry.step.overlaps !== 'given') {
+        await Promise.all(underWay);
+        underWay = [];
+      }
+      underWay.push(giveBack(entry));
+    }
+    await Promise.all(underWay);
     if (held === 0) journal.remove();
   } finally {
     journal.close();

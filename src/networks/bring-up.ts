@@ -7,19 +7,16 @@
  * under the network's lock. The network's own steps stand in a journal of its own, and are given back from there whoever ends it.
  */
 import { closeSync, existsSync, lstatSync } from 'node:fs';
-import { customAlphabet } from 'nanoid/non-secure';
 import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal, type StepRecord } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
-import { subnetsOf } from '../network/bridged/free-subnets.ts';
 import { portHoldersOf } from '../network/bridged/fixed-hosts.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { LinkStep, MemberStep, Step } from '../plan/step.ts';
 import { memberOf } from '../resources/member.ts';
-import { rememberPorts } from '../resources/last-ports.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { mendService } from '../resources/service.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -30,16 +27,16 @@ import type { NetworkContext } from './context.ts';
 import { endLocked, endUnusedLocked, isHalfGone, isHeld } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
 import { brokenLinks, requireCard } from './join-health.ts';
-import { withHostLock, withNetworkLock } from './lock.ts';
+import { withNetworkLock } from './lock.ts';
 import { mendBridge } from './mend-bridge.ts';
 import { mendSwitch } from './mend-switch.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './lease-files.ts';
-import { poolOf, readSurroundings, type PreparedNetwork } from './prepare-network.ts';
+import { poolOf, type PreparedNetwork } from './prepare-network.ts';
 import type { BrokenPorts } from './port-health.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
+import { startNetwork } from './start.ts';
 
-const newRunId = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 12);
 const shareMs = 5000;
 
 /** `net up`: starts it or mends it, and pins it. @returns what runs then */
@@ -101,16 +98,10 @@ async function takeShare(files: NetworkFiles, name: NetworkName): Promise<number
   });
 }
 
-interface StartOptions {
-  readonly pinned: boolean;
-  /** What was looked at under the lock of all. */
-  readonly now?: Awaited<ReturnType<typeof readSurroundings>>;
-}
-
 async function startOrMend(
   network: PreparedNetwork,
   context: NetworkContext,
-  { pinned }: StartOptions,
+  { pinned }: { readonly pinned: boolean },
 ): Promise<NetworkRecord> {
   const { files } = network;
   const record = readNetworkRecord(files);
@@ -122,7 +113,7 @@ async function startOrMend(
     );
   for (const { step, error } of await endLocked(files, context))
     context.warn(`network ${network.name}: an earlier run left ${step.id} behind: ${error.message}`);
-  return await start(network, context, { pinned });
+  return await startNetwork(network, context, { pinned });
 }
 
 /** Starts what of it does not run any more; the guests find it again by themselves. */
@@ -205,88 +196,6 @@ function remakeDirectories(files: NetworkFiles, { plan }: NetworkRecord, uid: nu
   } finally {
     journal.close();
   }
-}
-
-/** Networks of the host's one after the other: what one of them has, the next one sees. */
-async function start(network: PreparedNetwork, context: NetworkContext, options: StartOptions): Promise<NetworkRecord> {
-  const { definition } = network;
-  if (context.system.uid !== 0 || subnetsOf(definition).length === 0) return await startNow(network, context, options);
-  return await withHostLock(context, async () => {
-    return await startNow(network, context, { ...options, now: await readSurroundings(definition, context) });
-  });
-}
-
-async function startNow(
-  network: PreparedNetwork,
-  context: NetworkContext,
-  { pinned, now }: StartOptions,
-): Promise<NetworkRecord> {
-  const { name, files, definition } = network;
-  const { system } = context;
-  const runId = newRunId();
-  const startedAt = new Date().toISOString();
-  const bootId = system.bootId();
-  const book = openAddressBook({ files, pool: network.pool, uid: system.uid });
-  const seen = now === undefined ? {} : { now };
-  const first = network.plan({ book, runId, pinned, ports: {}, ...seen });
-  requireOwn(first);
-  ensurePrivateDirectory(files.dir, { uid: system.uid });
-  const journal = Journal.begin(files.journal, { v: 1, runId, bootId, vm: name, startedAt });
-  try {
-    book.save();
-    const walk = (steps: readonly Step[]): ReturnType<typeof acquireAll> =>
-      acquireAll(steps, {
-        journal,
-        registry: resourceOf,
-        context: { system, runId, descriptors: new Map(), warn: context.warn },
-      });
-    const ports = portsOf(await walk(first.steps.filter(isPort)));
-    const plan = hasOpenPorts(first) ? network.plan({ book, runId, pinned, ports, ...seen }) : first;
-    await walk(plan.steps.filter((step) => !isPort(step)));
-    rememberPorts({ directory: files.dir, ports });
-    const record: NetworkRecord = {
-      v: 1,
-      network: name,
-      runId,
-      bootId,
-      pinned,
-      startedAt,
-      file: definition.file,
-      definition,
-      plan,
-      forwards: plan.forwards,
-    };
-    writeNetworkRecord(files, record);
-    failpoint(`network:${name}`);
-    journal.started();
-    return record;
-  } catch (error) {
-    journal.close();
-    await endLocked(files, context);
-    throw error;
-  } finally {
-    journal.close();
-  }
-}
-
-/** A network of root's is root's to take up. */
-function requireOwn({ network, attach }: NetworkPlan): void {
-  if (attach.by !== 'helper') return;
-  throw new QrunError('permission', `network ${network} is of scope system: root takes it up`, {
-    hint: `sudo qrun net up ${network}`,
-  });
-}
-
-const isPort = (step: Step): boolean => step.kind === 'port';
-
-/** What it knows of them changes when they are taken. */
-const hasOpenPorts = ({ steps }: NetworkPlan): boolean =>
-  steps.some((step) => step.kind === 'port' && step.port === 'auto');
-
-function portsOf(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Record<string, number> {
-  const ports: Record<string, number> = {};
-  for (const [id, record] of records) if (typeof record['port'] === 'number') ports[id] = record['port'];
-  return ports;
 }
 
 interface MemberFrom {

@@ -33,22 +33,26 @@ export async function withNetworkLock<T>(
 
 /** What networks of the host's have beside one another (addresses, ports) is looked at and taken under it. Taken after a network's own lock. @throws QrunError `in-use` */
 export async function withHostLock<T>(
-  { system, places }: Pick<NetworkContext, 'system' | 'places'>,
+  context: Pick<NetworkContext, 'system' | 'places'>,
   act: () => Promise<T>,
 ): Promise<T> {
-  const file = path.join(places.state, 'locks', 'host-networks');
-  ensurePrivateDirectory(path.dirname(file), { uid: system.uid });
-  const fd = await waitLockFile(file, patienceMs);
-  if (fd === undefined) {
-    throw new QrunError('in-use', `another qrun has been at the networks of this host for ${patienceMs / 1000} s`, {
-      hint: `fuser -v ${file}`,
-    });
-  }
+  const fd = await takeHostLock(context);
   try {
     return await act();
   } finally {
     closeSync(fd);
   }
+}
+
+/** @returns its descriptor, which has it until it is closed @throws QrunError `in-use` */
+export async function takeHostLock({ system, places }: Pick<NetworkContext, 'system' | 'places'>): Promise<number> {
+  const file = path.join(places.state, 'locks', 'host-networks');
+  ensurePrivateDirectory(path.dirname(file), { uid: system.uid });
+  const fd = await waitLockFile(file, patienceMs);
+  if (fd !== undefined) return fd;
+  throw new QrunError('in-use', `another qrun has been at the networks of this host for ${patienceMs / 1000} s`, {
+    hint: `fuser -v ${file}`,
+  });
 }
 
 /** The same without waiting. Undefined: somebody else has it. */

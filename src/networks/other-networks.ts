@@ -42,7 +42,8 @@ const hostUpNetworks = (name: NetworkName, context: NetworkContext): OtherNetwor
     return host === undefined ? [] : [{ ...ownOf(host.definition), isUp: true, forwards: [] }];
   });
 
-function ownOf(definition: Network): Pick<OtherNetwork, 'name' | 'file' | 'subnets'> {
+/** What no other may have. */
+export function ownOf(definition: Network): Pick<OtherNetwork, 'name' | 'file' | 'subnets'> {
   const { name, file } = definition;
   return { name, file, subnets: subnetsOf(definition) };
 }

@@ -140,9 +140,16 @@ export async function readDefinition(
   { places, system }: Pick<NetworkContext, 'places' | 'system'>,
 ): Promise<Network> {
   const { name, file, text } = readNetworkFile(argument, { places, system });
+  const known = parsed.get(file);
+  if (known?.text === text && known.network.name === name) return known.network;
   const { parseNetwork } = await import('../network/parse.ts');
-  return parseNetwork(text, { file, name, home: homeDirectory(), uid: system.uid });
+  const network = parseNetwork(text, { file, name, home: homeDirectory(), uid: system.uid });
+  parsed.set(file, { text, network });
+  return network;
 }
+
+/** By file. Of many networks that come up by one command each looks at all the others' definitions. */
+const parsed = new Map<string, { readonly text: string; readonly network: Network }>();
 
 export function poolOf(definition: Network): AddressPool {
   const { ranges, gateway, dnsServer } = layoutOf(definition);

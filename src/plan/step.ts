@@ -11,6 +11,8 @@ export interface StepCommon {
   /** Unique in its plan, stable between runs: `lock`, `port:net0:0`, `disk:0`, … */
   readonly id: string;
   readonly needsRoot: boolean;
+  /** `taken`: while the step before it still is. `given`: given back while the step after it still is. Default: one after the other. */
+  readonly overlaps?: 'taken' | 'given';
 }
 
 /** The VM lock: a flock on an open file that QEMU inherits as descriptor `fd`. The file is never unlinked. */

@@ -15,7 +15,7 @@ import { holdersInWords } from '../link-owner.ts';
 import type { LinkStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
 import type { System } from '../system/system.ts';
-import { runPrivileged } from './privilege.ts';
+import { runPrivileged, runPrivilegedBeside } from './privilege.ts';
 import type { Resource } from './resource.ts';
 
 const batch = ['ip', '-batch', '-'] as const;
@@ -34,7 +34,7 @@ export const link: Resource<LinkStep> = {
 
   acquire: async (step, { system, record }) => {
     // under the VM lock one with our alias is a dead run's whose journal is lost
-    for (const dead of findDead(step)) remove({ ...step, name: dead }, system);
+    for (const dead of findDead(step)) await remove({ ...step, name: dead }, system);
     if (readHostLink(step.name) !== undefined) throw taken(step);
     record({ network: ownNetwork() });
     const { status, stderr } = runPrivileged(system, batch, { stdin: textOf(step), sudo: step.sudo });
@@ -48,7 +48,7 @@ export const link: Resource<LinkStep> = {
     if (record === undefined || !sameBoot) return;
     if (record['network'] !== ownNetwork()) return elsewhere(step, String(record['network']));
     const found = readHostLink(step.name);
-    if (found !== undefined && isOwn(found, step, record)) remove(step, system);
+    if (found !== undefined && isOwn(found, step, record)) await remove(step, system);
   },
 };
 
@@ -65,8 +65,8 @@ function isOwn({ alias, index }: HostLink, step: LinkStep, record: StepRecord): 
   return record['index'] === undefined || record['index'] === index;
 }
 
-function remove(step: LinkStep, system: System): void {
-  const { status, stderr } = runPrivileged(system, removal(step), { sudo: step.sudo });
+async function remove(step: LinkStep, system: System): Promise<void> {
+  const { status, stderr } = await runPrivilegedBeside(system, removal(step), { sudo: step.sudo });
   if (status === 0 || readHostLink(step.name) === undefined) return;
   throw new QrunError('left-behind', `${step.name} could not be removed: ${lastWords(stderr)}`, {
     hint: `sudo ip link delete dev ${step.name}`,

@@ -16,12 +16,12 @@ import {
 import type { NftStep } from '../plan/step.ts';
 import type { RunResult, System } from '../system/system.ts';
 import { elsewhere, lastWords, ownNetwork } from './link.ts';
-import { runPrivileged } from './privilege.ts';
+import { runPrivileged, runPrivilegedBeside } from './privilege.ts';
 import type { Resource } from './resource.ts';
 
 const tool = ['nft', '-j', '-f', '-'] as const;
 
-type Runner = Pick<System, 'uid' | 'which' | 'runNow'>;
+type Runner = Pick<System, 'uid' | 'which' | 'runNow' | 'runBeside'>;
 type Tables = Pick<NftStep, 'tables' | 'owner' | 'commands'>;
 
 export const nft: Resource<NftStep> = {
@@ -32,8 +32,8 @@ export const nft: Resource<NftStep> = {
 
   acquire: async (step, { system, record }) => {
     record({ network: ownNetwork() });
-    const result = run(system, made(step));
-    if (/File exists/.test(result.stderr) && result.status !== 0) replace(step, system);
+    const result = await run(system, made(step));
+    if (/File exists/.test(result.stderr) && result.status !== 0) await replace(step, system);
     else if (result.status !== 0) throw failed(step, result);
     return { network: ownNetwork() };
   },
@@ -46,11 +46,11 @@ export const nft: Resource<NftStep> = {
       return;
     }
     if (system.which('nft') === undefined) throw noTool('left-behind');
-    if (run(system, removed(step)).status === 0) return;
+    if ((await run(system, removed(step))).status === 0) return;
     // somebody else's of that name stays: ours is gone then
     const own = step.tables.filter((table) => ['own', 'emptied'].includes(stateOf(table, step, system)));
     if (own.length === 0) return;
-    const { status, stderr } = run(system, own.flatMap(deleteTable));
+    const { status, stderr } = await run(system, own.flatMap(deleteTable));
     if (status === 0) return;
     throw new QrunError('left-behind', `the rules of ${namesOf(own)} could not be removed: ${lastWords(stderr)}`, {
       hint: own.map(({ family, name }) => `sudo nft delete table ${family} ${name}`).join('; '),
@@ -81,12 +81,12 @@ const made = ({ tables, commands }: Tables): NftCommand[] => [...tables.map(crea
  * Rules in place of rules, in one transaction: a packet meets the old ones or the new ones.
  * @throws QrunError `in-use`: a table of that name is somebody else's
  */
-function replace(step: NftStep, system: Runner): void {
-  const first = run(system, [...removed(step), ...made(step)]);
+async function replace(step: NftStep, system: Runner): Promise<void> {
+  const first = await run(system, [...removed(step), ...made(step)]);
   if (first.status === 0) return;
   if (!isAbsent(first)) throw failed(step, first);
   for (const table of step.tables) if (stateOf(table, step, system) === 'foreign') throw taken(table);
-  const result = run(system, [...step.tables.flatMap(deleteTable), ...made(step)]);
+  const result = await run(system, [...step.tables.flatMap(deleteTable), ...made(step)]);
   if (result.status !== 0) throw failed(step, result);
 }
 
@@ -147,12 +147,12 @@ function itemsOf(text: string): Record<string, unknown>[] {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function run(system: Runner, commands: readonly NftCommand[]): RunResult {
+async function run(system: Runner, commands: readonly NftCommand[]): Promise<RunResult> {
   if (system.which('nft') === undefined) throw noTool('missing-tool');
   const text = nftText(commands);
   // as an argument it takes no other program; the kernel takes 128 KiB for one
-  if (text.length < longestArgument) return runPrivileged(system, ['nft', '-j', text.trim()]);
-  return runPrivileged(system, piped(tool), { stdin: text });
+  if (text.length < longestArgument) return await runPrivilegedBeside(system, ['nft', '-j', text.trim()]);
+  return await runPrivilegedBeside(system, piped(tool), { stdin: text });
 }
 
 /** Characters, of which each may be several bytes. */

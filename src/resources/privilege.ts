@@ -4,7 +4,7 @@
  */
 import { QrunError } from '../errors.ts';
 import { privilegedArgv, type Sudo } from '../privileged.ts';
-import type { RunResult, System } from '../system/system.ts';
+import type { RunOptions, RunResult, System } from '../system/system.ts';
 
 export interface PrivilegeOptions {
   readonly stdin?: string;
@@ -20,8 +20,30 @@ const askMs = 300_000;
 export function runPrivileged(
   system: Pick<System, 'uid' | 'runNow'>,
   argv: readonly string[],
-  { stdin, sudo }: PrivilegeOptions = {},
+  options: PrivilegeOptions = {},
 ): RunResult {
+  const { tool, args, run } = callOf(system, argv, options);
+  return checked(system, argv, system.runNow(tool, args, run));
+}
+
+/** The same, while others run. */
+export async function runPrivilegedBeside(
+  system: Pick<System, 'uid' | 'runNow' | 'runBeside'>,
+  argv: readonly string[],
+  options: PrivilegeOptions = {},
+): Promise<RunResult> {
+  if (system.runBeside === undefined) return runPrivileged(system, argv, options);
+  const { tool, args, run } = callOf(system, argv, options);
+  return checked(system, argv, await system.runBeside(tool, args, run));
+}
+
+interface Call {
+  readonly tool: string;
+  readonly args: readonly string[];
+  readonly run: RunOptions;
+}
+
+function callOf(system: Pick<System, 'uid'>, argv: readonly string[], { stdin, sudo }: PrivilegeOptions): Call {
   const root = system.uid === 0;
   if (!root && sudo === undefined) {
     throw new QrunError('permission', `only root can: ${argv.join(' ')}`, {
@@ -29,12 +51,16 @@ export function runPrivileged(
     });
   }
   const [tool = '', ...args] = privilegedArgv(argv, root ? undefined : sudo);
-  const result = system.runNow(tool, args, {
+  const run = {
     timeoutMs: sudo === 'ask' ? askMs : timeoutMs,
     env: { LC_ALL: 'C' },
     ...(stdin !== undefined && { stdin }),
-  });
-  if (!root && result.status !== 0 && /^sudo: /m.test(result.stderr)) throw refused(argv, result.stderr);
+  };
+  return { tool, args, run };
+}
+
+function checked({ uid }: Pick<System, 'uid'>, argv: readonly string[], result: RunResult): RunResult {
+  if (uid !== 0 && result.status !== 0 && /^sudo: /m.test(result.stderr)) throw refused(argv, result.stderr);
   return result;
 }
 

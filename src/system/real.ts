@@ -1,13 +1,14 @@
 /** The real System. Everything is read when it is first asked for: making one costs nothing. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, QrunError } from '../errors.ts';
 import { readBootId } from './boot-id.ts';
 import { failureOf } from './failure.ts';
 import type { RunOptions, RunResult, System } from './system.ts';
+import { spawnFailed, statusOf, timedOut } from './tool-ends.ts';
 import { findTool } from './tools.ts';
+import { runToolBeside } from './run-beside.ts';
 
 /** nft and ip print a lot on a host with many links; more than this is nothing that qrun reads. */
 const maxOutputBytes = 64 * 1024 * 1024;
@@ -31,6 +32,8 @@ export function createSystem(env: Readonly<Record<string, string | undefined>> =
     bootId: () => readBootId(env),
     which,
     run: async (tool, args, options = {}) => runTool(resolve(tool), args, { ...options, env: merge(env, options.env) }),
+    runBeside: (tool, args, options = {}) =>
+      runToolBeside(resolve(tool), args, { ...options, env: merge(env, options.env) }),
     runNow: (tool, args, options = {}) => runToolNow(resolve(tool), args, { ...options, env: merge(env, options.env) }),
   };
 }
@@ -138,23 +141,9 @@ function runToolNow(
   };
 }
 
-function statusOf(status: number | null | undefined, signal: NodeJS.Signals | null | undefined): number {
-  if (typeof status === 'number') return status;
-  return 128 + (signal === null || signal === undefined ? 0 : constants.signals[signal]);
-}
-
 function missingTool(tool: string, uid: number): QrunError {
   const root = uid === 0 ? ' (as root only directories that root alone can write are searched)' : '';
   return new QrunError('missing-tool', `${tool} was not found${tool.includes('/') ? '' : ' on PATH'}${root}`, {
     hint: `install the package that has ${tool}, then: qrun doctor`,
   });
-}
-
-function timedOut(file: string, { timeoutMs }: RunOptions): QrunError {
-  return new QrunError('timeout', `${file} did not end within ${(timeoutMs ?? 0) / 1000} s`);
-}
-
-function spawnFailed(file: string, { errno, reason }: { errno: string | undefined; reason: string }): QrunError {
-  const code = errno === 'EACCES' || errno === 'EPERM' ? 'permission' : 'host-failed';
-  return new QrunError(code, `${file} could not be started`, { causes: [reason === '' ? (errno ?? '') : reason] });
 }

@@ -29,6 +29,12 @@ export interface System {
   readonly which: (tool: string) => string | undefined;
   /** Runs a tool to its end; never throws for its exit status. @throws QrunError `missing-tool` */
   readonly run: (tool: string, args: readonly string[], options?: RunOptions) => Promise<RunResult>;
+  /** The same without the library that `run` takes 10 ms to load, for tools that may run side by side. Absent: they run one after the other. */
+  readonly runBeside?: (
+    tool: string,
+    args: readonly string[],
+    options?: Pick<RunOptions, 'stdin' | 'timeoutMs' | 'env'>,
+  ) => Promise<RunResult>;
   /** The same for the hot path of a launch: node:child_process, synchronous, a few ms. */
   readonly runNow: (
     tool: string,

@@ -75,10 +75,12 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
     addresses: input.addresses,
     steps: [
       ...portsOfForwards,
-      bridgeStep(look, host),
-      ...sysctlSteps(look, forwards),
-      ...rulesSteps(look, forwards, host),
-      ...dnsmasqSteps(look, host),
+      ...fileSteps(look, host),
+      // each of them makes the kernel wait: they go side by side, dnsmasq among them, which comes while the rules do
+      ...[bridgeStep(look, host), ...sysctlSteps(look, forwards), ...rulesSteps(look, forwards, host)].map(
+        (step) => ({ ...step, overlaps: 'given' }) as const,
+      ),
+      ...serviceSteps(look, host),
       ...resolverSteps(look),
       ...guestSteps(host, { facts, input, alone: !hasDnsmasq(network) }),
       registryStep(host, facts),
@@ -222,10 +224,10 @@ function ownIps({ mac, ip, vm }: GuestTap, { dhcp }: Network, six: readonly Subn
 const bare = (cidr: string): string => cidr.slice(0, cidr.indexOf('/'));
 
 /** Names and addresses: on every network but an `open` one without DHCP, whose guests are told nothing by this host. */
-function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep | ServiceStep)[] {
+function fileSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep)[] {
   const { network, layout, input, facts } = look;
   if (!hasDnsmasq(network)) return [];
-  const { files, mark, pinned, release } = input;
+  const { files } = input;
   const own = bridgedFiles({ files, host: facts.host, name: network.name });
   const bridge = bridgeNameOf(network);
   const content = renderDnsmasq({ network, layout, bridge, files: own });
@@ -233,10 +235,19 @@ function dnsmasqSteps(look: Look, host: HostNetwork): (DirectoryStep | FileStep 
     { kind: 'directory', id: 'directory:runtime', needsRoot: true, path: files.runtimeDir },
     { kind: 'file', id: 'file:dnsmasq', needsRoot: true, path: own.config, content },
     ...fixedSteps(network, own, fixedOfAll(network, host.ports, { members: [], addresses: input.addresses })),
+  ];
+}
+
+function serviceSteps({ network, input, facts }: Look, host: HostNetwork): ServiceStep[] {
+  if (!hasDnsmasq(network)) return [];
+  const { files, mark, pinned, release } = input;
+  const own = bridgedFiles({ files, host: facts.host, name: network.name });
+  return [
     {
       kind: 'service',
       id: 'service',
       needsRoot: true,
+      overlaps: 'taken',
       title: `qrun-net ${network.name}`,
       network: network.name,
       mark,
