@@ -123,13 +123,15 @@ test('an owner’s: a switch that is killed loses its guests and not root’s; w
   const vde = await createVdeHost(context);
   const { host, root, home } = vde;
   const before = everything(vde);
-  define(vde, `owner: ${ownerFor('user').name}`);
+  const { name: owner } = ownerFor('user');
+  define(vde, `owner: ${owner}`, `dhcp: { hosts: [{ vm: ${owner}/web1, ip: 10.10.120.77 }] }\n`);
   for (const one of [root, home]) for (const name of ['web1', 'web2']) one.profile(name, onLan);
   await must(root, 'net', 'up', 'lan0');
   const { mode, uid } = lstatSync(directoryOf(vde));
   expect({ mode: mode & 0o7777, uid }).toEqual({ mode: 0o700, uid: ownerFor('user').uid });
   const { pid } = await detach(home, 'web1');
   expect(argvOf(pid).join(' ')).toContain(directoryOf(vde));
+  expect((await rowOf(home, 'web1')).nics).toMatchObject([{ ips: ['10.10.120.77'] }]);
   await detach(root, 'web1');
   const lost = async (): Promise<unknown[]> => [
     linkOf((await rowOf(home, 'web1')).nics),
