@@ -49,6 +49,8 @@ test('a group’s: the switch is not root’s, members join it and nobody else, 
   const status = readFileSync(`/proc/${switchPid(vde)}/status`, 'utf8');
   expect(status).not.toMatch(/^Uid:\t0|^Uid:.*\t0\t/m);
   expect(status).toMatch(/^CapEff:\t0+$/m);
+  const environment = readFileSync(`/proc/${switchPid(vde)}/environ`, 'utf8').split('\0');
+  expect(environment.filter((one) => one !== '' && !one.startsWith('QRUN_SERVICE'))).toEqual([]);
   const { mode, gid, uid } = lstatSync(directoryOf(vde));
   expect({ mode: mode & 0o7777, gid, isRoot: uid === 0 }).toEqual({ mode: 0o3770, gid: usersGid, isRoot: false });
   const [tap] = host.made().filter((name) => name !== 'qr-lan0');

@@ -15,7 +15,7 @@ import type { Network } from '../network.ts';
 import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';
 import { refusalFaults } from '../transport/refusal.ts';
 import { portSteps } from '../transport/tap.ts';
-import { longestMtu, vdeSwitchName, withInput } from '../transport/vde.ts';
+import { longestMtu, vdeSwitchName } from '../transport/vde.ts';
 import { bridgeMacOf } from './names.ts';
 
 /** Keys of a network that is carried so, and cannot be honoured. */
@@ -146,6 +146,15 @@ function tapStep({ tap, user }: HostSwitch, { host, facts }: Pick<SwitchSteps, '
 export const modesOf = ({ group }: Pick<HostNetwork, 'group'>): { directory: number; socket: string } =>
   group === undefined ? { directory: 0o700, socket: '0600' } : { directory: 0o3770, socket: '0660' };
 
+/**
+ * Its input is a FIFO that it has open for writing itself (network/transport/vde). Of root's environment it gets what it is known again by and nothing else,
+ * for whoever it runs as can read that. And it writes a line for whatever guests do: past a megabyte of root's log these are lost.
+ */
+const script = `trap '' XFSZ
+ulimit -f 2048
+mkfifo -m 600 "$1" && exec 0<>"$1" && rm -f "$1" && shift &&
+exec env -i QRUN_SERVICE="$QRUN_SERVICE" QRUN_SERVICE_PROGRAM="$QRUN_SERVICE_PROGRAM" "$@"`;
+
 function switchProgram(
   { directory, tap, user, group }: HostSwitch,
   { host, input }: Pick<SwitchSteps, 'host' | 'input'>,
@@ -170,10 +179,10 @@ function switchProgram(
     ...[tools['setpriv'] ?? 'setpriv', `--reuid=${user}`, `--regid=${group}`, '--clear-groups'],
     ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--'],
   ];
-  const input0 = `${files.runtimeDir}/vde.in`;
+  const fifo = `${files.runtimeDir}/vde.in`;
   return {
     name: vdeSwitchName,
-    argv: ['/bin/sh', '-c', withInput, vdeSwitchName, input0, ...drop, ...own, ...rights],
+    argv: ['/bin/sh', '-c', script, vdeSwitchName, fifo, ...drop, ...own, ...rights],
     makes: [`${directory}/ctl`],
     opens: tap,
     // guests do not join again: a new one would be a switch without them

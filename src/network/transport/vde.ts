@@ -41,7 +41,7 @@ function plan(context: TransportContext): TransportPlan {
 }
 
 /** In the foreground it ends at the end of its input: so that is a FIFO that it has open for writing itself. */
-export const withInput = 'mkfifo -m 600 "$1" && exec 0<>"$1" && rm -f "$1" && shift && exec "$@"';
+const withInput = 'mkfifo -m 600 "$1" && exec 0<>"$1" && rm -f "$1" && shift && exec "$@"';
 
 const mostPorts = 256;
 export const vdeSwitchName = 'vde_switch';
