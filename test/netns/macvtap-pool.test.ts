@@ -4,22 +4,12 @@ import { expect, test } from 'vitest';
 import { needsQemu, ownerFor, readProcessesNaming, type Home } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
 import { argvOf, detach, eventually, leftOf, nothingLeft, ps, rowOf, statusOf, still } from '../cli/a-vm.ts';
+import { must, refused } from './a-bridged-host.ts';
 import { createPortHost, type PortHost } from './a-port-host.ts';
 
 const onCard = 'forward: macvtap\nbridge: { uplink: v0 }\n';
 const withPorts = (): string => `${onCard}ports: 1\nowner: ${ownerFor('user').name}\n`;
 const onLan = `${still}nics: ["network:lan0"]\n`;
-
-const must = async (home: Home, ...args: string[]): Promise<string> => {
-  const { status, stdout, stderr } = await home.qrun(args);
-  expect({ args, status, stderr }).toMatchObject({ status: 0 });
-  return stdout + stderr;
-};
-
-const refusal = async (home: Home, ...args: string[]): Promise<{ status: number; stderr: string }> => {
-  const { status, stderr } = await home.qrun(args);
-  return { status, stderr };
-};
 
 interface NicRow {
   readonly kind: string;
@@ -84,11 +74,11 @@ test('two VMs: each has a macvtap with its MAC on the card, and the network last
   const known = parseDocument('net-macs', (await root.qrun(['net', 'macs', 'lan0', '--json'])).stdout);
   expect(known).toMatchObject(macs.map((mac) => ({ mac, kind: 'member', joined: true })));
   expect(JSON.parse((await root.qrun(['net', 'leases', 'lan0', '--json'])).stdout)).toEqual([]);
-  expect(await refusal(root, 'net', 'forward', 'lan0', '8080:10.78.0.9:80')).toMatchObject({
+  expect(await refused(root, 'net', 'forward', 'lan0', '8080:10.78.0.9:80')).toMatchObject({
     status: 2,
     stderr: expect.stringContaining('forward: macvtap cannot honour forwards'),
   });
-  expect(await refusal(root, 'net', 'down', 'lan0')).toMatchObject({
+  expect(await refused(root, 'net', 'down', 'lan0')).toMatchObject({
     status: 4,
     stderr: expect.stringContaining('web1, web2 are on it'),
   });
@@ -139,7 +129,7 @@ test('root’s VM brings up the network of a user’s port: both at once, and wh
     });
   const user = ownerFor('user').name;
   expect((await infoOf(ports)).members.map(({ vm }) => vm).toSorted()).toEqual([`${user}/web1`, 'web1'].toSorted());
-  expect(await refusal(home, 'run', 'web2', '-d')).toMatchObject({
+  expect(await refused(home, 'run', 'web2', '-d')).toMatchObject({
     status: 4,
     stderr: expect.stringContaining('its port is taken, by web1'),
   });
@@ -165,10 +155,10 @@ test('an ordinary user on a network without ports: exit 3 with the command that 
       new RegExp(`lan0 has no ports for ordinary users[\\s\\S]*ports: 4 and owner.*${more}sudo qrun net up lan0`),
     ),
   });
-  expect(await refusal(home, 'run', 'web1', '-d')).toEqual(told(''));
-  expect(await refusal(home, 'net', 'up', 'lan0')).toEqual(told(''));
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual(told(''));
+  expect(await refused(home, 'net', 'up', 'lan0')).toEqual(told(''));
   await must(root, 'net', 'up', 'lan0');
-  expect(await refusal(home, 'run', 'web1', '-d')).toEqual(told('.*sudo qrun net down lan0; '));
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual(told('.*sudo qrun net down lan0; '));
   expect((await home.qrun(['net', 'ls', '--json'])).stdout).toContain('"pinned"');
   await must(root, 'net', 'down', 'lan0');
 });
@@ -214,8 +204,8 @@ test('the card goes: exit 3 names it, before and while it is up; what runs is to
   });
   expect(await nicOf(root, 'web1')).toMatchObject({ link: 'lost' });
   const gone = { status: 3, stderr: expect.stringMatching(/v0/) };
-  expect(await refusal(root, 'run', 'web2', '-d')).toEqual(gone);
-  expect(await refusal(root, 'net', 'up', 'lan0')).toEqual({
+  expect(await refused(root, 'run', 'web2', '-d')).toEqual(gone);
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
     status: 3,
     stderr: expect.stringContaining('its card v0 is gone'),
   });
@@ -229,7 +219,7 @@ test('the card goes: exit 3 names it, before and while it is up; what runs is to
   for (const vm of ['web1', 'web2']) await must(root, 'kill', vm);
   host.must('ip link delete dev v0');
   await must(root, 'net', 'down', 'lan0');
-  expect(await refusal(root, 'run', 'web1', '-d')).toEqual({
+  expect(await refused(root, 'run', 'web1', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('network lan0: there is no network card v0'),
   });
@@ -245,14 +235,14 @@ test('doctor, and a MAC of the card’s own; the definition is checked', async (
     evidence: expect.stringMatching(/^qr-[0-9a-f]{12} on lan0 \(v0\)/),
   });
   root.profile('web2', `${still}nics: [{ kind: network, network: lan0, mac: "52:54:00:ff:00:02" }]\n`);
-  expect(await refusal(root, 'run', 'web2', '-d')).toMatchObject({
+  expect(await refused(root, 'run', 'web2', '-d')).toMatchObject({
     status: 4,
     stderr: expect.stringContaining("is v0's own MAC"),
   });
   await eventually(isDown(ports));
   expect(host.made()).toEqual([]);
   const file = root.write('bad.yaml', `${onCard}dhcp: true\nmtu: 1400\n`, 0o644);
-  expect(await refusal(root, 'net', 'define', file)).toMatchObject({
+  expect(await refused(root, 'net', 'define', file)).toMatchObject({
     status: 2,
     stderr: expect.stringMatching(/cannot honour dhcp[\s\S]*cannot honour mtu/),
   });

@@ -273,6 +273,29 @@ test('a network that is not up, a MAC of its own: each is told what helps; rootâ
   await must(root, 'net', 'down', 'lan0');
 });
 
+test.for([onBridge(owner()), `forward: isolated\naddresses: [10.88.0.1/24]\nports: 1\n${owner()}\n`])(
+  'a network that rootâ€™s VM brought up lasts until the port is free: %#',
+  async (text, context) => {
+    needsQemu(context);
+    const ports = await createPortHost(context);
+    const { host, root, home } = ports;
+    const before = host.made();
+    root.network('lan0', text);
+    vms(ports, 'web1');
+    root.profile('web1', `${still}nics: [{ kind: network, network: lan0 }]\n`);
+    await detach(root, 'web1');
+    const { pid } = await detach(home, 'web1');
+    const { device } = await nicOf(home, 'web1');
+    await must(root, 'kill', 'web1');
+    await must(root, 'gc');
+    const row = host.row(device);
+    expect(row?.master).toBe(text.startsWith('forward: bridge') ? 'br0' : 'qr-lan0');
+    expect((await rowOf(home, 'web1')).nics[0]).not.toHaveProperty('link');
+    process.kill(pid, 'SIGKILL');
+    expect(await waitUntil(() => host.made().length === before.length, 30_000)).toBe(true);
+  },
+);
+
 test.for([onBridge, onCard])(
   'show --shell: the script takes the same port under the same lock: %#',
   async (text, context) => {
