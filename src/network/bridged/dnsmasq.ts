@@ -15,14 +15,18 @@ export interface DnsmasqInput {
   readonly bridge: IfName;
   /**
    * Absolute. `hosts`: fixed addresses, read again on SIGHUP; where dhcpd hands them out, `ADDRESS NAME` in place of them. `leases`: what was handed out;
-   * `pid`: there when it is ready.
+   * `names`: of those addresses, where guests of users might call themselves so. `pid`: there when it is ready.
    */
-  readonly files: { readonly hosts: string; readonly leases: string; readonly pid: string };
+  readonly files: { readonly hosts: string; readonly names?: string; readonly leases: string; readonly pid: string };
 }
 
 /** Who answers DHCP in IPv4; router advertisements and DHCPv6 are always dnsmasq's. */
 export const dhcpServerOf = ({ dhcp }: Pick<Network, 'dhcp'>): 'dnsmasq' | 'dhcpd' | undefined =>
   dhcp === undefined ? undefined : dhcp.server === 'dhcpd' ? 'dhcpd' : 'dnsmasq';
+
+/** Where users have guests: what one calls itself is not to be taken for the name of another that has not come yet. */
+export const guardsNames = (network: Pick<Network, 'dhcp' | 'ports'>): boolean =>
+  network.ports !== undefined && dhcpServerOf(network) === 'dnsmasq';
 
 /** The whole of its configuration file. */
 export function renderDnsmasq(input: DnsmasqInput): string {
@@ -97,6 +101,8 @@ function dhcpLines(input: DnsmasqInput): string[] {
     'dhcp-no-override',
     `dhcp-leasefile=${files.leases}`,
     `dhcp-hostsfile=${files.hosts}`,
+    // no lease is given a name that stands there with another address
+    ...(guardsNames(network) && files.names !== undefined ? [`addn-hosts=${files.names}`] : []),
     'dhcp-lease-max=65536',
     ...rangeLines(dhcp, [
       ...layout.ranges.map(({ from, to }) => {
@@ -235,13 +241,17 @@ export function renderDnsmasqHosts(hosts: readonly FixedHost[]): string {
     .join('');
 }
 
-/** Names and addresses alone, as in /etc/hosts: for a dnsmasq that hands nothing out. */
+/** Names and addresses alone, as in /etc/hosts: of two of one name the first counts, with one address of each family. */
 export function renderNames(hosts: readonly FixedHost[]): string {
-  const taken = new Set<string>();
+  const taken = new Map<string, { readonly mac: string; readonly families: Set<number> }>();
   return hosts
-    .flatMap(({ ip, name }) => {
-      if (name === undefined || !isHostLabel(name) || taken.has(name)) return [];
-      taken.add(name);
+    .flatMap(({ mac, ip, name }) => {
+      if (name === undefined || !isHostLabel(name)) return [];
+      const family = parseAddress(ip)?.family ?? 4;
+      const known = taken.get(name) ?? { mac, families: new Set<number>() };
+      if (known.mac !== mac || known.families.has(family)) return [];
+      taken.set(name, known);
+      known.families.add(family);
       return [`${checkedLine(`${ip} ${name}`)}\n`];
     })
     .join('');

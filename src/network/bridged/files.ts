@@ -12,6 +12,8 @@ export interface BridgedFiles {
   readonly config: string;
   /** Fixed addresses. dnsmasq reads them again when it is root no more: so they lie where all can read. */
   readonly hosts: string;
+  /** The names of those addresses, as in /etc/hosts. */
+  readonly names: string;
   readonly leases: string;
   /** Written when it has bound its sockets. */
   readonly pid: string;
@@ -29,6 +31,7 @@ export interface BridgedFilesOf {
 export const bridgedFiles = ({ files, host, name }: BridgedFilesOf): BridgedFiles => ({
   config: path.join(files.dir, 'dnsmasq.conf'),
   hosts: path.join(host, 'dnsmasq', `${name}.hosts`),
+  names: path.join(host, 'dnsmasq', `${name}.names`),
   leases: path.join(files.dir, dnsmasqLeases),
   pid: path.join(files.runtimeDir, 'dnsmasq.pid'),
   dhcpd: {

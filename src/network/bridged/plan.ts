@@ -68,7 +68,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
     forward,
     subnet: layout.subnet.cidr,
     gateway: layout.gateway,
-    dnsServer: layout.gateway,
+    ...(hasDnsmasq(network) && { dnsServer: layout.gateway }),
     attach: { by: 'bridge', bridge: host.on, mtu: host.mtu, isolated: network.isolatedPorts },
     forwards,
     ...(network.dhcp !== undefined && { pool: { ranges: layout.ranges, kept: [layout.gateway] } }),
@@ -194,6 +194,7 @@ function rulesSteps(look: Look, forwards: readonly NetworkForward[], host: HostN
     ...(route?.dev !== undefined && { dev: route.dev }),
     // one whose port is not chosen yet has no rules yet
     forwards: forwards.filter(({ hostPort }) => hostPort !== 'auto'),
+    ...(input.withdrawn !== undefined && { withdrawn: input.withdrawn }),
     asks: { dhcp: dhcp !== undefined, dns: true, tftp: dhcp?.tftp !== undefined },
     isolatedPorts: network.isolatedPorts,
     // all ports of a switch are behind one tap
@@ -280,7 +281,7 @@ function resolverSteps({ network, facts, addresses }: Look): ResolverStep[] {
 const fixedSteps = (network: Network, files: BridgedFiles, fixed: readonly FixedHost[]): FileStep[] =>
   fixedFiles(network, files, fixed).map(({ path, content, of }) => ({
     kind: 'file',
-    id: path === files.hosts ? 'file:hosts' : 'file:dhcpd',
+    id: path === files.hosts ? 'file:hosts' : path === files.names ? 'file:names' : 'file:dhcpd',
     needsRoot: true,
     // dnsmasq is root no more when it reads it again
     ...(of === 'dnsmasq' && { public: true as const }),

@@ -3,7 +3,7 @@ import type { ServiceStep } from '../../plan/step.ts';
 import { layoutOf } from '../layout.ts';
 import type { Network } from '../network.ts';
 import { renderDhcpd } from './dhcpd.ts';
-import { dhcpServerOf, renderDnsmasqHosts, renderNames, type FixedHost } from './dnsmasq.ts';
+import { dhcpServerOf, guardsNames, renderDnsmasqHosts, renderNames, type FixedHost } from './dnsmasq.ts';
 import type { BridgedFiles } from './files.ts';
 import { bridgeNameOf } from './names.ts';
 
@@ -17,7 +17,10 @@ export interface FixedFile {
 /** What of their configuration changes when VMs come and go. */
 export function fixedFiles(network: Network, files: BridgedFiles, fixed: readonly FixedHost[]): FixedFile[] {
   if (dhcpServerOf(network) !== 'dhcpd')
-    return [{ path: files.hosts, content: renderDnsmasqHosts(fixed), of: 'dnsmasq' }];
+    return [
+      { path: files.hosts, content: renderDnsmasqHosts(fixed), of: 'dnsmasq' },
+      ...(guardsNames(network) ? [{ path: files.names, content: renderNames(fixed), of: 'dnsmasq' } as const] : []),
+    ];
   return [
     { path: files.hosts, content: renderNames(fixed), of: 'dnsmasq' },
     {

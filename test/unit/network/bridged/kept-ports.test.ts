@@ -70,6 +70,11 @@ test('who hands out addresses knows both by MAC, and one of them by name', () =>
   expect(hosts).toMatch(/^id:qrun-\w+,10\.1\.1\.51$/m);
 });
 
+test('the names stand in a file of their own, where a guest that calls itself so gets none of them', () => {
+  expect(stepOf(plan(), 'file', 'file:names').content).toBe('10.1.1.9 web1\nfd00:1::9 web1\n');
+  expect(stepOf(plan(), 'file', 'file:dnsmasq').content).toMatch(/^addn-hosts=\/host\/dnsmasq\/lab\.names$/m);
+});
+
 test('a VM of root’s keeps its name from one that is named in a forward alone, and not from one of the definition', () => {
   const { ports } = stepOf(plan(), 'host-network').network;
   const members = [{ vm: 'web1', mac: '52:54:00:00:00:09', ip: '10.1.1.60' }];
