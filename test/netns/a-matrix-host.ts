@@ -131,6 +131,8 @@ function wire({ parties }: MatrixHost, name: GuestName | 'out' | 'far'): void {
     `link add ${port} type veth peer name eth0 netns ${party.namespace.pid}`,
     `link set ${port} ${isGuest ? `master qr-${guests[name][0]} ` : ''}up`,
   ]);
+  // with the addresses of the table, and no others that they might rather send from
+  party.must('sysctl -qw net.ipv6.conf.eth0.accept_ra=0');
   batch(party, [
     'link set eth0 up',
     `address add ${four}/24 dev eth0`,
