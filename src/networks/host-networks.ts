@@ -4,6 +4,7 @@ import path from 'node:path';
 import { readHostLink } from '../host/host-link.ts';
 import { isVmName } from '../names.ts';
 import { hostNetworkFiles, type HostNetwork } from '../network/host-network.ts';
+import { hasDnsmasq } from '../network/bridged/plan.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { layoutOf } from '../network/layout.ts';
 import type { Network, NetworkName } from '../network/network.ts';
@@ -86,5 +87,5 @@ export function planOfHost(host: HostNetwork): NetworkPlan {
 function placesIn(definition: Network): Pick<NetworkPlan, 'subnet' | 'gateway' | 'dnsServer'> {
   if (!isBridged(definition.forward)) return {};
   const { subnet, gateway } = layoutOf(definition);
-  return { subnet: subnet.cidr, gateway, dnsServer: gateway };
+  return { subnet: subnet.cidr, gateway, ...(hasDnsmasq(definition) && { dnsServer: gateway }) };
 }

@@ -107,6 +107,8 @@ function renderFacts(info: NetworkInfo): string {
     ['on', info.bridge === null ? null : `${info.bridge}, MTU ${info.mtu}`],
     ['subnet', info.subnet],
     ['gateway', info.gateway],
+    ['addresses', info.addresses.length > 1 ? info.addresses.join(', ') : null],
+    ['DHCP', info.dhcp === null ? null : [info.dhcp.server, ...info.dhcp.ranges].join(', ')],
     ['name server', info.dnsServer],
     ['domain', info.domain],
     ['up since', info.startedAt === null ? null : sinceOf(info.startedAt)],

@@ -18,6 +18,8 @@ const lab: NetworkInfo = {
   subnet: '10.44.0.0/24',
   gateway: '10.44.0.1',
   dnsServer: '10.44.0.2',
+  addresses: ['10.44.0.1/24'],
+  dhcp: { server: 'qrun', ranges: ['10.44.0.50-10.44.0.250'] },
   domain: null,
   autostart: false,
   startedAt: new Date().toISOString(),
@@ -51,6 +53,14 @@ describe('a network', () => {
     expect(text).not.toContain('!');
     expect(text.match(/^\S.*$/gm)).toEqual(['lab  up', 'Network']);
     expect(text).toContain('  processes    vde_switch 7\n');
+    expect(text).toContain('  DHCP         qrun, 10.44.0.50-10.44.0.250\n');
+    expect(text).not.toContain('addresses');
+  });
+
+  test('tells all addresses where there are several, and of DHCP where there is one', () => {
+    const text = renderNetworkInfo({ ...lab, addresses: ['10.44.0.1/24', 'fd00:44::1/64'], dhcp: null }, plain);
+    expect(text).toContain('  addresses    10.44.0.1/24, fd00:44::1/64\n');
+    expect(text).not.toContain('DHCP');
   });
 
   test('tells whose cables lead nowhere, and how to have them back', () => {
