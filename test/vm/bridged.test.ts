@@ -101,6 +101,14 @@ test('nat: leases, names, one another, the way out behind the host’s address a
   expect(await vm3.run(get('web1/cgi-bin/peer'))).toBe(`[::ffff:${three}]`);
   expect(await web2.run(ping(three))).toBe(`${three} answers`);
   expect(await web1.run(ping(`${await ownAddress6(web2)}`))).toContain('answers');
+  // the addresses that guests give themselves are known once the host has met them
+  for (const [who, shell, name, four] of [
+    [root, web1, 'web1', one],
+    [home, vm3, 'vm3', three],
+  ] as const) {
+    expect(await shell.run(ping('fd00:120::1'))).toBe('fd00:120::1 answers');
+    expect((await addressesOf(who))[name]).toEqual([four, await ownAddress6(shell)]);
+  }
 
   // the way out
   for (const shell of [web1, vm3])
