@@ -1,5 +1,5 @@
 /**
- * `npm run build`: src/cli.ts → dist/qrun.cjs, launch.cjs and more.cjs (layers.mjs), in which `await import()` is a lazily run wrapper, src/boot.ts →
+ * `npm run build`: src/cli.ts → dist/qrun.cjs, end.cjs, launch.cjs and more.cjs (layers.mjs), in which `await import()` is a lazily run wrapper, src/boot.ts →
  * dist/boot.cjs, and src/switch/main.ts → dist/switch.cjs, which is a process of its own.
  */
 import { createHash } from 'node:crypto';
@@ -123,6 +123,8 @@ const layers = await planLayers(
       name: 'qrun.cjs',
       roots: commandFiles(['ls', 'ps', 'logs', 'console', 'monitor', 'pause', 'resume', 'reset', 'complete']),
     },
+    // to give back takes little of what it takes to start
+    { name: 'end.cjs', roots: commandFiles(['net-down']) },
     {
       name: 'launch.cjs',
       roots: [

@@ -1,5 +1,5 @@
 import { forEachVm } from '../launch/many.ts';
-import { downNetwork } from '../networks/up.ts';
+import { downNetwork } from '../networks/down.ts';
 import { tellError } from '../report/tell.ts';
 import type { Run } from './command.ts';
 import { launchContext } from './launch-context.ts';

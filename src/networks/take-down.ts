@@ -14,7 +14,6 @@ import { listMembers } from './members.ts';
 import { readNetworkRecord, removeNetworkRecord, type NetworkRecord } from './record.ts';
 import { delay } from '../system/delay.ts';
 import { findHolders } from '../system/processes.ts';
-import { unplug } from './unplug.ts';
 
 /** Gives back all that the network took; under its lock. @returns what could not be */
 export async function endLocked(files: NetworkFiles, { system }: NetworkContext): Promise<readonly Leftover[]> {
@@ -115,7 +114,7 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
     if (!isHeld(files)) return false;
     if (!isUnused(files)) {
       if (!force) throw inUse(name, files);
-      await unplug(files, context);
+      await (await import('./unplug.ts')).unplug(files, context);
     }
     const left = await endPorts(name, force, context);
     // those that were unplugged go on sharing the lock of the old file: they are not counted on what comes after

@@ -1,9 +1,7 @@
-/** `qrun net up`, `down` and `show`: from a word on the command line to the stage. */
-import path from 'node:path';
+/** `qrun net up` and `show`: from a word on the command line to the stage. */
 import type { NetworkPlan } from '../network/network-plan.ts';
-import type { Network, NetworkName } from '../network/network.ts';
+import type { Network } from '../network/network.ts';
 import { QrunError } from '../errors.ts';
-import { parseNetworkName } from '../names.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
@@ -11,10 +9,8 @@ import { ensurePrivateDirectory } from '../system/directories.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import { bringUp } from './bring-up.ts';
 import type { NetworkContext } from './context.ts';
-import { requireKnownNetwork } from './names.ts';
 import { prepareNetwork, readDefinition, type PreparedNetwork, type PrepareOptions } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
-import { takeDown } from './take-down.ts';
 import { faultOfWayOut } from './way-out.ts';
 
 /** @param argument a name, or the path of a definition */
@@ -72,21 +68,5 @@ async function readAgain(file: string, context: NetworkContext): Promise<Network
   }
 }
 
-/** @throws QrunError `unknown-name`, `in-use` with VMs on it and without `force`, `left-behind` */
-export async function downNetwork(
-  argument: string,
-  force: boolean,
-  context: NetworkContext,
-): Promise<{ readonly name: NetworkName; readonly wasUp: boolean }> {
-  const name = nameOf(argument);
-  const wasUp = await takeDown(name, force, context);
-  if (!wasUp) requireKnownNetwork(name, context.places);
-  return { name, wasUp };
-}
-
 /** Wherever it lies. */
 const meaningOf = ({ file: _file, ...rest }: Network): string => JSON.stringify(rest);
-
-/** As `up` names it. */
-const nameOf = (argument: string): NetworkName =>
-  parseNetworkName(/\/|\.ya?ml$/.test(argument) ? path.basename(argument).replace(/\.ya?ml$/, '') : argument);
