@@ -246,6 +246,16 @@ test('killed at each step of its up, or with a link or another’s file in its p
     await must(root, ...(at % 2 === 0 ? ['gc'] : ['net', 'down', 'lan0']));
     expect({ point, left: everything(vde) }).toEqual({ point, left: before });
   }
+  await must(root, 'net', 'up', 'lan0');
+  await root.qrun(['net', 'down', 'lan0'], { env: { QRUN_FAILPOINT: 'released:directory:switch:kill' } });
+  await must(root, 'net', 'down', 'lan0');
+  expect(everything(vde)).toEqual(before);
+  vde.host.must('chmod 0600 /dev/net/tun');
+  expect(await refused(root, 'net', 'up', 'lan0')).toMatchObject({
+    status: 3,
+    stderr: expect.stringMatching(/may not open \/dev\/net\/tun[^]*sudo chmod 0666/),
+  });
+  vde.host.must('chmod 0666 /dev/net/tun');
   // what members left in it goes with it, links as links
   const [directory, elsewhere] = [directoryOf(vde), root.mkdir('elsewhere')];
   writeFileSync(path.join(elsewhere, 'kept'), '');
