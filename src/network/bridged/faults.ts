@@ -1,7 +1,7 @@
 /** What a network of the host's with a bridge of its own cannot honour: refused with the reason, never ignored. */
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
-import { subnetsOverlap } from '../../subnet.ts';
+import { parseAddress, subnetsOverlap } from '../../subnet.ts';
 import { parseLease } from '../address-fields.ts';
 import { isHarmless } from '../consistency.ts';
 import { valueAt, writtenAddresses, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
@@ -45,8 +45,26 @@ function serverFaults(written: WrittenMap): PathFault[] {
 
 const dhcpdFour = 'is of IPv6, and dhcpd answers IPv4 alone here: server: dnsmasq hands out both';
 
+/** It makes a record of each of them when it starts: a million take seconds and 350 MB, and are what a /12 has. */
+const mostOfDhcpd = 65_536n;
+
+function sizeFaults(written: WrittenMap): PathFault[] {
+  const ranges = writtenRanges(written).filter(({ from }) => !isSix(from));
+  const four = writtenAddresses(written).find(({ subnet }) => subnet.family === 4);
+  const size = ranges.reduce((sum, { from, to }) => sum + valueOf(to) - valueOf(from) + 1n, 0n);
+  const whole = ranges.length > 0 || four === undefined ? 0n : four.subnet.last - four.subnet.first + 1n;
+  if (size <= mostOfDhcpd && whole <= mostOfDhcpd) return [];
+  const why = `dhcpd makes a record of each address that it may give when it starts, and gets ${mostOfDhcpd} at most`;
+  return four !== undefined && whole > mostOfDhcpd
+    ? [valueFault(four.path, `${four.written}: ${why}: write "dhcp.ranges"`)]
+    : [valueFault(['dhcp', 'ranges'], `${size} addresses: ${why}`)];
+}
+
+const valueOf = (ip: string): bigint => parseAddress(ip)?.value ?? 0n;
+
 function dhcpdFaults(written: WrittenMap): PathFault[] {
   return [
+    ...sizeFaults(written),
     ...writtenRanges(written).flatMap(({ from, to, path }): PathFault[] =>
       isSix(from) ? [{ path, at: 'value', message: `${from}-${to} ${dhcpdFour}` }] : [],
     ),

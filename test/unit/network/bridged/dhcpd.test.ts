@@ -67,6 +67,16 @@ test('what is of IPv6 is refused', () => {
   expect(saidOf(text, { uid: 0 })).toEqual([expect.stringContaining('dhcp.hosts[0].ip: fd00::9 is of IPv6')]);
 });
 
+test('more addresses than it can have a record of are refused', () => {
+  const said = (addresses: string, ranges: string) =>
+    saidOf(`scope: system\naddresses: [${addresses}]\ndhcp: { server: dhcpd${ranges} }`, { uid: 0 });
+  expect(said('10.0.0.1/15', '')).toEqual([expect.stringMatching(/addresses\[0\]: 10\.0\.0\.1\/15: .*"dhcp\.ranges"/)]);
+  const two = ', ranges: [10.0.1.0-10.0.200.255, 10.0.201.0-10.1.255.254]';
+  expect(said('10.0.0.1/8', two)).toEqual([expect.stringContaining('dhcp.ranges: 130815 addresses: dhcpd makes')]);
+  expect(said('10.0.0.1/8', ', ranges: [10.0.1.0-10.0.255.255]')).toEqual([]);
+  expect(said('10.0.0.1/16', '')).toEqual([]);
+});
+
 test('without dhcpd, what to install is said', () => {
   const ports = { host: '/host', state: '/state', macs: [], rights: true, registry: false, udev: false, ipv6: true };
   const facts = { tools: { nft: '/nft', dnsmasq: '/dnsmasq' }, ports };
