@@ -95,6 +95,8 @@ export interface NetworkPlanInput {
   readonly guests?: readonly GuestTap[];
   /** Lasting addresses by holder (a VM's name): at least those of all VMs that forwards name (`guestsOf`). */
   readonly addresses: Readonly<Record<string, string>>;
+  /** Forwards that were taken away while it is up. */
+  readonly withdrawn?: readonly NetworkForward[];
   /** Marks the processes of this run. */
   readonly mark: string;
   /** It stays when nobody is on it. */

@@ -69,13 +69,15 @@ interface PlanAnew {
   readonly guests?: readonly GuestTap[];
   /** Ports that are kept for users' VMs. */
   readonly kept?: readonly KeptPort[];
+  /** Forwards that are to be ended. */
+  readonly withdrawn?: readonly NetworkForward[];
 }
 
 /** With literal ends: what was resolved once stays so. */
 export async function planAnew(
   { definition, runId, pinned, plan }: NetworkRecord,
   forwards: readonly NetworkForward[],
-  { context, guests, kept }: PlanAnew,
+  { context, guests, kept, withdrawn }: PlanAnew,
 ): Promise<NetworkPlan> {
   const { places, system } = context;
   const files = networkFiles(places, definition.name);
@@ -92,6 +94,7 @@ export async function planAnew(
       pinned,
       release: [],
       ...(guests !== undefined && { guests }),
+      ...(withdrawn !== undefined && { withdrawn }),
     },
   );
 }

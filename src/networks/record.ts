@@ -24,6 +24,8 @@ export interface NetworkRecord {
   readonly plan: NetworkPlan;
   /** Those that are in force, with their real ports: the definition's, and what was added since. */
   readonly forwards: readonly NetworkForward[];
+  /** Those of the kernel's rules that were taken away since it is up. */
+  readonly withdrawn?: readonly NetworkForward[];
 }
 
 export function writeNetworkRecord(files: NetworkFiles, record: NetworkRecord): void {

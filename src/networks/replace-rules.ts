@@ -9,6 +9,7 @@ import type { KeptPort } from '../network/bridged/kept-ports.ts';
 import { takerOf } from '../network/host-network.ts';
 import { hostNetworkOf, type NetworkForward, type NetworkPlan } from '../network/network-plan.ts';
 import type { GuestTap } from '../network/plan-input.ts';
+import { withdrawnOf } from '../network/bridged/withdrawn-rules.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { Step } from '../plan/step.ts';
 import { acquireAll } from '../journal/walk.ts';
@@ -40,10 +41,12 @@ export async function replaceRules(
 ): Promise<NetworkRecord> {
   const files = networkFiles(context.places, record.network);
   const { forwards, kept = stillKept(record, forwards) } = wanted;
-  const plan = portsAsTheyAre(record, await planAnew(record, forwards, { context, guests: guestsOn(files), kept }));
+  const withdrawn = withdrawnOf([...(record.withdrawn ?? []), ...record.forwards], forwards);
+  const anew = await planAnew(record, forwards, { context, guests: guestsOn(files), kept, withdrawn });
+  const plan = portsAsTheyAre(record, anew);
   const handed = lockHanded(record, plan);
   try {
-    return await replaceWith({ record, forwards, plan, handed, context });
+    return await replaceWith({ record: { ...record, withdrawn }, forwards, plan, handed, context });
   } finally {
     for (const fd of handed.values()) closeSync(fd);
   }

@@ -73,6 +73,13 @@ export const proveOwner = (table: NftTable, chain: string): NftCommand => ({
   flush: { chain: { ...inTable(table), name: chain } },
 });
 
+/** Of several values each, in the order of `type`. */
+export const addTupleSet = (
+  table: NftTable,
+  { name, type }: { readonly name: string; readonly type: readonly string[] },
+  tuples: readonly (readonly (string | number)[])[],
+): NftCommand => add('set', { ...inTable(table), name, type, elem: tuples.map((tuple) => ({ concat: tuple })) });
+
 export const createTable = (table: NftTable): NftCommand => ({ create: { table: { ...table } } });
 /** Gone afterwards, whether it was there or not. */
 export const deleteTable = (table: NftTable): NftCommand[] => [
@@ -105,6 +112,9 @@ export const has = (left: NftExpression, ...flags: readonly string[]): NftExpres
 
 export const meta = (key: string): NftExpression => ({ meta: { key } });
 export const ct = (key: string): NftExpression => ({ ct: { key } });
+/** Of the first packet of a connection, or of the answer to it. */
+export const ctOf = (key: string, dir: 'original' | 'reply'): NftExpression => ({ ct: { key, dir } });
+export const concat = (...parts: readonly NftExpression[]): NftExpression => ({ concat: parts });
 export const field = (protocol: string, name: string): NftExpression => ({ payload: { protocol, field: name } });
 /** Bits behind the header of the transport. */
 export const raw = (offset: number, len: number): NftExpression => ({ payload: { base: 'th', offset, len } });
@@ -114,6 +124,8 @@ export const accept: NftExpression = { accept: null };
 export const drop: NftExpression = { drop: null };
 /** The sender is told: what is not allowed fails at once, and does not hang. */
 export const reject: NftExpression = { reject: { type: 'icmpx', expr: 'admin-prohibited' } };
+/** Both ends know at once that it is over. */
+export const resetTcp: NftExpression = { reject: { type: 'tcp reset' } };
 export const jump = (target: string): NftExpression => ({ jump: { target } });
 export const goto = (target: string): NftExpression => ({ goto: { target } });
 export const masquerade = (ports?: { readonly from: number; readonly to: number }): NftExpression => ({

@@ -5,7 +5,7 @@ import type { RulesetInput } from '../../src/network/bridged/ruleset.ts';
 import type { NetworkForward } from '../../src/network/network-plan.ts';
 import { missingTables } from '../../src/resources/nft.ts';
 import { isRoot, needsFile, needsRoot, Running } from '../harness/harness.ts';
-import { createRulesHost, macOf, type Ask, type PartyName, type RulesHost } from './a-rules-host.ts';
+import { createRulesHost, macOf, type Ask, type Party, type PartyName, type RulesHost } from './a-rules-host.ts';
 
 let host: RulesHost;
 beforeAll(async () => {
@@ -503,6 +503,51 @@ describe('tables', () => {
     near.type('after\n');
     await near.waitFor(/after\n/);
     expect(near.stdout).toBe('before\nafter\n');
+  });
+
+  test('connections by a forward that is taken away end, from outside, from the host and from a guest; others go on', async (context) => {
+    needsFile(context, '/usr/bin/socat');
+    const { out, g1, g2, host: own } = host.parties;
+    const env = { PATH: '/usr/bin:/bin' };
+    const kept = forward('0.0.0.0', 8090, '10.66.0.11');
+    const forwards = [...forward('0.0.0.0', 8080, '10.66.0.11'), ...kept];
+    const base = { ...lan0, mode: 'nat' as const, isolatedPorts: false };
+    const echo = new Running(g1.namespace.wrap(['socat', 'TCP-LISTEN:9100,reuseaddr,fork', 'EXEC:cat']), {
+      env,
+      cwd: '/',
+    });
+    const to = forwards.map((one) => ({ ...one, guestPort: 9100 }));
+    await host.take({ ...base, forwards: to });
+    const talk = (party: Party, address: string): Running =>
+      new Running(party.namespace.wrap(['socat', '-', `TCP:${address},retry=50,interval=0.1`]), {
+        env,
+        cwd: '/',
+        interactive: true,
+      });
+    const gone = [talk(out, '192.0.2.1:8080'), talk(own, '127.0.0.1:8080')];
+    // where br_netfilter is loaded, the kernel tells it to the wrong one of two guests: it hears nothing any more
+    const dumb = talk(g2, '10.66.0.1:8080');
+    const stay = [talk(out, '192.0.2.1:8090'), talk(own, '127.0.0.1:8090'), talk(g2, '10.66.0.1:8090')];
+    onTestFinished(() => [echo, dumb, ...gone, ...stay].forEach((one) => one.kill('SIGKILL')));
+    for (const one of [...gone, dumb, ...stay]) {
+      one.type('before\n');
+      await one.waitFor(/before\n/);
+    }
+    await host.take({ ...base, forwards: to.slice(2), withdrawn: to.slice(0, 2) });
+    for (const one of [...gone, dumb, ...stay]) one.type('after\n');
+    for (const one of stay) await one.waitFor(/after\n/);
+    for (const one of gone) expect((await one.end).stdout).toBe('before\n');
+    expect(dumb.stdout).toBe('before\n');
+    await expectForwards([['out', '192.0.2.1', 8080, undefined]]);
+    // taken away altogether, and there again
+    await host.take({ ...base, forwards: [], withdrawn: to });
+    stay[0]?.type('more\n');
+    expect((await stay[0]?.end)?.stdout).toBe('before\nafter\n');
+    await host.take({ ...base, forwards: to });
+    const again = talk(out, '192.0.2.1:8080');
+    onTestFinished(() => again.kill('SIGKILL'));
+    again.type('again\n');
+    await again.waitFor(/again\n/);
   });
 
   test('what a killed run left is replaced, whole', async () => {

@@ -36,6 +36,7 @@ import type { NetworkForward } from '../network-plan.ts';
 import { destinationCommands, isLoopback, sourceRules } from './forward-rules.ts';
 import type { BridgedMode } from './mode.ts';
 import { portCommands, type GuestPort } from './port-rules.ts';
+import { withdrawnCommands } from './withdrawn-rules.ts';
 
 export interface RulesetInput {
   /** `[a-z0-9_]`, of all tables. */
@@ -62,6 +63,8 @@ export interface RulesetInput {
   /** Of mode route: the interface that packets come and go by. */
   readonly dev?: string;
   readonly forwards: readonly NetworkForward[];
+  /** Those that were taken away while it is up: what goes on by them is ended. */
+  readonly withdrawn?: readonly NetworkForward[];
   /** What guests of an isolated network may ask of this host beside its own addresses on the bridge. */
   readonly asks: { readonly dhcp: boolean; readonly dns: boolean; readonly tftp: boolean };
   /** Guests reach one another in no way: not by way of this host either. */
@@ -124,7 +127,9 @@ interface Look extends RulesetInput {
 }
 
 function inetCommands(table: NftTable, input: RulesetInput): NftCommand[] {
-  if (input.mode === 'open' && input.forwards.length === 0) return [];
+  const { withdrawn = [] } = input;
+  const ended = withdrawnCommands(table, withdrawn, rulePriorities.filter);
+  if (input.mode === 'open' && input.forwards.length === 0) return ended;
   const own = ownOf(input.subnets);
   const from = is(meta('iifname'), input.bridge);
   const to = is(meta('oifname'), input.bridge);
@@ -163,6 +168,7 @@ function inetCommands(table: NftTable, input: RulesetInput): NftCommand[] {
         ]),
     ...destinationCommands(table, look, rulePriorities.dstnat),
     ...postrouting(table, look),
+    ...ended,
   ];
 }
 
