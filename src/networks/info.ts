@@ -58,6 +58,8 @@ export interface NetworkInfo extends NetworkWays {
   readonly bridge: string | null;
   /** Of its guests, in bytes. */
   readonly mtu: number | null;
+  /** The directory of the VDE switch that carries it; null while it is not up, and where none does. */
+  readonly switch: string | null;
   /** VXLANs to other hosts. */
   readonly links: readonly NetworkPlanLink[];
   /** Those that root made for ordinary users. */
@@ -99,6 +101,7 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     members: record === undefined ? [] : membersOf(files, { record, health, context }),
     forwards: record?.forwards ?? [],
     ...wireOf(record),
+    switch: switchOf(record),
     links: record?.plan.links ?? [],
     ports: portsOf(record, context),
     routes: ways.scope === 'system' ? outsideRoutes(definition) : [],
@@ -123,6 +126,12 @@ function wireOf(record: NetworkRecord | undefined): Pick<NetworkInfo, 'bridge' |
   if (attach?.by === 'bridge') return { bridge: attach.bridge, mtu: attach.mtu };
   if (attach?.by === 'macvtap' || attach?.by === 'hostdev') return { bridge: attach.card, mtu: attach.mtu };
   return attach?.by === 'port' ? { bridge: attach.host.on, mtu: attach.host.mtu } : { bridge: null, mtu: null };
+}
+
+function switchOf(record: NetworkRecord | undefined): string | null {
+  if (record === undefined) return null;
+  const { attach } = record.plan;
+  return attach.by === 'vde' ? attach.directory : (hostNetworkOf(record.plan)?.vde?.directory ?? null);
 }
 
 interface MembersWith {

@@ -104,6 +104,7 @@ function renderFacts(info: NetworkInfo): string {
     ['forward', info.forward],
     ['scope', info.scope],
     ['transport', info.transport],
+    ['switch', info.switch],
     ['on', info.bridge === null ? null : `${info.bridge}, MTU ${info.mtu}`],
     ['subnet', info.subnet],
     ['gateway', info.gateway],

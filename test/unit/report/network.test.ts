@@ -29,6 +29,7 @@ const lab: NetworkInfo = {
   members: [],
   bridge: null,
   mtu: null,
+  switch: null,
   links: [],
   ports: [],
   forwards: [],
