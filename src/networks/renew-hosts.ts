@@ -18,9 +18,8 @@ import { planAnew } from './live-forwards.ts';
 import { withHostLock, withNetworkLock } from './lock.ts';
 import { listMembers, writeMember, type Member } from './members.ts';
 import { poolOf } from './prepare-network.ts';
-import type { NetworkRecord } from './record.ts';
+import { readNetworkRecord, type NetworkRecord } from './record.ts';
 import { replaceRules } from './replace-rules.ts';
-import { requireUp } from './require-up.ts';
 import { tellHosts } from './tell-members.ts';
 
 /**
@@ -29,13 +28,16 @@ import { tellHosts } from './tell-members.ts';
  * @throws QrunError `in-use`: somebody has an address that is another's by now; `unknown-name`, `permission`: see kept-ports
  */
 export async function renewHosts(
-  { network: name }: NetworkRecord,
+  known: NetworkRecord,
   written: Network,
   context: NetworkContext,
 ): Promise<NetworkRecord> {
+  const name = known.network;
   const files = networkFiles(context.places, name);
   return await withNetworkLock({ name, files }, context, async () => {
-    const record = await requireUp(name, context, 'leases');
+    const record = readNetworkRecord(files);
+    // it was up, and somebody has taken it down since
+    if (record?.bootId !== context.system.bootId()) return known;
     const isNew = hostsOf(written) !== hostsOf(record.definition);
     if (!isNew || hostless(written) !== hostless(record.definition)) return record;
     return await withHostLock(context, async () => await renew(files, { record, written, context }));
