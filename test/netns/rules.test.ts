@@ -250,14 +250,18 @@ describe('what a network may narrow', () => {
   test.for(['nat', 'route'] as const)('%s: with addresses of its own alone', async (mode, context) => {
     needsRoot(context);
     const { g1 } = host.parties;
-    const back = ['ip route replace 203.0.113.5/32 dev qr-lan0', 'ip route del 203.0.113.5/32 dev qr-lan0'] as const;
-    g1.must('ip address add 203.0.113.5/32 dev eth0');
-    host.parties.host.must(back[0]);
+    const others = ['203.0.113.5/32', '2001:db8:ff::5/128'];
+    for (const one of others) {
+      g1.must(`ip address add ${one} dev eth0${one.includes(':') ? ' nodad' : ''}`);
+      host.parties.host.must(`ip route replace ${one} dev qr-lan0`);
+    }
     onTestFinished(() => {
-      g1.must('ip address del 203.0.113.5/32 dev eth0');
-      host.parties.host.must(back[1]);
+      for (const one of others) {
+        g1.must(`ip address del ${one} dev eth0`);
+        host.parties.host.must(`ip route del ${one} dev qr-lan0`);
+      }
     });
-    const spoofed = both('192.0.2.2', { from: '203.0.113.5' });
+    const spoofed = [...both('192.0.2.2', { from: '203.0.113.5' }), ...both('2001:db8::2', { from: '2001:db8:ff::5' })];
     // without rules it goes
     await expectAsked('g1', spoofed, { passes: 'pass' });
     await host.take({ ...lan0, mode });
