@@ -107,7 +107,7 @@ async function guestOn(trial, { name, nic, address, probe }) {
   const profile = [
     'kernel: vmlinuz',
     'initrd: initrd.gz',
-    `append: console=ttyS0 quiet nokaslr mitigations=off panic=-1 qrun.wait=0 qrun.ip=eth0=${address}/24`,
+    `append: console=ttyS0 quiet nokaslr mitigations=off panic=-1 no_timer_check qrun.wait=0 qrun.ip=eth0=${address}/24`,
     'accel: tcg',
     'memory: 128M',
     `nics: [${nic}]`,
