@@ -71,6 +71,7 @@ function filesOf(root: Home): string[] {
     ...below(path.join(root.state, 'networks')).filter((file) => path.dirname(file) !== '.' && !isKept(file)),
     ...below(root.runtime),
     ...below(path.join(hostDir(root), 'dnsmasq')),
+    ...below(path.join(hostDir(root), 'vde')),
     ...below(path.join(hostDir(root), 'networks')).filter((file) => file.endsWith('.json') && !file.includes('macs')),
   ];
 }
