@@ -45,8 +45,11 @@ export const resolver: Resource<ResolverStep> = {
 const isForgotten = ({ by, bridge }: ResolverStep): boolean =>
   by === 'resolvectl' && readHostLink(bridge) === undefined;
 
-/** As resolvconf knows what is told of an interface by a program. */
-const recordOf = (bridge: string): string => `${bridge}.qrun`;
+/**
+ * What a program tells of an interface. Who is told of `lo` is asked first, by both programs of that name, and the resolver asks nobody else where the
+ * first one knows of no such name. Others' names the network's server asks of the host's own servers.
+ */
+const recordOf = (bridge: string): string => `lo.${bridge}`;
 
 function callsOf({ by, bridge, addresses, domain }: ResolverStep): Call[] {
   if (by === 'resolvconf') {
@@ -60,8 +63,9 @@ function callsOf({ by, bridge, addresses, domain }: ResolverStep): Call[] {
   ];
 }
 
+/** One of the two programs of that name fails for what it does not have, but with that word behind, which the other passes over. */
 const undoOf = ({ by, bridge }: ResolverStep): readonly string[] =>
-  by === 'resolvconf' ? ['resolvconf', '-d', recordOf(bridge)] : ['resolvectl', 'revert', bridge];
+  by === 'resolvconf' ? ['resolvconf', '-d', recordOf(bridge), '-f'] : ['resolvectl', 'revert', bridge];
 
 /** @returns why it failed */
 function run({ argv, stdin }: Call, system: Pick<System, 'uid' | 'which' | 'runNow'>): string | undefined {

@@ -51,11 +51,11 @@ async function createToldHost(
 
 const made: Readonly<Record<Tool, readonly string[]>> = {
   resolvectl: ['resolvectl dns qr-lan0 10.10.120.1 fd00:120::1', 'resolvectl domain qr-lan0 ~lan0.test'],
-  resolvconf: ['resolvconf -a qr-lan0.qrun', 'nameserver 10.10.120.1 nameserver fd00:120::1 '],
+  resolvconf: ['resolvconf -a lo.qr-lan0', 'nameserver 10.10.120.1 nameserver fd00:120::1 '],
 };
 const undone: Readonly<Record<Tool, string>> = {
   resolvectl: 'resolvectl revert qr-lan0',
-  resolvconf: 'resolvconf -d qr-lan0.qrun',
+  resolvconf: 'resolvconf -d lo.qr-lan0 -f',
 };
 const flat = (lines: readonly string[]): string => lines.join(' ').replaceAll(/ +/g, ' ').trim();
 
@@ -108,7 +108,7 @@ test('killed before and after the step, it is undone by gc, once; failed, by its
 test('systemd-resolved that does not run is passed over; one that refuses is an error, and nothing stays', async (context) => {
   const both = await createToldHost(context, ['resolvectl', 'resolvconf'], 'dns');
   await must(both.root, 'net', 'up', 'lan0');
-  expect(both.told().join(' ')).toContain('resolvconf -a qr-lan0.qrun');
+  expect(both.told().join(' ')).toContain('resolvconf -a lo.qr-lan0');
   await must(both.root, 'net', 'down', 'lan0');
   const deaf = await createToldHost(context, ['resolvectl'], 'domain*');
   const before = everything(deaf);
