@@ -1,6 +1,5 @@
 import { forEachVm } from '../launch/many.ts';
-import { startsWithHost } from '../networks/autostart.ts';
-import { writeOneLine } from '../networks/one-line.ts';
+import type { startsWithHost as StartsWithHost } from '../networks/autostart.ts';
 import { upNetwork } from '../networks/up.ts';
 import { tellError } from '../report/tell.ts';
 import type { Run } from './command.ts';
@@ -10,7 +9,10 @@ import type { NetUpArguments } from './network-arguments.ts';
 export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context) => {
   const { report } = context;
   const launch = launchContext(context);
-  const spot = writeOneLine(networks, oneLine, launch);
+  // what most ups do without is loaded for those that need it
+  const spot = Object.values(oneLine).every(isUnsaid)
+    ? undefined
+    : (await import('../networks/one-line.ts')).writeOneLine(networks, oneLine, launch);
   try {
     return await forEachVm(
       spot === undefined ? networks : [spot.file],
@@ -18,7 +20,7 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
         const { network, plan, definition } = await upNetwork(argument, launch);
         for (const note of plan.notes) report.warn(`${network}: ${note}`);
         report.note(`${network} is up${plan.subnet === undefined ? '' : `: ${plan.subnet}`}`);
-        if (definition.autostart && !startsWithHost({ name: network, scope: plan.scope }, launch))
+        if (definition.autostart && !(await startsByItself({ name: network, scope: plan.scope }, launch)))
           report.note(`its definition says autostart: true, and nothing starts it: qrun net autostart ${network}`);
         return 0;
       },
@@ -28,3 +30,9 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
     spot?.tidy();
   }
 };
+
+const isUnsaid = (value: unknown): boolean =>
+  value === undefined || value === false || (Array.isArray(value) && value.length === 0);
+
+const startsByItself = async (...network: Parameters<typeof StartsWithHost>): Promise<boolean> =>
+  (await import('../networks/autostart.ts')).startsWithHost(...network);

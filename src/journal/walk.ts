@@ -20,15 +20,17 @@ export async function acquireAll(
 ): Promise<ReadonlyMap<string, StepRecord>> {
   const records = new Map<string, StepRecord>();
   const take = async (step: Step): Promise<void> => {
-    options.journal.intent(step);
+    const resource = options.registry(step);
+    const isNoted = resource.looksOnly?.(step) !== true;
+    if (isNoted) options.journal.intent(step);
     failpoint(`acquire:${step.id}`);
-    const record = await options.registry(step).acquire(step, {
+    const record = await resource.acquire(step, {
       ...options.context,
       taken: records,
       record: (value) => options.journal.record(step, value),
     });
     failpoint(`acquired:${step.id}`);
-    options.journal.record(step, record);
+    if (isNoted) options.journal.record(step, record);
     records.set(step.id, record);
   };
   let underWay: Promise<void>[] = [];

@@ -45,6 +45,7 @@ export function planForwards(
   { name, forward: mode, forwards }: Pick<Network, 'name' | 'forward' | 'forwards'>,
   input: ForwardsInput,
 ): PlannedForwards {
+  const rules = input.scope === 'system' ? takenOf(input.facts) : undefined;
   const planned = forwards.flatMap((forward, index) => {
     const at = `network ${name}: forwards[${index}]`;
     const fault = input.scope === 'system' ? undefined : faultOfForward(forward, mode);
@@ -54,7 +55,6 @@ export function planForwards(
       throw new QrunError('bug', `${at}: nobody reserved an address for ${forward.guest}`);
     return hostAddresses({ ...forward, guestAddress }, at, input).map((address, position) => {
       const key = `forward:${index}${position === 0 ? '' : `.${position}`}`;
-      const rules = input.scope === 'system' ? takenOf(input.facts) : undefined;
       const step = portStep(forward, { key, address, last: input.lastPorts?.[key], rules });
       return { step, forward: resolved(forward, { address, guestAddress, port: input.ports?.[step.id] }) };
     });

@@ -28,8 +28,6 @@ import { endLocked, endUnusedLocked, isHalfGone, isHeld } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
 import { brokenLinks, requireCard } from './join-health.ts';
 import { withNetworkLock } from './lock.ts';
-import { mendBridge } from './mend-bridge.ts';
-import { mendSwitch } from './mend-switch.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './lease-files.ts';
 import { poolOf, type PreparedNetwork } from './prepare-network.ts';
@@ -124,10 +122,10 @@ async function mend(
 ): Promise<NetworkRecord> {
   let renewed = false;
   requireCard(record.network, record.plan);
-  await mendBridge(files, record, { system, places, warn });
+  await (await import('./mend-bridge.ts')).mendBridge(files, record, { system, places, warn });
   await remakeLinks(files, record, { system, warn });
   remakeDirectories(files, record, system.uid);
-  await mendSwitch(files, record, { system, warn });
+  await (await import('./mend-switch.ts')).mendSwitch(files, record, { system, warn });
   for (const step of servicesOf(record.plan)) {
     const started = await mendService(step, { env: system.env, record: (value) => noteRecord(files, step, value) });
     if (started.length > 0)

@@ -40,6 +40,8 @@ export interface Resource<S extends Step = Step> {
   readonly describe: (step: S) => Description;
   /** @throws QrunError; whatever was half done is then given back by release. */
   readonly acquire: (step: S, context: AcquireContext) => Promise<StepRecord>;
+  /** It only looks: there is nothing to give back, and the journal need not know of it. */
+  readonly looksOnly?: (step: S) => boolean;
   /** Released once, whatever comes of it: a hook that fails is told, and not run again and again. */
   readonly once?: true;
   /** May be repeated; "already gone" is success. No record: it may or may not have happened. */

@@ -96,6 +96,36 @@ export function hasWaitingConnection(address: string, port: number): boolean {
     .some((row) => row.waiting > 0 && row.port === port && collides(row.address, wanted));
 }
 
+/** False: no socket of this network namespace has that port, at whatever address. The tables are read once for many that are asked for at once. */
+export function mayHaveSocket(protocol: 'tcp' | 'udp', port: number): boolean {
+  const now = performance.now();
+  if (looked?.protocol !== protocol || now - looked.at > lookMs)
+    looked = { protocol, at: now, ports: readPortNumbers(protocol) };
+  return looked.ports?.has(port) !== false;
+}
+
+let looked:
+  | { readonly protocol: string; readonly at: number; readonly ports: ReadonlySet<number> | undefined }
+  | undefined;
+const lookMs = 250;
+
+/** Undefined: that cannot be told. */
+function readPortNumbers(protocol: 'tcp' | 'udp'): ReadonlySet<number> | undefined {
+  const four = readTable(protocol);
+  if (four === undefined) return undefined;
+  const rows = `${four}\n${readTable(`${protocol}6`) ?? ''}`.matchAll(/^ *\d+: [0-9A-F]+:([0-9A-F]{4}) /gm);
+  return new Set([...rows].map(([, hex]) => Number.parseInt(hex ?? '', 16)));
+}
+
+/** Undefined: no IPv6 on this host. */
+function readTable(table: string): string | undefined {
+  try {
+    return readFileSync(`/proc/net/${table}`, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
 function findRow(query: PortQuery): SocketRow | undefined {
   const wanted = parseAddress(query.address);
   const rows = [query.protocol, `${query.protocol}6`].flatMap(readRows).filter((row) => row.port === query.port);

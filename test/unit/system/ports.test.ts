@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { holderOfPort, parseAddress, parseSocketRow } from '../../../src/system/ports.ts';
+import { holderOfPort, mayHaveSocket, parseAddress, parseSocketRow } from '../../../src/system/ports.ts';
 
 const tcp =
   '   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 12345 1 0 100 0 0 10 0';
@@ -69,4 +69,14 @@ test('ABUSE 35: the holder of a UDP port', async () => {
   const { port } = socket.address();
   expect(holderOfPort({ protocol: 'udp', address: '127.0.0.1', port })?.pid).toBe(process.pid);
   socket.close();
+});
+
+test('a port that no socket has is known to be free; one that a socket has, of whatever family, may be taken', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen({ host: '127.0.0.1', port: 0 }, resolve));
+  const { port } = server.address() as AddressInfo;
+  // the table was not read before
+  expect(mayHaveSocket('tcp', port)).toBe(true);
+  expect(mayHaveSocket('udp', 1)).toBe(false);
+  await new Promise((resolve) => server.close(resolve));
 });
