@@ -26,6 +26,8 @@ export interface TestFacts {
   readonly qemu: Provided<{ readonly file: string }>;
   /** QEMU of the next Debian release. */
   readonly secondQemu: Provided<{ readonly file: string }>;
+  /** Unpacked packages that both have a program resolvconf. Absent: an older set-up made these facts. */
+  readonly resolvers?: Provided<{ readonly openresolv: string; readonly resolvconf: string }>;
 }
 
 export interface GuestFiles {

@@ -9,6 +9,7 @@ export {
   needsFile,
   needsGuest,
   needsQemu,
+  needsResolver,
   needsRoot,
   needsSecondQemu,
   type WhichQemu,

@@ -35,6 +35,11 @@ export function needsSecondQemu(context: Skipping): string {
   return provided(context, testFacts().secondQemu).file;
 }
 
+/** The unpacked package of that name. */
+export function needsResolver(context: Skipping, name: 'openresolv' | 'resolvconf'): string {
+  return provided(context, testFacts().resolvers ?? { why: 'an older set-up' })[name];
+}
+
 /** For `test.for(bothQemus)`: the test asks for its binary with `needsEitherQemu(context, which)`. */
 export const bothQemus = ['host', 'second'] as const;
 export type WhichQemu = (typeof bothQemus)[number];
