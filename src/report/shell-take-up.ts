@@ -1,7 +1,7 @@
 /** The start of a managed network in shell, by a shell of its own that has none of the script's locks. */
 import path from 'node:path';
 import type { NetworkScript } from '../network/network-script.ts';
-import type { Action, Description, PortStep, SpawnAction, Step } from '../plan/step.ts';
+import type { Action, Description, HostNetworkStep, PortStep, SpawnAction, Step } from '../plan/step.ts';
 import { awaitFunction, lineOf } from './shell-action.ts';
 import { checkLines, freePort, markedWord } from './shell-ports.ts';
 import { keepLines } from './shell-sysctl.ts';
@@ -110,8 +110,28 @@ class TakeUp {
       ...(step.kind === 'directory' ? [`rm -rf -- ${shellWord(step.path)}`] : []),
       ...this.#ownLines(step),
       ...(step.kind === 'sysctl' ? keepLines(step) : []),
-      ...this.#describe(step).acquire.map((action) => this.#actionLine(action)),
+      ...this.#describe(step).acquire.map((action) =>
+        step.kind === 'host-network' && 'op' in action && action.op === 'write' && action.path === step.path
+          ? this.#entryLine(step)
+          : this.#actionLine(action),
+      ),
     ];
+  }
+
+  /** Where users look for it: whole or not at all, with what only the script knows, and for all to read. */
+  #entryLine({ path: file, macs, network }: HostNetworkStep): string {
+    const draft = shellWord(`${file}.new`);
+    const rest = `",${JSON.stringify(network).slice(1)}`;
+    const space = '"$(stat -Lc %i /proc/self/ns/net)"';
+    const text = `'{"v":1,"bootId":"'"$boot_id"'","space":"'${space}'","startedAt":"'"$started_at"${this.#word(rest)}`;
+    const kept = network.ports.flatMap(({ number, kept: keeper }) => (keeper ? [{ number, ...keeper }] : []));
+    const lasting = JSON.stringify({ v: 1, macs: network.ports.map(({ mac }) => mac), kept });
+    return [
+      `{ [ -e ${shellWord(macs)} ] || { printf %s ${shellWord(lasting)} >${shellWord(macs)} && chmod 0644 ${shellWord(macs)}; }; }`,
+      `printf %s ${text} >${draft}`,
+      `chmod 0644 ${draft}`,
+      `mv -f -- ${draft} ${shellWord(file)} || broken`,
+    ].join(' && ');
   }
 
   /** What is of one network of the kernel's is given back there alone, and what another made under that name never. */

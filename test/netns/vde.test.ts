@@ -228,6 +228,10 @@ test('show --shell: a user’s script joins it, root’s takes it up, and each g
   const running = root.startProgram(['sh', script]);
   await eventually(async () => (await stateOf(root, 'lan0')) === 'up');
   expect(switchPid(vde)).not.toBe(0);
+  // users are told of it as of one that qrun took up
+  await must(home, 'run', '-d', 'web1');
+  expect(hasFirstPort(vde)).toBe(true);
+  await must(home, 'kill', 'web1');
   running.kill('SIGTERM');
   expect(await running.end).toMatchObject({ status: 143 });
   expect(await everythingAgain(vde, before)).toEqual([]);
