@@ -28,8 +28,11 @@ export function makePortLock(file: string, rights: LockRights): void {
   if (!isOf(rights, file)) {
     const before = tryPort(file);
     if (before !== undefined) {
-      closeSync(renewPortLock(file, rights));
-      closeSync(before);
+      try {
+        closeSync(renewPortLock(file, rights));
+      } finally {
+        closeSync(before);
+      }
       return;
     }
   }
@@ -59,7 +62,7 @@ export function lockPortFor(file: string, rights: LockRights): number | undefine
 }
 
 function renewPortLock(file: string, { uid, gid, mode }: LockRights): number {
-  const text = readOwned(file, { maxBytes: 4096, code: 'unsafe-state' })?.bytes ?? Buffer.alloc(0);
+  const text = wordsIn(file);
   const fresh = `${file}.new`;
   rmSync(fresh, { force: true });
   const { O_RDWR, O_CREAT, O_EXCL } = constants;
@@ -76,5 +79,15 @@ function renewPortLock(file: string, { uid, gid, mode }: LockRights): number {
   } catch (error) {
     closeSync(fd);
     throw failureOf(fresh, error, 'cannot put it in place');
+  }
+}
+
+/** Who had it. Whoever may take the port writes what he likes into its file: what cannot be that is left out, and is in nobody's way. */
+function wordsIn(file: string): Buffer {
+  try {
+    return readOwned(file, { maxBytes: 4096, code: 'unsafe-state' })?.bytes ?? Buffer.alloc(0);
+  } catch (error) {
+    if (error instanceof QrunError) return Buffer.alloc(0);
+    throw error;
   }
 }
