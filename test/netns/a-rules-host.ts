@@ -21,8 +21,8 @@ const agent = path.resolve(import.meta.dirname, 'rules-agent.mjs');
 const beats = { pass: 20_000, stop: 400 } as const;
 
 export interface Ask {
-  /** `closed`: whether it is told that nobody listens on that port. */
-  readonly how: 'tcp' | 'udp' | 'icmp' | 'closed';
+  /** `closed`: whether it is told that nobody listens on that port. `heard`: nobody is asked; the names of those whose datagrams came here. */
+  readonly how: 'tcp' | 'udp' | 'icmp' | 'closed' | 'heard';
   readonly to: string;
   /** Default: 7000, where everybody answers. */
   readonly port?: number;

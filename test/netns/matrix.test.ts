@@ -102,6 +102,13 @@ test('sender × receiver × TCP, UDP and ICMP × IPv4 and IPv6, on nat, route, o
       answer: wantedOf(one.mark, { how: one.ask.how, from: one.from, to: one.to, at: one.family }),
     })),
   );
+  // and not one way either, where only the answer would be held up
+  for (const [column, to] of receivers.entries()) {
+    if (to === 'gate' || to === 'gate1' || to === 'card') continue;
+    const senders = rows.flatMap(([from, ...marks]) => ('=m'.includes(marks[column] ?? '-') ? [from] : []));
+    const [heard = ''] = await host.parties[to].ask([{ how: 'heard', to: '' }], 'pass');
+    expect({ to, heard: heard.split(' ').toSorted() }).toEqual({ to, heard: senders.toSorted() });
+  }
 });
 
 type Forwarded = readonly [at: Addresses, port: number, seen: Addresses | 'stop'];

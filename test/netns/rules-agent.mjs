@@ -21,6 +21,9 @@ function answerTcp(at) {
   return new Promise((resolve) => server.listen(at, '::', resolve));
 }
 
+/** Who has sent a datagram here, by name, whether it was answered or not. */
+const heard = new Set();
+
 /** One of each family: what is sent to a group of IPv4 comes to no socket of IPv6. */
 const answerUdp = (at) =>
   Promise.all(
@@ -29,9 +32,10 @@ const answerUdp = (at) =>
       ['udp6', '::'],
     ].map(([type, address]) => {
       const socket = createSocket({ type, ipv6Only: type === 'udp6' });
-      socket.on('message', (_message, from) =>
-        socket.send(seen(at, from.address, from.port), from.port, from.address, () => {}),
-      );
+      socket.on('message', (message, from) => {
+        heard.add(String(message));
+        socket.send(seen(at, from.address, from.port), from.port, from.address, () => {});
+      });
       socket.on('error', () => {});
       return new Promise((resolve) => socket.bind(at, address, resolve));
     }),
@@ -43,6 +47,8 @@ console.log('ready');
 const retryMs = 100;
 
 const ways = {
+  heard: async () => [...heard].join(' '),
+
   tcp: ({ to, port: at, from, giveUpMs }) =>
     new Promise((resolve) => {
       const socket = connect({
@@ -65,7 +71,7 @@ const ways = {
   udp: ({ to, port: at, from, giveUpMs }) =>
     new Promise((resolve) => {
       const socket = createSocket(isIPv6(to) ? 'udp6' : 'udp4');
-      const again = setInterval(() => socket.send('?', at, to, () => {}), retryMs);
+      const again = setInterval(() => socket.send(name, at, to, () => {}), retryMs);
       const end = (text) => {
         clearInterval(again);
         clearTimeout(late);
@@ -78,7 +84,7 @@ const ways = {
       // not connected: a host answers from the address that is nearest
       socket.bind(0, from, () => {
         socket.setBroadcast(true);
-        socket.send('?', at, to, () => {});
+        socket.send(name, at, to, () => {});
       });
     }),
 
