@@ -56,7 +56,7 @@ function readNetwork(written: WrittenMap, lineOf: LineOf, options: ParseNetworkO
     directory: path.dirname(options.file),
     ...(options.home !== undefined && { home: options.home }),
   };
-  const parsed = networkSchema(context).safeParse(written, { jitless: true });
+  const parsed = schemaOf(context).safeParse(written, { jitless: true });
   const faults = [
     ...(parsed.success ? [] : faultsOfIssues(parsed.error.issues, written, { elsewhere })),
     ...networkFaults({ written, name: options.name, lineOf }),
@@ -64,6 +64,16 @@ function readNetwork(written: WrittenMap, lineOf: LineOf, options: ParseNetworkO
   ];
   return parsed.success ? { value: networkOf(parsed.data, options), faults } : { faults };
 }
+
+/** To build it takes longer than to use it, and those of one directory have the same. */
+function schemaOf(context: FieldContext): ReturnType<typeof networkSchema> {
+  const key = `${context.directory}\0${context.home ?? ''}`;
+  const known = schemas.get(key) ?? networkSchema(context);
+  schemas.set(key, known);
+  return known;
+}
+
+const schemas = new Map<string, ReturnType<typeof networkSchema>>();
 
 const wordOf = <T extends string>(value: unknown, fallback: T): T =>
   typeof value === 'string' ? (value as T) : fallback;

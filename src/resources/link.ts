@@ -37,7 +37,7 @@ export const link: Resource<LinkStep> = {
     for (const dead of findDead(step)) await remove({ ...step, name: dead }, system);
     if (readHostLink(step.name) !== undefined) throw taken(step);
     record({ network: ownNetwork() });
-    const { status, stderr } = runPrivileged(system, batch, { stdin: textOf(step), sudo: step.sudo });
+    const { status, stderr } = await runPrivilegedBeside(system, batch, { stdin: textOf(step), sudo: step.sudo });
     if (status !== 0) throw failed(step, stderr);
     if (step.fdb !== undefined) fillFdb(step, step.fdb, system);
     return { network: ownNetwork(), index: readHostLink(step.name)?.index ?? 0 };
