@@ -4,6 +4,7 @@ import { parseIptables, parseRuleset, type Firewall } from '../../../src/host/fi
 import {
   checkOfForward,
   checkOfNetfilter,
+  checkOfNetworks,
   checkOfZones,
   parseZone,
   type FirewallFacts,
@@ -50,6 +51,26 @@ test('the rule is for the chain that drops: of iptables, of firewalld, of any ta
   expect(checkOfForward(facts({ firewall: { chains: [bridge] }, netfilter: off })).mend).toBe(
     'sudo nft insert rule bridge t f meta ibrname br0 meta obrname br0 accept',
   );
+});
+
+test('firewalls in the way of networks: none without a network, none in the way, the first rule of those that are', () => {
+  expect(checkOfNetworks([])).toEqual([]);
+  expect(checkOfNetworks([{ network: 'lan0', drops: [] }])).toMatchObject([
+    { id: 'network-firewall', state: 'ok', mend: null },
+  ]);
+  const drop = (mend: string) => ({ chain: 'nft chain ip t f (hook forward)', drops: ['what guests send out'], mend });
+  expect(
+    checkOfNetworks([
+      { network: 'lan0', drops: [] },
+      { network: 'lan1', drops: [drop('one'), drop('other')] },
+    ]),
+  ).toMatchObject([
+    {
+      state: 'warn',
+      mend: 'one',
+      evidence: expect.stringMatching(/^lan1: nft chain ip t f \(hook forward\) drops what guests send out; lan1: /),
+    },
+  ]);
 });
 
 test('an ordinary user is told that root would know, and only where it matters', () => {
