@@ -1,4 +1,4 @@
-/** What stands in front of a program of the VM's when root starts it: nothing of a VM runs as root. */
+/** What stands in front of a program of the VM's when root starts it: nothing of a VM runs as root, or knows what root's environment says. */
 import type { HostFacts } from '../host/facts.ts';
 
 /**
@@ -13,6 +13,7 @@ export function dropTo({ runAs, tools }: Pick<HostFacts, 'runAs' | 'tools'>, kee
     `--reuid=${runAs.uid}`,
     `--regid=${runAs.gid}`,
     groups,
+    '--reset-env',
     '--inh-caps=-all',
     `--bounding-set=${['-all', ...keeps.map((name) => `+${name}`)].join(',')}`,
     '--',

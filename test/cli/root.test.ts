@@ -1,5 +1,5 @@
 /** qrun run by root: QEMU never is root, what it may see is its own, and what root runs must be root's. */
-import { chmodSync, chownSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -50,8 +50,10 @@ describe('whom QEMU runs as', () => {
     const home = rootsHome();
     const { uid, gid } = await defaultUser(home);
     home.profile('web1', `${still}disks: [{ file: ${home.dir}/disk.qcow2, size: 1M }]\nfirmware: uefi\n`);
-    const { pid, qmp } = await detach(home, 'web1');
+    expect(await home.qrun(['run', 'web1', '-d'], { env: { SECRET_OF_ROOT: 'x' } })).toMatchObject({ status: 0 });
+    const { pid, qmp } = await rowOf(home, 'web1');
     expectDropped(pid, uid, gid);
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('SECRET_OF_ROOT');
     expect(statusOf(pid, 'Groups').split(/\s+/).filter(Boolean).map(Number)).not.toContain(0);
     expect(argvOf(pid)[0]).toMatch(/qemu-system/);
     const runtime = path.dirname(qmp ?? '');

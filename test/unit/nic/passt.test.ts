@@ -103,11 +103,12 @@ describe('a QEMU without a back end of its own', () => {
   test("root's passt is dropped as root's QEMU is", () => {
     const runAs = { name: 'qrun', uid: 998, gid: 997 };
     const step = stepOf(planOf({}, { runAs, tools: { setpriv: '/usr/bin/setpriv' } }));
-    expect(step.argv.slice(0, 8)).toEqual([
+    expect(step.argv.slice(0, 9)).toEqual([
       '/usr/bin/setpriv',
       '--reuid=998',
       '--regid=997',
       '--init-groups',
+      '--reset-env',
       '--inh-caps=-all',
       '--bounding-set=-all',
       '--',
