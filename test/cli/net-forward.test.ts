@@ -298,8 +298,9 @@ test('net leases: whose they are, also of a VM that is gone', async (context) =>
     return parseDocument('net-leases', stdout);
   };
   const end = new Date(expires * 1000).toISOString();
-  const others = { mac: stranger.mac, ip: '10.44.0.9', vm: null, nic: null, hostName: stranger.hostName, expires: end };
-  expect(await leases()).toEqual([others, { mac, ip, vm: 'web1', nic: 'net0', hostName: 'web1', expires: end }]);
+  const lent = { duid: null, expires: end, fixed: false };
+  const others = { ...lent, mac: stranger.mac, ip: '10.44.0.9', vm: null, nic: null, hostName: stranger.hostName };
+  expect(await leases()).toEqual([others, { ...lent, mac, ip, vm: 'web1', nic: 'net0', hostName: 'web1' }]);
   const table = (await home.qrun(['net', 'leases', 'lab'])).stdout;
   expect(table).toContain('a\\e[31m');
   expect(table).not.toContain('\u001b');
