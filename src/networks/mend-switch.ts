@@ -5,6 +5,7 @@ import { Journal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
 import { hostNetworkOf } from '../network/network-plan.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
+import { lastWords } from '../resources/link.ts';
 import { runPrivileged } from '../resources/privilege.ts';
 import { resourceOf } from '../resources/registry.ts';
 import { openSwitchDirectory } from '../resources/switch-directory.ts';
@@ -23,8 +24,9 @@ export async function mendSwitch(
   if (host?.vde === undefined || directory === undefined) return;
   const { tap } = host.vde;
   if (readHostLink(tap)?.up === false) {
-    runPrivileged(system, ['ip', 'link', 'set', 'dev', tap, 'up']);
-    warn(`network ${network}: ${tap} was down, and is up again`);
+    const { status, stderr } = runPrivileged(system, ['ip', 'link', 'set', 'dev', tap, 'up']);
+    const now = status === 0 ? 'is up again' : `could not be set up: ${lastWords(stderr)}`;
+    warn(`network ${network}: ${tap} was down, and ${now}`);
   }
   if (!readSwitchFaults(host, host.vde).some(({ of }) => of === 'rights')) return;
   if (existsSync(directory.path)) openSwitchDirectory(directory);
