@@ -305,6 +305,6 @@ test('net leases: whose they are, also of a VM that is gone', async (context) =>
   expect(table).toContain('a\\e[31m');
   expect(table).not.toContain('\u001b');
   await home.qrun(['kill', 'web1']);
-  expect(await leases()).toEqual([others, { mac, ip, vm: 'web1', nic: null, hostName: null, expires: end }]);
+  expect(await leases()).toEqual([others, { ...lent, mac, ip, vm: 'web1', nic: null, hostName: null }]);
   await endLab(home);
 });
