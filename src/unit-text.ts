@@ -82,6 +82,8 @@ export function renderUnit(input: UnitInput): string {
     '',
     '[Service]',
     ...(kind === 'net' ? networkLines(command, name) : vmLines(command, input)),
+    // else the journal calls it node
+    'SyslogIdentifier=qrun',
     ...Object.entries(env).map(([key, value]) => `Environment=${unitWord(`${key}=${value}`)}`),
     '',
     '[Install]',

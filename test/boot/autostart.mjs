@@ -213,7 +213,7 @@ async function endedInOrder(trial) {
       `the host’s end: the guest of ${vm} powered itself down`,
     );
     await trial.holds(
-      `journalctl -b -1 --no-pager | grep "qrun.*${vm} stopped"`,
+      `journalctl -b -1 --no-pager | grep "qrun\\[.*${vm} stopped"`,
       `the journal of that end says that ${vm} stopped`,
     );
   }

@@ -102,6 +102,7 @@ describe('a network', () => {
       expect.arrayContaining([
         'Type=oneshot',
         'RemainAfterExit=yes',
+        'SyslogIdentifier=qrun',
         // on a host that starts everything at once
         'TimeoutStartSec=5min',
         'ExecStart=/usr/bin/node /usr/lib/qrun/bin/qrun.js net up lan0',
