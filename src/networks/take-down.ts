@@ -113,7 +113,7 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
   return await withNetworkLock({ name, files }, context, async () => {
     if (!isHeld(files)) return false;
     if (!isUnused(files)) {
-      if (!force) throw inUse(name, files);
+      if (!force) throw await inUse(name, files, context);
       await (await import('./unplug.ts')).unplug(files, context);
     }
     const left = await endPorts(name, force, context);
@@ -151,8 +151,9 @@ export async function withPortsLocked<T>(
   }
 }
 
-function inUse(name: NetworkName, files: NetworkFiles): QrunError {
-  const vms = [...new Set(listMembers(files).map(({ vm }) => vm))];
+async function inUse(name: NetworkName, files: NetworkFiles, { system }: NetworkContext): Promise<QrunError> {
+  const own = [...new Set(listMembers(files).map(({ vm }) => vm))];
+  const vms = [...own, ...(await onPorts(files, system.uid))];
   const force = `qrun net down ${name} --force (unplugs them)`;
   if (vms.length === 0) {
     const pids = findHolders(files.users).join(', ');
@@ -165,8 +166,17 @@ function inUse(name: NetworkName, files: NetworkFiles): QrunError {
     );
   }
   return new QrunError('in-use', `network ${name}: ${vms.join(', ')} ${vms.length === 1 ? 'is' : 'are'} on it`, {
-    hint: `qrun stop ${vms.join(' ')}, or: ${force}`,
+    hint: vms.length > own.length ? `stop them, or: ${force}` : `qrun stop ${vms.join(' ')}, or: ${force}`,
   });
+}
+
+/** Other users' VMs, `alice/web1`. */
+async function onPorts(files: NetworkFiles, uid: number): Promise<string[]> {
+  const record = readNetworkRecord(files);
+  const host = record === undefined ? undefined : hostNetworkOf(record.plan);
+  if (host === undefined || host.ports.length === 0) return [];
+  const { readPortMembers } = await import('./port-lease.ts');
+  return [...new Set(readPortMembers(host, uid).map(({ vm }) => vm))];
 }
 
 function throwIfLeft(name: NetworkName, left: readonly Leftover[]): void {

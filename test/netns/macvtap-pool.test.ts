@@ -133,6 +133,12 @@ test('root’s VM brings up the network of a user’s port: both at once, and wh
     status: 4,
     stderr: expect.stringContaining('its port is taken, by web1'),
   });
+  expect(await refused(root, 'net', 'down', 'lan0')).toMatchObject({
+    status: 4,
+    stderr: expect.stringMatching(
+      new RegExp(`web1, ${user}/web1 are on it[^]*stop them, or: qrun net down lan0 --force`),
+    ),
+  });
   // root's is gone, and the user's is not cut off
   await must(root, 'kill', 'web1');
   await must(root, 'gc');
