@@ -11,9 +11,9 @@ const firstNamespace = 'pid:[4026531836]';
 /**
  * Whether anybody shares that file's lock. Undefined: cannot be told, take a lock to see it.
  * @param witness a file beside it whose lock is held
+ * @param list as the kernel shows it, in one piece
  */
-export function isShared(file: string, witness: string): boolean | undefined {
-  const list = readList();
+export function isShared(file: string, witness: string, list: string | undefined = readList()): boolean | undefined {
   if (list === undefined || !isFirst()) return undefined;
   const own = keyOf(witness);
   const key = keyOf(file);
