@@ -47,8 +47,22 @@ export const hostNetwork: Resource<HostNetworkStep> = {
     return {};
   },
 
-  release: async (step) => rmSync(step.path, { force: true }),
+  release: async (step) => {
+    if (!isOfAnotherRun(step)) rmSync(step.path, { force: true });
+  },
 };
+
+/** A network of that name that has another state directory, or came up since. What cannot be read is nobody's. */
+function isOfAnotherRun({ path: file, network }: HostNetworkStep): boolean {
+  try {
+    const read = readStateFile(file, { leave: true });
+    const runId = read.state === 'read' ? read.value['runId'] : undefined;
+    return typeof runId === 'string' && runId !== network.runId;
+  } catch (error) {
+    if (error instanceof QrunError) return false;
+    throw error;
+  }
+}
 
 /** Those of ports that there were once and may be again stay behind them. */
 function keepMacs({ macs: file, network: { ports } }: HostNetworkStep): void {

@@ -89,6 +89,17 @@ describe('the registry', () => {
     expect(readPortMacs(registry().macs)).toEqual(macs);
   });
 
+  test('the entry of another run stays: a network of that name may be of another state directory', async (testContext) => {
+    needsRoot(testContext);
+    const { network } = registry();
+    await hostNetwork.acquire(registry({ network: { ...network, runId: 'run2' } }), context());
+    await hostNetwork.release(registry(), {}, ended);
+    expect(existsSync(registry().path)).toBe(true);
+    writeFileSync(registry().path, 'half of an en');
+    await hostNetwork.release(registry(), undefined, ended);
+    expect(existsSync(registry().path)).toBe(false);
+  });
+
   test('a lock that was opened by others is closed to them again', async (testContext) => {
     needsRoot(testContext);
     await hostNetwork.acquire(registry(), context());
