@@ -11,7 +11,7 @@ export interface UserVm {
   readonly vm: VmName;
 }
 
-export const userVmPattern = '[A-Za-z_][A-Za-z0-9_.-]{0,31}/[A-Za-z0-9][A-Za-z0-9_.-]{0,39}';
+const userVmPattern = '[A-Za-z_][A-Za-z0-9_.-]{0,31}/[A-Za-z0-9][A-Za-z0-9_.-]{0,39}';
 const written = new RegExp(`^${userVmPattern}$`);
 
 export const isUserVm = (name: string): boolean => written.test(name);

@@ -13,7 +13,7 @@ export function lostBridge({ attach, steps }: NetworkPlan): string | undefined {
 }
 
 /** The card that a network is made of is gone. */
-export function lostCard({ attach }: NetworkPlan): string | undefined {
+function lostCard({ attach }: NetworkPlan): string | undefined {
   if (attach.by !== 'macvtap' && attach.by !== 'hostdev') return undefined;
   return readHostLink(attach.card) === undefined ? attach.card : undefined;
 }
