@@ -36,6 +36,7 @@ export function planOnSwitch(
     needsRoot: false,
     directory: vde.directory,
     ...(number !== undefined && { port: number }),
+    owner: vde.user,
     mend: `sudo qrun net up ${host.name}`,
   };
   return {

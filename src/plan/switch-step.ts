@@ -9,6 +9,8 @@ export interface VdeSwitchStep extends StepCommon {
   readonly runAs?: { readonly name: string; readonly uid: number; readonly gid: number };
   /** The number that nobody else is to be at. Absent: any will do, or whoever shares it is welcome. */
   readonly port?: number;
+  /** The uid that it runs as: others may make sockets beside its own. Absent: whoever's. */
+  readonly owner?: number;
   /** Root's command that makes it again. Absent: it is nobody's that qrun knows. */
   readonly mend?: string;
 }

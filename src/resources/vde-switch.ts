@@ -25,6 +25,7 @@ export const vdeSwitch: Resource<VdeSwitchStep> = {
     const socket = lookAt(control, step);
     if (socket === undefined) throw noSwitch(step, `no VDE switch listens in ${directory}`, system);
     if (!socket.isSocket()) throw notA('socket', control, socket);
+    if (step.owner !== undefined && socket.uid !== step.owner) throw notTheirs(control, socket, step);
     if (!accessOf(step.runAs).mayWrite(control)) throw forbidden(step, socket);
     const state = await probeUnixSocket(control);
     if (state === 'unknown') throw forbidden(step, socket);
@@ -83,6 +84,12 @@ function notA(what: 'directory' | 'socket', file: string, found: Stats): QrunErr
     hint: `ls -ld ${file}; socket: names the directory of a VDE switch`,
   });
 }
+
+/** It would get all that the guest sends. */
+const notTheirs = (control: string, { uid }: Stats, { owner, mend }: VdeSwitchStep): QrunError =>
+  new QrunError('unsafe-file', `${control} is of uid ${uid}, and not of the switch's account (uid ${owner})`, {
+    hint: `sudo rm -rf ${control}${mend === undefined ? '' : `; ${mend}`}`,
+  });
 
 function forbidden({ directory, runAs, mend }: VdeSwitchStep, socket: Stats | undefined): QrunError {
   const who = runAs === undefined ? 'this user' : `the user ${runAs.name}, whom QEMU runs as,`;

@@ -94,6 +94,18 @@ describe('what is not there', () => {
 });
 
 describe('what is something else', () => {
+  test('a socket of another one who may make some in its directory is not the switch', async () => {
+    mkdirSync(directory());
+    await listen();
+    const uid = process.getuid?.() ?? 0;
+    expect(await acquire({ owner: uid })).toEqual({});
+    await expect(acquire({ owner: uid + 1, mend: 'sudo qrun net up lan0' })).rejects.toMatchObject({
+      code: 'unsafe-file',
+      message: `${control()} is of uid ${uid}, and not of the switch's account (uid ${uid + 1})`,
+      hint: `sudo rm -rf ${control()}; sudo qrun net up lan0`,
+    });
+  });
+
   test('ABUSE 42: a link instead of the directory', async () => {
     mkdirSync(path.join(place, 'real'));
     await listen(path.join(place, 'real/ctl'));
