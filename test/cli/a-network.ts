@@ -1,6 +1,7 @@
 /** A network for tests that need no guest: VMs that stand still are on it as much as others. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { expect } from 'vitest';
 import { isAlive, waitUntil, type Home } from '../harness/harness.ts';
 import { still } from './a-vm.ts';
 
@@ -63,6 +64,8 @@ export async function lastingOfNetworks(home: Home): Promise<string[]> {
 
 /** What is gone already is no error. First they are all stopped: none starts anew what was killed before it. */
 export async function killAll(pids: readonly number[]): Promise<void> {
+  // 0 is the group of whoever runs the tests
+  expect(pids.filter((pid) => pid <= 1)).toEqual([]);
   for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
     for (const pid of pids) {
       try {
