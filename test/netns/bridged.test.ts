@@ -116,13 +116,13 @@ test('what is flushed, altered or taken away is broken, and net up mends it', as
     networkProcesses(root).find((one) => one.program === 'dnsmasq' && one.keeper === keeper)?.pid ?? 0;
   const dnsmasq = pidOf(false);
   process.kill(dnsmasq, 'SIGKILL');
-  let both: number[] = [];
+  let pids: number[] = [];
   await eventually(async () => {
     // looked at once: what a keeper starts between two of them is gone soon
-    both = [pidOf(true), pidOf(false)];
-    return !both.includes(0) && !both.includes(dnsmasq);
+    pids = [pidOf(true), pidOf(false)];
+    return !pids.includes(0) && !pids.includes(dnsmasq);
   });
-  await killAll(both);
+  await killAll(pids);
   expect(await health()).toMatch(/dnsmasq/);
   expect(await must(root, 'net', 'up', 'lan0')).toMatch(/dnsmasq did not run, and was started again/);
   expect(await stateOf(root, 'lan0')).toBe('pinned');
