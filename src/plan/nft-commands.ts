@@ -5,7 +5,7 @@
 import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 
-export type NftValue = string | number | null | readonly NftValue[] | { readonly [key: string]: NftValue };
+export type NftValue = string | number | boolean | null | readonly NftValue[] | { readonly [key: string]: NftValue };
 export type NftExpression = Readonly<Record<string, NftValue>>;
 export type NftCommand = Readonly<Record<string, NftValue>>;
 

@@ -65,10 +65,12 @@ export interface Datagram {
   readonly to: string;
   readonly ports: readonly [from: number, to: number];
   readonly data: Bytes;
+  /** The first of several fragments: what comes behind `data`, in whole groups of 8 bytes, is not sent. */
+  readonly fragment?: boolean;
 }
 
-export function udp4({ from, to, ports, data }: Datagram): Payload {
-  const head = [0x45, 0, ...two(28 + data.length), 0, 0, 0, 0, 64, 17];
+export function udp4({ from, to, ports, data, fragment = false }: Datagram): Payload {
+  const head = [0x45, 0, ...two(28 + data.length), 0, 0, fragment ? 0x20 : 0, 0, 64, 17];
   const ends = [...bytes4(from), ...bytes4(to)];
   // without a sum of its own, which IPv4 lets one leave out
   const whole = [...udp(...ports, data), 0, 0, ...data];
@@ -83,21 +85,32 @@ export interface Packet6 {
   readonly hops?: number;
   /** Empty options for each router on the way, before the body. */
   readonly options?: boolean;
+  /** false: the body has no sum, or is not whole. */
+  readonly summed?: boolean;
 }
 
 /** @param body with a sum of nought at `sumAt` */
-export function packet6({ from, to, next, body, hops = 255, options = false }: Packet6): Payload {
+export function packet6({ from, to, next, body, hops = 255, options = false, summed = true }: Packet6): Payload {
   const ends = [...bytes6(from), ...bytes6(to)];
   const sum = checksum([...ends, 0, 0, ...two(body.length), 0, 0, 0, next, ...body]);
   const at = next === 17 ? 6 : 2;
-  const whole = [...body.slice(0, at), ...sum, ...body.slice(at + 2)];
+  const whole = summed ? [...body.slice(0, at), ...sum, ...body.slice(at + 2)] : body;
   const before = options ? [next, 0, 1, 4, 0, 0, 0, 0] : [];
   const head = [0x60, 0, 0, 0, ...two(before.length + whole.length), options ? 0 : next, hops];
   return { type: 0x86dd, bytes: [...head, ...ends, ...before, ...whole] };
 }
 
-export const udp6 = ({ from, to, ports, data }: Datagram): Payload =>
-  packet6({ from, to, next: 17, body: [...udp(...ports, data), 0, 0, ...data], hops: 64 });
+export function udp6({ from, to, ports, data, fragment = false }: Datagram): Payload {
+  const body = [...udp(...ports, data), 0, 0, ...data];
+  if (!fragment) return packet6({ from, to, next: 17, body, hops: 64 });
+  return packet6({ from, to, next: 44, body: [17, 0, 0, 1, 0, 0, 0, 7, ...body], hops: 64, summed: false });
+}
+
+/** The same behind a length and 802.2: how it went over Ethernet of IEEE (RFC 1042). */
+export const snap = ({ type, bytes }: Payload): Payload => ({
+  type: 8 + bytes.length,
+  bytes: [0xaa, 0xaa, 3, 0, 0, 0, ...two(type), ...bytes],
+});
 
 /** An option of neighbour discovery: its type, and what it says. */
 const option = (type: number, data: Bytes): Bytes => [type, Math.ceil((data.length + 2) / 8), ...data];

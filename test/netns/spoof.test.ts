@@ -118,6 +118,11 @@ const offer6 = (mark: readonly number[]): Payload =>
   udp6({ from: ownLink, to: allNodes.ip, ports: [547, 546], data: mark });
 const advert = (mark: readonly number[]): Payload => routerAdvert({ ...everywhere, mark });
 
+const sixteen = (mark: readonly number[]): readonly number[] => [
+  ...mark,
+  ...Array.from({ length: 16 - mark.length }, () => 0),
+];
+
 const rogue: Readonly<Record<string, Sent>> = {
   'router advertisement': { payload: advert },
   'router advertisement behind options': { payload: (mark) => routerAdvert({ ...everywhere, mark, options: true }) },
@@ -241,6 +246,28 @@ const spoofed: Readonly<Record<string, Sent>> = {
   'DHCP for another': discover(other),
 };
 
+/** The first of them has the ports, and whom it is for may stand in the next. */
+const askedInFragments: Readonly<Record<string, Sent>> = {
+  'DHCP in fragments': {
+    payload: (mark) =>
+      udp4({ from: '10.66.0.11', to: '10.66.0.1', ports: [68, 67], data: sixteen(mark), fragment: true }),
+    to: broadcast,
+  },
+  'DHCPv6 in fragments': {
+    payload: (mark) => udp6({ from: ownLink, to: 'ff02::1:2', ports: [546, 547], data: sixteen(mark), fragment: true }),
+  },
+};
+const inFragments: Readonly<Record<string, Sent>> = {
+  'datagram in fragments': {
+    payload: (mark) =>
+      udp4({ from: '10.66.0.11', to: '255.255.255.255', ports: [9, 9], data: sixteen(mark), fragment: true }),
+    to: broadcast,
+  },
+  'datagram of IPv6 in fragments': {
+    payload: (mark) => udp6({ from: 'fd66::11', to: allNodes.ip, ports: [9, 9], data: sixteen(mark), fragment: true }),
+  },
+};
+
 const all = { ...rogue, ...honest, ...spoofed, 'DHCP discover': discover(own) };
 const named = (frames: Readonly<Record<string, Sent>>, who: string): Record<string, string> =>
   Object.fromEntries(Object.keys(frames).map((name) => [name, who]));
@@ -280,6 +307,15 @@ test.for(['nat', 'open'] as const)('antiSpoof, %s: nothing in the name of anothe
   if (mode === 'nat') expect(found).toEqual(expected);
   // open forbids nobody to be a router or a server, but in the name of another
   else expect(found).toMatchObject({ ...named(spoofed, 'nobody'), ...named(honest, both) });
+});
+
+// open, where nothing else looks at connections, and puts fragments together for that
+test('antiSpoof: what asks for an address comes whole, so that it can be seen for whom', async (context) => {
+  needs(context);
+  const frames = { ...askedInFragments, ...inFragments };
+  expect(await seenOf(frames)).toEqual(named(frames, both));
+  await host.take({ ...locked, mode: 'open' });
+  expect(await seenOf(frames)).toEqual({ ...named(askedInFragments, 'nobody'), ...named(inFragments, both) });
 });
 
 const neighbours = (who: PartyName): string =>

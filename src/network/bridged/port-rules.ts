@@ -53,6 +53,15 @@ export function portCommands(
     ...locked.flatMap((port, at) => addFilledChain(table, { name: `port_${at}` }, lockRules(port, gateway))),
     ...addFilledChain(table, { name: 'guest_ports', hook }, [
       [is(iif, known), ...inPriorityTag, drop],
+      ...(locked.length === 0
+        ? []
+        : fragmentRules.map((rule) => [
+            is(
+              iif,
+              locked.map(({ device }) => device),
+            ),
+            ...rule,
+          ])),
       ...(mode === 'open' ? [] : [[is(iif, known), jump('from_port')]]),
       ...locked.map(({ device }, at) => [is(iif, device), goto(`port_${at}`)]),
     ]),
@@ -72,6 +81,20 @@ const etherType = field('ether', 'type');
  */
 const tagControl: NftExpression = { payload: { base: 'll', offset: 14 * 8, len: 16 } };
 const inPriorityTag: readonly NftExpression[] = [is(etherType, [0x8100, 0x88a8]), is({ '&': [tagControl, 0x0fff] }, 0)];
+
+/**
+ * Who asks for an address says for whom behind the ports, which the next fragment may hold: the host puts them together, and rules do not. The first
+ * one has the ports at all events: a kernel takes none that is shorter than the header of UDP. No honest guest asks in fragments.
+ */
+const asksForAddress = is(field('udp', 'dport'), [67, 547]);
+const isPresent = (header: string): NftExpression => ({
+  match: { op: '==', left: { exthdr: { name: header } }, right: true },
+});
+const fragmentRules: Rules = [
+  [asksForAddress, isNot({ '&': [field('ip', 'frag-off'), 0x3fff] }, 0), drop],
+  [asksForAddress, isPresent('frag'), drop],
+];
+
 const unspecified = '::';
 const linkLocal = prefixOf('fe80::/10');
 

@@ -300,7 +300,13 @@ describe('ports of guests', () => {
   test('one with a MAC and addresses sends from these alone', () => {
     const ports = [{ device: 'tap0', mac, ips: ['10.66.0.5', 'fd66::5'] }];
     expect(chains({ ports, bridgeMac: '02:00:00:66:00:01' }, 'bridge')).toMatchObject({
-      guest_ports: [expect.any(String), 'iifname { tap0 } jump from_port', 'iifname tap0 goto port_0'],
+      guest_ports: [
+        expect.any(String),
+        expect.stringMatching(/^iifname \{ tap0 \} udp dport \{ 67 547 \} .*"frag-off".*,16383\] != 0 drop$/),
+        'iifname { tap0 } udp dport { 67 547 } {"name":"frag"} true drop',
+        'iifname { tap0 } jump from_port',
+        'iifname tap0 goto port_0',
+      ],
       port_0: [
         `ether saddr != ${mac} drop`,
         `ether type arp arp saddr ether != ${mac} drop`,
