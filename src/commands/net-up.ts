@@ -12,7 +12,8 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
   // what most ups do without is loaded for those that need it
   const spot = Object.values(oneLine).every(isUnsaid)
     ? undefined
-    : (await import('../networks/one-line.ts')).writeOneLine(networks, oneLine, launch);
+    : await (await import('../networks/one-line.ts')).writeOneLine(networks, oneLine, launch);
+  const tell = tellError(report);
   try {
     return await forEachVm(
       spot === undefined ? networks : [spot.file],
@@ -20,11 +21,12 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
         const { network, plan, definition } = await upNetwork(argument, launch);
         for (const note of plan.notes) report.warn(`${network}: ${note}`);
         report.note(`${network} is up${plan.subnet === undefined ? '' : `: ${plan.subnet}`}`);
+        if (spot?.note !== undefined) report.note(spot.note);
         if (definition.autostart && !(await startsByItself({ name: network, scope: plan.scope }, launch)))
           report.note(`its definition says autostart: true, and nothing starts it: qrun net autostart ${network}`);
         return 0;
       },
-      tellError(report),
+      (error) => tell(spot === undefined ? error : spot.asSaid(error)),
     );
   } finally {
     spot?.tidy();

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { findNetworkFile } from '../host/network-definitions.ts';
 import { parseNetworkName } from '../names.ts';
-import { renderOneLine, type OneLine } from '../network/one-line.ts';
+import { asksForTakers, faultOfOneLine, renderOneLine, type OneLine, type Takers } from '../network/one-line.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { writeQuick } from '../system/files.ts';
@@ -12,17 +12,23 @@ import { isHeld } from './take-down.ts';
 
 export interface Spot {
   readonly file: string;
+  /** What is wrong with the definition is said of the command line; all else is as it is. */
+  readonly asSaid: (error: unknown) => unknown;
+  /** Whom its ports are for, where nobody said it, and that is not who asked for them. */
+  readonly note?: string;
   /** Takes the definition away unless the network came up. */
   readonly tidy: () => void;
 }
 
 /** Undefined: nothing of a network is said but names. @throws QrunError `usage`, `in-use`, `invalid-name` */
-export function writeOneLine(
+export async function writeOneLine(
   networks: readonly string[],
   said: OneLine,
-  { system, places }: NetworkContext,
-): Spot | undefined {
-  const text = renderOneLine(said, system.env['SUDO_USER']);
+  context: NetworkContext,
+): Promise<Spot | undefined> {
+  const { system, places } = context;
+  const takers = asksForTakers(said) && system.uid === 0 ? await takersOf(context) : {};
+  const text = renderOneLine(said, takers);
   if (text === undefined) return undefined;
   const [written = '', ...more] = networks;
   if (more.length > 0) throw new QrunError('usage', 'one network is made on the spot, not several');
@@ -36,11 +42,33 @@ export function writeOneLine(
   const files = networkFiles(places, name);
   ensurePrivateDirectory(places.state, { uid: system.uid });
   ensurePrivateDirectory(files.dir, { uid: system.uid });
-  writeQuick(files.spot, text);
+  // who makes it here and now means one of his own, whatever else he asks for
+  const ofUser = system.uid !== 0 && (said.nat ?? said.isolated) !== undefined;
+  writeQuick(files.spot, ofUser ? `scope: user\n${text}` : text);
   return {
     file: files.spot,
+    asSaid: (error) => (error instanceof QrunError ? faultOfOneLine(error, said, files.spot) : error),
+    ...noteOf(takers),
     tidy: () => {
       if (!isHeld(files)) rmSync(files.spot, { force: true });
     },
   };
+}
+
+/** Whoever called sudo; else the group that setup made for VMs; else root, whose own VMs need none. */
+async function takersOf({ system, places }: NetworkContext): Promise<Takers> {
+  const user = system.env['SUDO_USER'];
+  if (user !== undefined && user !== '' && user !== 'root') return { owner: user };
+  const { groupOfSetup } = await import('../setup/group-of-setup.ts');
+  const group = groupOfSetup(places);
+  return group === undefined ? { owner: 'root' } : { group };
+}
+
+function noteOf({ owner, group }: Takers): Pick<Spot, 'note'> {
+  if (group !== undefined)
+    return {
+      note: `its ports are for the group ${group}, which setup made; for others: --owner USER or --group GROUP`,
+    };
+  if (owner !== 'root') return {};
+  return { note: "its ports are root's alone, for nobody else was named; for users: --owner USER or --group GROUP" };
 }

@@ -107,17 +107,12 @@ function claimStateOf(mac: Mac, name: NetworkName, places: Places): string {
   return typeof claim === 'string' ? claim : 'taken';
 }
 
+/** Root's own are for nobody: his VMs need none. */
 function whoOf({ name, owner, group }: Network, system: System): Pick<PortFacts, 'user' | 'group'> {
   if (owner !== undefined) {
     const user = idOf('passwd', owner, system);
-    if (user !== undefined && user !== 0) return { user };
-    throw new QrunError(
-      'host-failed',
-      `network ${name}: owner: ${user === 0 ? `${owner} is root, who needs no ports` : `there is no user ${owner}`}`,
-      {
-        hint: 'getent passwd',
-      },
-    );
+    if (user !== undefined) return { user };
+    throw new QrunError('host-failed', `network ${name}: owner: there is no user ${owner}`, { hint: 'getent passwd' });
   }
   const gid = group === undefined ? undefined : idOf('group', group, system);
   if (gid !== undefined) return { group: gid };

@@ -26,7 +26,10 @@ export function readSwitchAccount(
     return { account: { uid: found.uid, gid: group ?? found.gid } };
   }
   throw new QrunError('host-failed', `network ${name}: no account is there that its switch could run as`, {
-    hint: `sudo useradd --system --no-create-home ${owner ?? ofPackage}`,
+    hint:
+      found?.uid === 0
+        ? 'it runs as the owner, and never as root: another owner, or a group'
+        : `sudo useradd --system --no-create-home ${owner ?? ofPackage}`,
   });
 }
 

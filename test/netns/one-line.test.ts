@@ -1,5 +1,5 @@
 /** `sudo qrun net up NAME --nat CIDR …`: networks of the host's in a line, without a definition. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
@@ -37,6 +37,41 @@ test('the line of the issue: nat, ports for whoever called sudo, DHCP', async (c
   await must(sudo, 'net', 'down', 'lan');
   expect(existsSync(path.join(root.state, 'networks', 'lan', 'lan.yaml'))).toBe(false);
   expect(await refused(sudo, 'net', 'up', 'lan')).toMatchObject({ status: 2 });
+  expect(await everythingAgain(bridged, before)).toEqual([]);
+});
+
+test('the line of the issue by root without sudo: ports of the group that setup made, else of root alone', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  const before = everything(bridged);
+  const line = ['net', 'up', 'lan', '--nat', '10.66.0.1/24', '-n', '8', '--dhcp'];
+  const ports = (): string[] => host.made().filter((name) => name !== 'qr-lan');
+  const takers = (): string[] =>
+    ports().map((name) =>
+      host.must(`cat /sys/class/net/${name}/owner /sys/class/net/${name}/group`).replace(/\s+/g, ' '),
+    );
+  const said = await must(root, ...line);
+  expect(said).toContain(
+    "its ports are root's alone, for nobody else was named; for users: --owner USER or --group GROUP",
+  );
+  expect(ports()).toHaveLength(8);
+  expect(new Set(takers())).toEqual(new Set(['0 -1 ']));
+  expect(await stateOf(root, 'lan')).toBe('pinned');
+  await must(root, 'net', 'up', 'lan');
+  await must(root, 'net', 'down', 'lan');
+  const record = {
+    v: 1,
+    made: [],
+    entries: [{ item: { kind: 'group', name: 'daemon' }, before: {}, state: 'done' }],
+  };
+  writeFileSync(path.join(root.env['QRUN_HOST_DIR'] ?? '', 'setup.json'), JSON.stringify(record));
+  expect(await must(root, ...line)).toContain('its ports are for the group daemon, which setup made');
+  expect(new Set(takers())).toEqual(new Set(['-1 1 ']));
+  await must(root, 'net', 'down', 'lan');
+  // whoever is named counts
+  expect(await must(root, ...line, '--owner', 'daemon')).not.toContain('its ports are');
+  expect(new Set(takers())).toEqual(new Set(['1 -1 ']));
+  await must(root, 'net', 'down', 'lan');
   expect(await everythingAgain(bridged, before)).toEqual([]);
 });
 
@@ -102,18 +137,23 @@ test('what is refused leaves nothing, and says what is wrong', async (context) =
     [2, /one network is made on the spot, not several/, 'lan2', '--nat', '10.66.0.1/24'],
     [2, /nat.*open|open.*nat/, '--nat', '10.66.0.1/24', '--open', '10.66.0.1/24'],
     [2, /owner.*group|group.*owner/, '--nat', '10.66.0.1/24', '-n', '1', '--owner', 'daemon', '--group', 'daemon'],
-    [2, /who may take a port must be said/, '--nat', '10.66.0.1/24', '-n', '1'],
-    [2, /write "ports" too/, '--nat', '10.66.0.1/24', '--owner', 'daemon'],
-    [2, /10\.66\.0\.0 is the network itself/, '--nat', '10.66.0.0/24'],
+    [2, /--owner: owner says who may take ports: write -n too/, '--nat', '10.66.0.1/24', '--owner', 'daemon'],
+    [2, /--nat 10\.66\.0\.0\/24: .*10\.66\.0\.0 is the network itself/, '--nat', '10.66.0.0/24'],
     [2, /no address with a prefix/, '--route', '10.66.0.1'],
     [2, /--route wants a value/, '--route', ''],
     [2, /IPv6 in brackets|write \[::\]:80/, '--nat', '10.66.0.1/24', '--forward', ':::80:web1:80'],
     [2, /10\.9\.9\.9 does not lie in/, '--nat', '10.66.0.1/24', '--forward', '80:10.9.9.9:80'],
     [2, /257/, '--nat', '10.66.0.1/24', '-n', '257', '--owner', 'daemon'],
-    [4, /10\.77\.1\.0\/24 overlaps with 10\.77\.0\.0\/16/, '--nat', '10.77.1.1/24'],
+    [
+      4,
+      /10\.77\.1\.0\/24 overlaps with 10\.77\.0\.0\/16[^]*write other addresses, such as --nat 10\./,
+      '--nat',
+      '10.77.1.1/24',
+    ],
   ] as const) {
     const found = await refused(root, 'net', 'up', 'lan', ...words);
     expect({ words, ...found }).toEqual({ words, status, stderr: expect.stringMatching(why) });
+    expect(found.stderr).not.toContain('lan.yaml');
     expect(existsSync(path.join(root.state, 'networks', 'lan', 'lan.yaml'))).toBe(false);
   }
   host.must('ip route del 10.77.0.0/16 dev v0');
