@@ -115,17 +115,15 @@ async function startOrMend(
 }
 
 /** Starts what of it does not run any more; the guests find it again by themselves. */
-async function mend(
-  files: NetworkFiles,
-  record: NetworkRecord,
-  { system, places, warn }: NetworkContext,
-): Promise<NetworkRecord> {
+async function mend(files: NetworkFiles, record: NetworkRecord, context: NetworkContext): Promise<NetworkRecord> {
+  const { system, warn } = context;
   let renewed = false;
   requireCard(record.network, record.plan);
-  await (await import('./mend-bridge.ts')).mendBridge(files, record, { system, places, warn });
+  await (await import('./mend-bridge.ts')).mendBridge(files, record, context);
   await remakeLinks(files, record, { system, warn });
   remakeDirectories(files, record, system.uid);
   await (await import('./mend-switch.ts')).mendSwitch(files, record, { system, warn });
+  await (await import('./mend-files.ts')).mendFiles(files, record, context);
   for (const step of servicesOf(record.plan)) {
     const started = await mendService(step, { env: system.env, record: (value) => noteRecord(files, step, value) });
     if (started.length > 0)

@@ -6,8 +6,9 @@ import type { HostAccessStep, LinkStep, ServiceStep } from '../plan/step.ts';
 import { brokenJoins } from './join-health.ts';
 import { faultyPorts } from './port-health.ts';
 import { alteredParts, missingRules } from './mend-bridge.ts';
+import { missingFiles } from './mend-files.ts';
 import type { System } from '../system/system.ts';
-import { findMissing, readService } from '../resources/service.ts';
+import { findMissing, findUnkept, readService } from '../resources/service.ts';
 
 export interface NetworkHealth {
   /** Programs that do not run, or whose sockets are gone; `watcher`: nobody would notice that the last VM has left. */
@@ -31,12 +32,12 @@ export function readHealth({ plan, pinned }: Pick<NetworkRecord, 'plan' | 'pinne
   missing.push(...brokenJoins(plan));
   const host = hostNetworkOf(plan);
   if (host !== undefined) missing.push(...faultyPorts(host).filter((name) => !missing.includes(name)));
-  missing.push(...alteredParts(plan));
+  missing.push(...alteredParts(plan), ...missingFiles(plan));
   if (system !== undefined) missing.push(...missingRules(plan, system));
   for (const step of servicesOf(plan)) {
     const state = readService(step);
     Object.assign(processes, state.running);
-    missing.push(...findMissing(step, state));
+    missing.push(...findMissing(step, state), ...findUnkept(step, state).map((name) => `keeper (${name})`));
     if (!pinned && step.watch !== undefined && !state.watched) missing.push('watcher');
   }
   return { missing, processes };

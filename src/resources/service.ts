@@ -157,13 +157,19 @@ export function readService(step: ServiceStep): ServiceState {
   return { running: of(false), keepers: of(true), watched: found.some(isWatcher) };
 }
 
-/** Programs that do not run, or whose sockets are gone while they do. */
+/** Programs that run, and that nobody would start again. */
+export const findUnkept = (step: ServiceStep, { running, keepers }: ServiceState): string[] =>
+  step.programs
+    .filter(({ name, restart }) => restart && (running[name]?.length ?? 0) > 0 && keepers[name]?.length === 0)
+    .map(({ name }) => name);
+
+/** Programs that do not run, or whose sockets, or file of a pid, are gone while they do. */
 export function findMissing(step: ServiceStep, { running }: Pick<ServiceState, 'running'>): string[] {
   return step.programs
     .filter(
       (program) =>
         running[program.name]?.length === 0 ||
-        program.makes?.some((file) => !existsSync(file)) === true ||
+        [...(program.makes ?? []), ...pidFilesOf(step, program)].some((file) => !existsSync(file)) ||
         (program.opens !== undefined && !isOpen(program.opens)),
     )
     .map(({ name }) => name);
@@ -183,12 +189,16 @@ export interface MendOptions {
 
 /** Starts what is missing of a service, and anew what follows it or has lost its sockets. @returns the programs that were started */
 export async function mendService(step: ServiceStep, { env, record }: MendOptions): Promise<readonly string[]> {
-  const { running, keepers, watched } = readService(step);
-  const lost = findMissing(step, { running });
+  const state = readService(step);
+  const { running, keepers, watched } = state;
+  const unkept = findUnkept(step, state);
+  const lost = [...new Set([...findMissing(step, state), ...unkept])];
   const deaf = step.programs.filter(({ name }) => lost.includes(name) && (running[name]?.length ?? 0) > 0);
   const from = sizeOf(step.log);
   for (const { name } of deaf) for (const pid of running[name] ?? []) killProcess(pid);
-  await waitUntilGone(deaf.flatMap(({ name, restart }) => (restart ? [] : (running[name] ?? []))));
+  await waitUntilGone(
+    deaf.flatMap(({ name, restart }) => (restart && !unkept.includes(name) ? [] : (running[name] ?? []))),
+  );
   const missing = step.programs.filter(
     ({ name, restart }) => lost.includes(name) && !(restart && (keepers[name]?.length ?? 0) > 0),
   );
@@ -204,10 +214,12 @@ export async function mendService(step: ServiceStep, { env, record }: MendOption
 }
 
 /** That of a program that was killed would say that the one which comes is ready. */
-function removePidFiles({ awaits }: ServiceStep, missing: ServiceStep['programs']): void {
-  for (const file of awaits)
-    if (missing.some(({ name }) => path.basename(file) === `${name}.pid`)) rmSync(file, { force: true });
+function removePidFiles(step: ServiceStep, missing: ServiceStep['programs']): void {
+  for (const file of missing.flatMap((program) => pidFilesOf(step, program))) rmSync(file, { force: true });
 }
+
+const pidFilesOf = ({ awaits }: ServiceStep, { name }: ServiceStep['programs'][number]): string[] =>
+  awaits.filter((file) => path.basename(file) === `${name}.pid`);
 
 /** One that is started at once would find what it needs still taken. */
 async function waitUntilGone(pids: readonly number[]): Promise<void> {

@@ -1,0 +1,58 @@
+/** A network with a bridge of its own whose files, or whose state, somebody removed: what `net info` says, and what brings it right again. */
+import { appendFileSync, existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { ownerFor, type Home } from '../harness/harness.ts';
+import { killAll, networkProcesses } from '../cli/a-network.ts';
+import { createBridgedHost, everything, hostDir, must, stateOf, textOf } from './a-bridged-host.ts';
+
+const definition = (): string =>
+  'forward: nat\naddresses: [10.10.120.1/24]\nforwards: ["8080:10.10.120.60:80"]\n' +
+  'dhcp: { hosts: [{ mac: "02:00:00:00:00:51", ip: 10.10.120.51 }] }\n' +
+  `ports: 1\nowner: ${ownerFor('user').name}\n`;
+
+interface Info {
+  readonly state: string;
+  readonly missing: readonly string[];
+}
+
+const ofDnsmasq = (root: Home, keeper: boolean): number[] =>
+  networkProcesses(root).flatMap((one) => (one.program === 'dnsmasq' && one.keeper === keeper ? [one.pid] : []));
+
+test('files that are gone or changed, and a keeper that was killed, are broken; net up makes them anew, with one dnsmasq', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { root } = bridged;
+  const before = everything(bridged);
+  root.network('lan0', definition());
+  await must(root, 'net', 'up', 'lan0');
+  const config = path.join(root.state, 'networks/lan0/dnsmasq.conf');
+  const lists = ['hosts', 'names'].map((ending) => path.join(hostDir(root), `dnsmasq/lan0.${ending}`));
+  const runtime = path.join(root.runtime, '_net/lan0');
+  const contents = (): unknown[] => [config, ...lists].map((file) => [existsSync(file), textOf(file)]);
+  const whole = contents();
+  expect(whole).toEqual([
+    [true, expect.stringContaining('interface=qr-lan0')],
+    [true, expect.stringContaining('10.10.120.51')],
+    [true, expect.anything()],
+  ]);
+
+  const harms: readonly (readonly [string, () => unknown])[] = [
+    ['_net/lan0', () => rmSync(runtime, { recursive: true })],
+    ['dnsmasq.conf', () => rmSync(config)],
+    ['dnsmasq.conf', () => appendFileSync(config, 'port=0\n')],
+    ['lan0.hosts', () => rmSync(path.dirname(lists[0] ?? ''), { recursive: true })],
+    ['keeper', () => killAll(ofDnsmasq(root, true))],
+  ];
+  for (const [named, harm] of harms) {
+    await harm();
+    const { state, missing } = JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as Info;
+    expect({ state, missing: missing.join(' ') }).toEqual({ state: 'broken', missing: expect.stringContaining(named) });
+    await must(root, 'net', 'up', 'lan0');
+    expect({ named, state: await stateOf(root, 'lan0') }).toEqual({ named, state: 'pinned' });
+    expect(contents()).toEqual(whole);
+    expect([ofDnsmasq(root, true), ofDnsmasq(root, false)]).toEqual([[expect.anything()], [expect.anything()]]);
+    expect(existsSync(path.join(runtime, 'dnsmasq.pid'))).toBe(true);
+  }
+  await must(root, 'net', 'down', 'lan0');
+  expect(everything(bridged)).toEqual(before);
+});
