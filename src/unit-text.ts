@@ -105,6 +105,7 @@ const networkLines = (command: (...words: string[]) => string, name: string): st
   'KillMode=process',
   'TimeoutStartSec=5min',
   'TimeoutStopSec=2min',
+  ...retryLines,
 ];
 
 /** Active for as long as something of it runs; its end is told by qrun, and by nobody else. */
@@ -118,15 +119,17 @@ function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60
     'KillMode=process',
     'TimeoutStartSec=5min',
     `TimeoutStopSec=${shutdownS + extraStopS}s`,
-    // what a profile says is not another thing a moment later
-    ...(waitsForHost(input) ? ['Restart=on-failure', 'RestartSec=10s', 'RestartPreventExitStatus=2'] : []),
+    ...retryLines,
   ];
 }
+
+/** A host that starts everything at once has no time for some of it; what a definition says is not another thing a moment later, though. */
+const retryLines = ['Restart=on-failure', 'RestartSec=10s', 'RestartPreventExitStatus=2'];
 
 /** The rungs above the guest's own time. */
 const extraStopS = 60;
 
-/** Nothing tells a user's systemd when the host's networks are there: it is tried again for a while. */
+/** Nothing tells a user's systemd when the host's networks are there: it is tried again for some minutes. */
 const waitsForHost = ({
   manager,
   needsHost,
@@ -151,7 +154,9 @@ function orderLines(input: UnitInput): string[] {
     ...(after.length > 0 ? [`After=${after.join(' ')}`] : []),
     ...(wants.length > 0 ? [`Wants=${wants.join(' ')}`] : []),
     ...(manager === 'system' ? mountLines(directories) : []),
-    ...(kind === 'vm' && waitsForHost(input) ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24'] : []),
+    ...(kind === 'vm' && waitsForHost(input)
+      ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24']
+      : ['StartLimitIntervalSec=5min', 'StartLimitBurst=10']),
   ];
 }
 

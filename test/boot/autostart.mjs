@@ -260,8 +260,8 @@ export async function playAutostart(trial) {
   await reached(trial);
   await guestUp(trial, 'web2');
   await machine.reboot();
-  await endedInOrder(trial);
   await started(trial, 'after another');
+  await endedInOrder(trial);
   await takeAway(trial);
   await trial.does('qrun setup --undo');
   await machine.reboot();
