@@ -109,7 +109,7 @@ const networkLines = (command: (...words: string[]) => string, name: string): st
 ];
 
 /** Active for as long as something of it runs; its end is told by qrun, and by nobody else. */
-function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60, ...input }: UnitInput): string[] {
+function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60 }: UnitInput): string[] {
   return [
     'Type=forking',
     'GuessMainPID=no',
