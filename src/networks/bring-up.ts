@@ -30,6 +30,7 @@ import { brokenLinks, requireCard } from './join-health.ts';
 import { withNetworkLock } from './lock.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './lease-files.ts';
+import { requireKnownState } from './newer-state.ts';
 import { poolOf, type PreparedNetwork } from './prepare-network.ts';
 import type { BrokenPorts } from './port-health.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
@@ -102,6 +103,7 @@ async function startOrMend(
   { pinned }: { readonly pinned: boolean },
 ): Promise<NetworkRecord> {
   const { files } = network;
+  requireKnownState(network.name, context);
   const record = readNetworkRecord(files);
   // an end that was begun is brought to its end
   if (record?.bootId === context.system.bootId() && !isHalfGone(files)) return await mend(files, record, context);

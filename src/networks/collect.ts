@@ -5,6 +5,7 @@ import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
 import { isUnused, tryNetworkLock } from './lock.ts';
+import { requireKnownRegistry } from './newer-state.ts';
 import { readNetworkRecord } from './record.ts';
 import { listNetworkState } from './state-names.ts';
 import { endWhole, isHalfGone, isHeld, withPortsLocked } from './take-down.ts';
@@ -60,6 +61,7 @@ async function collectNetwork(
 /** Under its lock. */
 async function endDead(name: NetworkName, context: NetworkContext, dryRun: boolean): Promise<CollectedNetwork[]> {
   const files = networkFiles(context.places, name);
+  requireKnownRegistry(name, context);
   const what = (readJournal(files.journal)?.entries ?? []).flatMap(({ step, released }) => (released ? [] : [step.id]));
   const things = what.length > 0 ? what : ['record'];
   if (dryRun) return things.map((one) => ({ network: name, what: one, state: 'would-remove' }));

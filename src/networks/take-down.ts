@@ -11,6 +11,7 @@ import { resourceOf } from '../resources/registry.ts';
 import type { NetworkContext } from './context.ts';
 import { isUnused, withNetworkLock } from './lock.ts';
 import { listMembers } from './members.ts';
+import { requireKnownRegistry } from './newer-state.ts';
 import { readNetworkRecord, removeNetworkRecord, type NetworkRecord } from './record.ts';
 import { delay } from '../system/delay.ts';
 import { findHolders } from '../system/processes.ts';
@@ -77,6 +78,7 @@ export async function endUnusedLocked(
   const files = networkFiles(context.places, name);
   const record = readNetworkRecord(files);
   if (!isHeld(files) || record?.pinned === true) return 'over';
+  requireKnownRegistry(name, context);
   if (runId !== undefined && readJournal(files.journal)?.head.runId !== runId) return 'over';
   if (!(await isLeft(files))) return 'in-use';
   return await withPortsLocked(record, async (busy) => {
@@ -112,6 +114,7 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
   if (!isHeld(files)) return false;
   return await withNetworkLock({ name, files }, context, async () => {
     if (!isHeld(files)) return false;
+    requireKnownRegistry(name, context);
     if (!isUnused(files)) {
       if (!force) throw await inUse(name, files, context);
       await (await import('./unplug.ts')).unplug(files, context);

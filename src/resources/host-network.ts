@@ -43,6 +43,7 @@ export const hostNetwork: Resource<HostNetworkStep> = {
     for (const port of step.network.ports) makePortLock(port.lock, rightsOfLock(port, step.network));
     keepMacs(step);
     claimMacs(step);
+    refuseNewer(step.path);
     writeQuick(step.path, entryOf(step, system), { mode: 0o644 });
     return {};
   },
@@ -59,7 +60,18 @@ function isOfAnotherRun({ path: file, network }: HostNetworkStep): boolean {
     const runId = read.state === 'read' ? read.value['runId'] : undefined;
     return typeof runId === 'string' && runId !== network.runId;
   } catch (error) {
-    if (error instanceof QrunError) return false;
+    // a newer qrun's is left to it
+    if (error instanceof QrunError) return error.code === 'newer-state';
+    throw error;
+  }
+}
+
+/** @throws QrunError `newer-state` */
+function refuseNewer(file: string): void {
+  try {
+    readStateFile(file, { leave: true });
+  } catch (error) {
+    if (error instanceof QrunError && error.code !== 'newer-state') return;
     throw error;
   }
 }

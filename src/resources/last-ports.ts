@@ -1,5 +1,6 @@
 /** The ports that `auto` forwards had: tried first the next time. Written under the VM's or the network's lock, so no other guard is needed; losing it costs nothing. */
 import path from 'node:path';
+import { QrunError } from '../errors.ts';
 import { writeQuick } from '../system/files.ts';
 import { readStateFile } from '../system/state-files.ts';
 import { isRecord } from './lease-file.ts';
@@ -15,7 +16,7 @@ export interface PortsOptions {
   readonly ports: Readonly<Record<string, number>>;
 }
 
-/** Nothing is written when nothing changed. @throws QrunError `host-failed` */
+/** Nothing is written when nothing changed. @throws QrunError `host-failed`, `newer-state` */
 export function rememberPorts({ directory, ports }: PortsOptions): void {
   const named = Object.entries(ports).map(([id, port]) => [id.replace(stepPrefix, ''), port] as const);
   const known = readLastPorts(directory);
@@ -24,14 +25,15 @@ export function rememberPorts({ directory, ports }: PortsOptions): void {
   writeQuick(lastPortsFile(directory), `${text}\n`);
 }
 
-/** By `NIC:INDEX`. Whatever is wrong with the file, there is just no wish. */
+/** By `NIC:INDEX`. Whatever else is wrong with the file, there is just no wish. @throws QrunError `newer-state` */
 export function readLastPorts(directory: string): Record<string, number> {
   try {
     const read = readStateFile(lastPortsFile(directory), { leave: true });
     const ports = read.state === 'read' ? read.value['ports'] : undefined;
     if (!isRecord(ports)) return {};
     return Object.fromEntries(Object.entries(ports).filter((entry): entry is [string, number] => isPort(entry[1])));
-  } catch {
+  } catch (error) {
+    if (error instanceof QrunError && error.code === 'newer-state') throw error;
     return {};
   }
 }

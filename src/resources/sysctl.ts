@@ -55,6 +55,9 @@ function write(key: string, value: string): void {
   }
 }
 
+/** @param host the host-wide directory */
+export const switchedOnFile = (host: string): string => path.join(host, 'switched-on.json');
+
 export interface SwitchedOn {
   readonly v: 1;
   readonly bootId: string;

@@ -1,12 +1,11 @@
 /** What networks of the host's have switched on and left so, as others may have come to need it: forwarding. Undone together with what setup made. */
 import { existsSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { readNetworkRecord } from '../networks/record.ts';
 import { listNetworkState } from '../networks/state-names.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { Places } from '../places.ts';
-import { dotted, readSwitchedOn } from '../resources/sysctl.ts';
+import { dotted, readSwitchedOn, switchedOnFile } from '../resources/sysctl.ts';
 import type { System } from '../system/system.ts';
 import type { SetupEntry } from './record.ts';
 
@@ -15,13 +14,11 @@ interface Look {
   readonly places: Places;
 }
 
-const fileOf = ({ host }: Places): string => path.join(host, 'switched-on.json');
-
 const known: readonly string[] = ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding'];
 
 /** As if setup had recorded it. None that was not so already. */
 export function switchedOn({ system, places }: Look): SetupEntry[] {
-  const values = readSwitchedOn(fileOf(places), system.bootId())?.values ?? {};
+  const values = readSwitchedOn(switchedOnFile(places.host), system.bootId())?.values ?? {};
   return known.flatMap((name): SetupEntry[] => {
     const value = values[name];
     if (value !== '0') return [];
@@ -36,7 +33,8 @@ export function switchedOn({ system, places }: Look): SetupEntry[] {
   });
 }
 
-export const forgetSwitchedOn = ({ places }: Pick<Look, 'places'>): void => rmSync(fileOf(places), { force: true });
+export const forgetSwitchedOn = ({ places }: Pick<Look, 'places'>): void =>
+  rmSync(switchedOnFile(places.host), { force: true });
 
 /** Names of the networks that need it now; one that cannot be read may be one of them. */
 export function networksThatForward({ system, places }: Look): string[] {
