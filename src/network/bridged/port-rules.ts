@@ -5,6 +5,7 @@
 import {
   accept,
   addFilledChain,
+  addPrefixSet,
   drop,
   field,
   goto,
@@ -25,7 +26,7 @@ export interface GuestPort {
   readonly device: string;
   /** It sends from this MAC alone. */
   readonly mac?: string;
-  /** And from these addresses alone, IPv6 link-local ones aside. Undefined: from any. */
+  /** And from these addresses alone, and from link-local ones that are nobody else's. Undefined: from any. */
   readonly ips?: readonly string[];
 }
 
@@ -49,6 +50,10 @@ export function portCommands(
   const iif = meta('iifname');
   const known = (mode === 'open' ? locked : ports).map(({ device }) => device);
   return [
+    ...linksOfMacs(
+      table,
+      locked.flatMap(({ mac }) => mac ?? []),
+    ),
     ...addFilledChain(table, { name: 'from_port' }, rogueRules),
     ...locked.flatMap((port, at) => addFilledChain(table, { name: `port_${at}` }, lockRules(port, gateway))),
     ...addFilledChain(table, { name: 'guest_ports', hook }, [
@@ -107,7 +112,7 @@ function lockRules({ mac = '', ips }: GuestPort, gateway: string | undefined): R
   ];
   if (ips === undefined) return own;
   const of = (colon: boolean) => ips.filter((ip) => ip.includes(':') === colon);
-  return [...own, ...lockRules4(of(false)), ...lockRules6(of(true), gateway), [drop]];
+  return [...own, ...lockRules4(of(false)), ...lockRules6(of(true), linkLocalOf(mac), gateway), [drop]];
 }
 
 /** Of a message of DHCP behind the header of UDP: bits. */
@@ -129,8 +134,32 @@ function lockRules4(ips: readonly string[]): Rules {
   ];
 }
 
-/** Which link-local address a guest makes for itself nobody knows; the gateway's it is not. */
-function lockRules6(ips: readonly string[], gateway: string | undefined): Rules {
+const ofMacs = 'links_of_macs';
+const announced = 'announced_link';
+
+/**
+ * Link-local addresses that follow from MACs, of the makers whose MACs these are. Who has such a one has it from his MAC: so a guest's own is the only one
+ * for it, and which others there are, today and tomorrow, need not be known. In one place for all ports: what there is of it grows with the guests.
+ */
+function linksOfMacs(table: NftTable, macs: readonly string[]): NftCommand[] {
+  if (macs.length === 0) return [];
+  const makers = [...new Set(macs.map((mac) => valueOf(linkLocalOf(mac)) >> 24n))];
+  const cidrs = makers.map((maker) => `${renderAddress({ family: 6, value: maker << 24n })}/104`);
+  // the last 8 bytes: three that say the maker, ff:fe, and three of the card's own
+  const target = [
+    is(raw(64, 32), 0xfe80_0000),
+    is(raw(96, 32), 0),
+    is(raw(128, 32), [...new Set(makers.map((maker) => Number((maker >> 8n) & 0xffff_ffffn)))]),
+    is(raw(160, 8), 0xfe),
+  ];
+  return [
+    addPrefixSet(table, { name: ofMacs, type: 'ipv6_addr' }, cidrs),
+    ...addFilledChain(table, { name: announced }, [[...target, drop]]),
+  ];
+}
+
+/** Which link-local address a guest makes for itself nobody knows; the gateway's it is not, nor one that follows from another's MAC. */
+function lockRules6(ips: readonly string[], link: string, gateway: string | undefined): Rules {
   const type = field('icmpv6', 'type');
   const advert = is(type, 'nd-neighbor-advert');
   const sender = field('ip6', 'saddr');
@@ -141,7 +170,9 @@ function lockRules6(ips: readonly string[], gateway: string | undefined): Rules 
           [is(sender, gateway), drop],
           [advert, ...targetIs(gateway), drop],
         ]),
-    ...[...ips].map((ip) => [advert, ...targetIs(ip), is(sender, [...ips, linkLocal]), accept]),
+    [isNot(sender, link), is(sender, `@${ofMacs}`), drop],
+    ...[...ips, link].map((ip) => [advert, ...targetIs(ip), is(sender, [...ips, linkLocal]), accept]),
+    [advert, jump(announced)],
     [advert, is(raw(64, 16), 0xfe80), is(sender, [...ips, linkLocal]), accept],
     [advert, drop],
     [
@@ -155,9 +186,11 @@ function lockRules6(ips: readonly string[], gateway: string | undefined): Rules 
 
 /** Whom a neighbour advertisement speaks of: the 16 bytes behind the first 8, four by four. */
 function targetIs(ip: string): NftExpression[] {
-  const value = parseAddress(ip)?.value ?? 0n;
+  const value = valueOf(ip);
   return [96n, 64n, 32n, 0n].map((shift, at) => is(raw(64 + 32 * at, 32), Number((value >> shift) & 0xffff_ffffn)));
 }
+
+const valueOf = (ip: string): bigint => parseAddress(ip)?.value ?? 0n;
 
 /** The one that the kernel makes from a MAC (EUI-64). */
 export function linkLocalOf(mac: string): string {

@@ -47,6 +47,7 @@ describe('tables', () => {
     expect(Object.keys(chains({ mode: 'open', ports }))).toEqual([ownerChain]);
     expect(Object.keys(chains({ mode: 'open', ports }, 'bridge'))).toEqual([
       ownerChain,
+      'announced_link',
       'from_port',
       'port_0',
       'guest_ports',
@@ -300,6 +301,7 @@ describe('ports of guests', () => {
   test('one with a MAC and addresses sends from these alone', () => {
     const ports = [{ device: 'tap0', mac, ips: ['10.66.0.5', 'fd66::5'] }];
     expect(chains({ ports, bridgeMac: '02:00:00:66:00:01' }, 'bridge')).toMatchObject({
+      announced_link: ['@th,64,32 4269801472 @th,96,32 0 @th,128,32 { 1347682559 } @th,160,8 254 drop'],
       guest_ports: [
         expect.any(String),
         expect.stringMatching(/^iifname \{ tap0 \} udp dport \{ 67 547 \} .*"frag-off".*,16383\] != 0 drop$/),
@@ -317,9 +319,14 @@ describe('ports of guests', () => {
         'ip saddr { 10.66.0.5 } accept',
         'ip6 saddr fe80::ff:fe66:1 drop',
         expect.stringMatching(/^icmpv6 type nd-neighbor-advert @th,64,32 4269801472 .* drop$/),
+        'ip6 saddr != fe80::5054:ff:fe00:1 ip6 saddr @links_of_macs drop',
         expect.stringMatching(
           /^icmpv6 type nd-neighbor-advert @th,64,32 4251320320 @th,96,32 0 @th,128,32 0 @th,160,32 5 .* accept$/,
         ),
+        expect.stringMatching(
+          /^icmpv6 type nd-neighbor-advert @th,64,32 4269801472 @th,96,32 0 @th,128,32 1347682559 @th,160,32 4261412865 .* accept$/,
+        ),
+        'icmpv6 type nd-neighbor-advert jump announced_link',
         'icmpv6 type nd-neighbor-advert @th,64,16 65152 ip6 saddr { fd66::5 fe80::/10 } accept',
         'icmpv6 type nd-neighbor-advert drop',
         expect.stringMatching(/^ip6 saddr :: icmpv6 type \{ .* \} accept$/),
@@ -327,6 +334,25 @@ describe('ports of guests', () => {
         'drop',
       ],
     });
+  });
+
+  test('link-local addresses that follow from MACs: by makers, in one place', () => {
+    const of = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({
+        device: `tap${at}`,
+        mac: `52:54:00:00:00:${at.toString(16).padStart(2, '0')}`,
+        ips: ['10.66.0.5'],
+      }));
+    const another = { device: 'tap9', mac: '02:00:5e:00:00:01', ips: [] };
+    const { commands } = buildRuleset({ ...input, ports: [...of(4), another] });
+    expect(setsOf(commands)).toContainEqual([
+      { prefix: { addr: 'fe80::5054:ff:fe00:0', len: 104 } },
+      { prefix: { addr: 'fe80::5eff:fe00:0', len: 104 } },
+    ]);
+    const size = (count: number): number =>
+      JSON.stringify(buildRuleset({ ...input, ports: of(count) }).commands).length;
+    // of 256: as much for each as of 128, but for the lengths of their names
+    expect((size(256) - size(0)) / (size(128) - size(0))).toBeLessThan(2.02);
   });
 
   test('one without addresses may ask for one, and no more; one whose addresses nobody knows is held to its MAC', () => {
