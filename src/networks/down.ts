@@ -5,7 +5,7 @@ import type { NetworkName } from '../network/network.ts';
 import type { NetworkContext } from './context.ts';
 import { takeDown } from './take-down.ts';
 
-/** @throws QrunError `unknown-name`, `in-use` with VMs on it and without `force`, `left-behind` */
+/** @throws QrunError `unknown-name`, `permission` where it is root's, `in-use` with VMs on it and without `force`, `left-behind` */
 export async function downNetwork(
   argument: string,
   force: boolean,
@@ -13,7 +13,12 @@ export async function downNetwork(
 ): Promise<{ readonly name: NetworkName; readonly wasUp: boolean }> {
   const name = nameOf(argument);
   const wasUp = await takeDown(name, force, context);
-  if (!wasUp) (await import('./names.ts')).requireKnownNetwork(name, context.places);
+  if (!wasUp) {
+    (await import('./names.ts')).requireKnownNetwork(name, context.places);
+    const command = { verb: 'down', words: force ? ['--force'] : [] };
+    const fault = (await import('./of-root.ts')).faultOfRoot(name, command, context);
+    if (fault !== undefined) throw fault;
+  }
   return { name, wasUp };
 }
 
