@@ -1,6 +1,6 @@
 /** Forwards of a network: the guest resolved to its address, the host's side to literal addresses, and the ports that are taken for them. */
 import { QrunError } from '../errors.ts';
-import { isIpLiteral, isIpv4Literal, isIpv6Literal } from '../profile/address.ts';
+import { isIpLiteral, isIpv4Literal, isIpv6Literal, renderHost } from '../profile/address.ts';
 import { renderForward } from '../profile/forward.ts';
 import type { PortStep, TakenPort } from '../plan/step.ts';
 import { canonicalAddress, parseAddress } from '../subnet.ts';
@@ -85,7 +85,7 @@ const takenOf = ({ others = [] }: Pick<NetworkFacts, 'others'>): TakenPort[] =>
       protocol,
       address: hostAddress,
       port: Number(hostPort),
-      by: `network ${name}, and leads to ${guest}:${guestPort}`,
+      by: `network ${name}, and leads to ${renderHost(guest)}:${guestPort}`,
     })),
   );
 

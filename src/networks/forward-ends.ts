@@ -13,10 +13,10 @@ import { isUserVm, renderUserVm } from '../network/user-vm.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { PortStep } from '../plan/step.ts';
 import { vmFiles } from '../plan/vm-files.ts';
-import { isIpLiteral } from '../profile/address.ts';
+import { isIpLiteral, renderHost } from '../profile/address.ts';
 import { closestOf } from '../profile/closest.ts';
 import { resourceOf } from '../resources/registry.ts';
-import { parseSubnet } from '../subnet.ts';
+import { canonicalAddress, parseSubnet } from '../subnet.ts';
 import { openAddressBook, type AddressBook } from './address-book.ts';
 import { holderOfPort } from '../system/ports.ts';
 import type { NetworkContext } from './context.ts';
@@ -111,6 +111,7 @@ interface GuestOf {
 function addressOf(guest: string, { record, book, context }: GuestOf): string {
   const { network, plan, definition } = record;
   if (isIpLiteral(guest)) {
+    refuseHost(guest, record);
     const own = [plan.subnet, ...definition.addresses].flatMap((cidr) =>
       cidr === undefined ? [] : (parseSubnet(cidr) ?? []),
     );
@@ -126,6 +127,16 @@ function addressOf(guest: string, { record, book, context }: GuestOf): string {
   if (reserved !== undefined) return reserved;
   throw new QrunError('usage', `network ${network} gives no addresses, so ${guest} has none that is known`, {
     hint: `write the address that ${guest} has given itself`,
+  });
+}
+
+/** As in a definition, no guest can have what the gateway has. */
+function refuseHost(guest: string, { network, plan, definition }: NetworkRecord): void {
+  const own = [plan.gateway, ...definition.addresses.map((cidr) => cidr.slice(0, cidr.indexOf('/')))];
+  const is = canonicalAddress(guest);
+  if (!own.some((one) => one !== undefined && canonicalAddress(one) === is)) return;
+  throw new QrunError('usage', `${guest} is no guest: that is the host itself, the gateway of network ${network}`, {
+    hint: `qrun net leases ${network}`,
   });
 }
 
@@ -158,7 +169,7 @@ async function takePort(step: PortStep, { record, context }: PortOf): Promise<nu
   if (other !== undefined) {
     throw new QrunError(
       'in-use',
-      `${step.protocol} port ${step.port} on ${step.address} leads to ${other.guest}:${other.guestPort} already${pidOf(end)}`,
+      `${step.protocol} port ${step.port} on ${step.address} leads to ${renderHost(other.guest)}:${other.guestPort} already${pidOf(end)}`,
       { hint: `qrun net forward ${record.network} ${step.port} --remove` },
     );
   }

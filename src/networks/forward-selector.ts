@@ -3,6 +3,7 @@ import { QrunError } from '../errors.ts';
 import { parseGuestForward } from '../network/guest-forward.ts';
 import type { NetworkForward } from '../network/network-plan.ts';
 import { fullGuestName } from '../network/user-vm.ts';
+import { canonicalAddress } from '../subnet.ts';
 
 export interface ForwardSelector {
   readonly written: string;
@@ -15,16 +16,18 @@ export interface ForwardSelector {
  * @throws QrunError `usage`
  */
 export function parseSelector(written: string, owner?: string): ForwardSelector {
-  const side = /^(?:(?<address>[0-9]+(?:\.[0-9]+){3}):)?(?<port>[0-9]{1,5})(?:\/(?<protocol>tcp|udp))?$/.exec(
-    written,
-  )?.groups;
+  const side =
+    /^(?:(?<address>[0-9]+(?:\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\]):)?(?<port>[0-9]{1,5})(?:\/(?<protocol>tcp|udp))?$/.exec(
+      written,
+    )?.groups;
   if (side !== undefined) {
-    const { address, port, protocol } = side;
+    const { address: typed, port, protocol } = side;
+    const address = typed?.replace(/[[\]]/g, '');
     return {
       written,
       matches: (forward) =>
         forward.hostPort === Number(port) &&
-        (address === undefined || forward.hostAddress === address) &&
+        (address === undefined || isSame(forward.hostAddress, address)) &&
         (protocol === undefined || forward.protocol === protocol),
     };
   }
@@ -39,9 +42,13 @@ export function parseSelector(written: string, owner?: string): ForwardSelector 
       forward.guestPort === rule.guestPort &&
       (guest === forward.guest || guest === forward.guestAddress) &&
       (rule.hostPort === 'auto' || rule.hostPort === forward.hostPort) &&
-      (rule.hostAddress.startsWith('%') || rule.hostAddress === forward.hostAddress),
+      (rule.hostAddress.startsWith('%') || isSame(rule.hostAddress, forward.hostAddress)),
   };
 }
+
+/** IPv6 has many ways to be written. */
+const isSame = (one: string, other: string): boolean =>
+  one === other || (canonicalAddress(one) !== undefined && canonicalAddress(one) === canonicalAddress(other));
 
 /** @throws QrunError `unknown-name` when one means none */
 export function findForwards(

@@ -1,12 +1,13 @@
 /** One network, for people. */
 import type { NetworkForward } from '../network/network-plan.ts';
 import type { NetworkInfo } from '../networks/info.ts';
+import { renderHost } from '../profile/address.ts';
 import type { Styles } from './style.ts';
 import { renderTable, type Column } from './table.ts';
 import { sinceOf } from './vm.ts';
 import { visible } from './visible.ts';
 
-/** `127.0.0.1:8080 → web1:80`, UDP marked, the address behind a name. */
+/** `127.0.0.1:8080 → web1:80`, UDP marked, the address behind a name; IPv6 in brackets, as it is typed. */
 export function renderForward({
   protocol,
   hostAddress,
@@ -17,14 +18,14 @@ export function renderForward({
 }: NetworkForward): string {
   const udp = protocol === 'udp' ? '/udp' : '';
   const address = guest === guestAddress ? '' : ` (${guestAddress})`;
-  return `${hostAddress}:${hostPort} → ${guest}:${guestPort}${udp}${address}`;
+  return `${renderHost(hostAddress)}:${hostPort} → ${renderHost(guest)}:${guestPort}${udp}${address}`;
 }
 
 export const forwardRows: readonly Column<NetworkForward>[] = [
-  { title: 'HOST', value: ({ hostAddress, hostPort }) => `${hostAddress}:${hostPort}` },
+  { title: 'HOST', value: ({ hostAddress, hostPort }) => `${renderHost(hostAddress)}:${hostPort}` },
   { title: 'PROTOCOL', value: ({ protocol }) => protocol },
-  { title: 'GUEST', value: ({ guest }) => guest },
-  { title: 'ADDRESS', value: ({ guestAddress, guestPort }) => `${guestAddress}:${guestPort}` },
+  { title: 'GUEST', value: ({ guest }) => renderHost(guest) },
+  { title: 'ADDRESS', value: ({ guestAddress, guestPort }) => `${renderHost(guestAddress)}:${guestPort}` },
 ];
 
 const isProgram = (part: string, { processes }: NetworkInfo): boolean =>

@@ -3,6 +3,7 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import { frontOf } from '../plan/front.ts';
 import type { LaunchPlan, PlannedNic } from '../plan/launch-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
+import { renderHost } from '../profile/address.ts';
 import { renderAction, renderActionLines } from './action.ts';
 import { shellWord, shellWords } from './shell-word.ts';
 import type { Styles } from './style.ts';
@@ -70,7 +71,7 @@ export function renderNetwork(network: NetworkPlan, describe: (step: Step) => De
   ].join(', ');
   const rules = forwards.map(
     ({ protocol, hostAddress, hostPort, guest, guestAddress, guestPort }) =>
-      `${protocol} ${hostAddress}:${hostPort} to ${guest === guestAddress ? guest : `${guest} (${guestAddress})`} port ${guestPort}`,
+      `${protocol} ${renderHost(hostAddress)}:${hostPort} to ${guest === guestAddress ? guest : `${guest} (${guestAddress})`} port ${guestPort}`,
   );
   const steps = network.running === true ? '' : renderSteps(network.steps, describe, styles);
   return [head, ...rules].map((line) => `${visible(line)}\n`).join('') + steps;

@@ -17,6 +17,7 @@ import {
   type NftExpression,
   type NftTable,
 } from '../../plan/nft-commands.ts';
+import { renderHost } from '../../profile/address.ts';
 import { canonicalAddress, parseAddress, parseSubnet } from '../../subnet.ts';
 import type { NetworkForward } from '../network-plan.ts';
 import type { BridgedMode } from './mode.ts';
@@ -96,7 +97,10 @@ function requirePossible(forward: NetworkForward, subnets: readonly string[]): v
   if (hostPort === 'auto') throw new QrunError('bug', `nobody chose a port for the forward to ${guest}:${guestPort}`);
   const fault = faultOfForwardRule(forward, subnets);
   if (fault === undefined) return;
-  throw new QrunError('usage', `forward ${hostAddress}:${hostPort}:${guest}:${guestPort}/${protocol}: ${fault}`);
+  throw new QrunError(
+    'usage',
+    `forward ${renderHost(hostAddress)}:${hostPort}:${renderHost(guest)}:${guestPort}/${protocol}: ${fault}`,
+  );
 }
 
 function forwardRule({ protocol, hostAddress, hostPort, guestAddress, guestPort }: NetworkForward): NftExpression[] {

@@ -1,0 +1,94 @@
+/** What an ordinary user is told who wants to change a network of root's: exit 3, and the command that does it. */
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { ownerFor } from '../harness/harness.ts';
+import { createBridgedHost, everything, everythingAgain, must, refused, stateOf } from './a-bridged-host.ts';
+
+test('net down, forward, edit and rm of root’s network that is up: the whole command with sudo', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { root, home, another } = bridged;
+  const { name: user } = ownerFor(home.as);
+  root.network('lan0', `forward: nat\naddresses: [10.10.120.1/24]\nports: 1\nowner: ${user}\n`);
+  const before = everything(bridged);
+  await must(root, 'net', 'up', 'lan0');
+  const words: readonly (readonly string[])[] = [
+    ['down', 'lan0'],
+    ['down', 'lan0', '--force'],
+    ['forward', 'lan0'],
+    ['forward', 'lan0', '0.0.0.0:80:web1:80'],
+    ['forward', 'lan0', '80', '--remove'],
+    ['leases', 'lan0'],
+    ['edit', 'lan0'],
+    ['rm', 'lan0'],
+  ];
+  for (const command of words)
+    expect(await refused(home, 'net', ...command)).toEqual({
+      status: 3,
+      stderr: `qrun: network lan0 is root's\nhint: sudo qrun net ${command.join(' ')}\n`,
+    });
+  const six = await refused(home, 'net', 'forward', 'lan0', '[::]:81:[fd00:120::50]:80');
+  expect(six.stderr).toContain("hint: sudo qrun net forward lan0 '[::]:81:[fd00:120::50]:80'\n");
+  // who may take no port of it: words that are commands
+  const stranger = another(54_321, 54_321);
+  stranger.profile('web1', 'accel: tcg\nnics: [{ kind: network, network: lan0 }]\n');
+  expect(await stranger.qrun('run', 'web1', '-d')).toMatchObject({
+    status: 3,
+    stderr: expect.stringMatching(
+      /hint: owner: 54321 in \S+lan0\.yaml: sudo qrun net edit lan0; sudo qrun net down lan0; sudo qrun net up lan0\n/,
+    ),
+  });
+  expect(await stateOf(root, 'lan0')).toBe('pinned');
+  await must(root, 'net', 'down', 'lan0');
+  await must(root, 'net', 'up', 'lan1', '--nat', '10.66.0.1/24', '-n', '1');
+  stranger.profile('web1', 'accel: tcg\nnics: [{ kind: network, network: lan1 }]\n');
+  expect((await stranger.qrun('run', 'web1', '-d')).stderr).toContain(
+    'hint: sudo qrun net down lan1; and as it was made, with --owner 54321\n',
+  );
+  await must(root, 'net', 'down', 'lan1');
+  expect(await everythingAgain(bridged, before)).toEqual([]);
+});
+
+test('a definition in a directory of root’s: net edit says so before the editor opens, net rm before anything is removed', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { home } = bridged;
+  const directory = path.join(home.config, 'networks');
+  mkdirSync(directory, { recursive: true });
+  const file = path.join(directory, 'lan5.yaml');
+  writeFileSync(file, 'forward: isolated\n');
+  for (const one of [directory, file]) chownSync(one, 0, 0);
+  chmodSync(directory, 0o755);
+  for (const verb of ['edit', 'rm'])
+    expect(await home.qrun(['net', verb, 'lan5'], { env: { EDITOR: 'echo the editor opens; false' } })).toMatchObject({
+      status: 3,
+      stdout: '',
+      stderr: `qrun: ${file}: it is not yours to change\nhint: sudo qrun net ${verb} lan5\n`,
+    });
+  expect(await must(home, 'net', 'ls')).toContain('lan5');
+});
+
+test('a forward to the host’s own address is refused; IPv6 is printed as it is typed', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { root } = bridged;
+  root.network('lan0', 'forward: nat\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\n');
+  const before = everything(bridged);
+  await must(root, 'net', 'up', 'lan0');
+  for (const guest of ['10.10.120.1', '[fd00:120::1]', '[fd00:120:0:0::1]'])
+    expect(
+      await refused(root, 'net', 'forward', 'lan0', `${guest.startsWith('[') ? '[::]' : '0.0.0.0'}:80:${guest}:80`),
+    ).toEqual({ status: 2, stderr: expect.stringContaining('that is the host itself') });
+  expect(await must(root, 'net', 'forward', 'lan0', '[::]:81:[fd00:120::50]:80')).toContain(
+    '[::]:81 → [fd00:120::50]:80\n',
+  );
+  const listed = await must(root, 'net', 'forward', 'lan0');
+  expect(listed).toMatch(/\[::\]:81 .*\[fd00:120::50\] .*\[fd00:120::50\]:80/);
+  expect(await must(root, 'net', 'info', 'lan0')).toContain('[fd00:120::50]:80');
+  const twice = await refused(root, 'net', 'forward', 'lan0', '[::]:81:[fd00:120::51]:80');
+  expect(twice.stderr).toContain('leads to [fd00:120::50]:80 already');
+  expect(JSON.parse(await must(root, 'net', 'forward', 'lan0', '--json'))).toMatchObject([
+    { hostAddress: '::', hostPort: 81, guest: 'fd00:120::50', guestAddress: 'fd00:120::50', guestPort: 80 },
+  ]);
+  expect(await must(root, 'net', 'forward', 'lan0', '[::]:81', '--remove')).toContain('[::]:81 → [fd00:120::50]:80');
+  await must(root, 'net', 'down', 'lan0');
+  expect(await everythingAgain(bridged, before)).toEqual([]);
+});
