@@ -3,6 +3,9 @@
  */
 import path from 'node:path';
 
+/** Root's own definitions, which all others see too. */
+export const hostConfig = '/etc/qrun';
+
 export interface Places {
   /** Directories of `profiles/` and `networks/`, first match wins. The first is the one that is written to. */
   readonly config: readonly string[];
@@ -48,7 +51,7 @@ export function placesOf({ env, uid, home, packageRoot }: PlacesInput): Places {
   const runtimeBase = absolute(env['XDG_RUNTIME_DIR']);
   return {
     config:
-      named !== undefined && named !== '' ? [path.resolve(named)] : root ? ['/etc/qrun'] : [userConfig, '/etc/qrun'],
+      named !== undefined && named !== '' ? [path.resolve(named)] : root ? [hostConfig] : [userConfig, hostConfig],
     examples: path.join(packageRoot, 'profiles'),
     state: own({
       override: 'QRUN_STATE_DIR',

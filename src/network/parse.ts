@@ -16,7 +16,7 @@ import { networkFaults } from './consistency.ts';
 import { defaultLeaseS } from './dhcp-schema.ts';
 import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
 import { networkSchema } from './schema.ts';
-import { isUserMode, scopeOf, transportOf, type ScopeInput } from './scope.ts';
+import { isUserMode, keyOfRoot, scopeOf, transportOf, type ScopeInput } from './scope.ts';
 import { joinedFaults } from './joined/faults.ts';
 import { poolFaults } from './pools/faults.ts';
 import { isPool } from './pools/mode.ts';
@@ -82,13 +82,14 @@ const wordOf = <T extends string>(value: unknown, fallback: T): T =>
 function carrierFaults(
   written: WrittenMap,
   lineOf: LineOf,
-  { name, uid = ordinaryUid }: ParseNetworkOptions,
+  { name, file, uid = ordinaryUid }: ParseNetworkOptions,
 ): PathFault[] {
   const forward = wordOf<ForwardMode>(written['forward'], 'nat');
   const input: ScopeInput = {
     forward,
     scope: wordOf<ScopeInput['scope']>(written['scope'], 'auto'),
     ...(typeof written['transport'] === 'string' && { transport: written['transport'] as 'hub' }),
+    ...{ ports: written['ports'], owner: written['owner'], group: written['group'], file },
   };
   const scope = scopeOf(input, uid);
   if (scope === 'user' && !isUserMode(forward)) {
@@ -102,7 +103,7 @@ function carrierFaults(
   }
   const transport = transportOf(input, uid);
   if (scope === 'system' && (transport === 'hub' || (transport === 'vde' && isPool(forward))))
-    return [misplaced(transport, input)];
+    return [misplaced(transport, input, uid)];
   if (scope === 'system')
     return isBridged(forward)
       ? [
@@ -119,7 +120,9 @@ function carrierFaults(
   return transportKindOf(transport)?.validate({ written, forward }) ?? [];
 }
 
-function misplaced(transport: string, { scope, forward }: ScopeInput): PathFault {
+function misplaced(transport: string, input: ScopeInput, uid: number): PathFault {
+  const { scope, forward } = input;
+  const key = keyOfRoot(input);
   if (transport === 'vde') {
     const message = `transport vde carries networks with a bridge, and this is ${forward}`;
     return { path: ['transport'], at: 'value', message };
@@ -128,7 +131,7 @@ function misplaced(transport: string, { scope, forward }: ScopeInput): PathFault
     scope === 'system'
       ? 'and this one is of scope system'
       : isUserMode(forward)
-        ? 'and "scope: auto" is system for root'
+        ? `and "scope: auto" is system ${uid === 0 ? 'for root' : key === undefined ? `in ${path.dirname(input.file ?? '')}` : `with "${key}"`}`
         : `and forward: ${forward} makes this one a network of the host's`;
   return { path: ['transport'], at: 'value', message: `transport ${transport} carries networks of scope user, ${why}` };
 }
@@ -138,7 +141,7 @@ type CheckedNetwork = z.output<ReturnType<typeof networkSchema>>;
 function networkOf({ dhcp, ...rest }: CheckedNetwork, options: ParseNetworkOptions): Network {
   const leased = dhcpOf(dhcp, rest.forward);
   const network = { ...rest, name: options.name, file: options.file, ...(leased !== undefined && { dhcp: leased }) };
-  const isOfHost = scopeOf(rest, options.uid ?? ordinaryUid) === 'system' && isBridged(rest.forward);
+  const isOfHost = scopeOf(network, options.uid ?? ordinaryUid) === 'system' && isBridged(rest.forward);
   return isOfHost ? withFullNames(network) : network;
 }
 

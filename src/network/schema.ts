@@ -42,7 +42,7 @@ export function networkSchema(context: FieldContext) {
     ),
     scope: z._default(
       oneOf(
-        "user: without root, the user's own. system: the host's, made by root. auto: user, but system for root and for what only root can make.",
+        "user: without root, the user's own. system: the host's, made by root. auto: user, but system for root, for what only root can make (other ways out; ports, owner, group), and in /etc/qrun/networks.",
         ['auto', 'user', 'system'],
       ),
       'auto',

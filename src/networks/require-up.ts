@@ -5,25 +5,25 @@ import type { NetworkName } from '../network/network.ts';
 import { scopeOf } from '../network/scope.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
-import { readHostNetwork } from './host-networks.ts';
 import { requireKnownNetwork } from './names.ts';
+import { faultOfRoot, type NetCommand } from './of-root.ts';
 import { readDefinition } from './prepare-network.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
-/** What is wanted of it. */
-type Verb = 'forward' | 'leases';
 
-/** @throws QrunError `unknown-name` when there is no such network, or it is not up; `permission` where it is root's, and up */
-export async function requireUp(name: NetworkName, context: Look, verb: Verb): Promise<NetworkRecord> {
+/** @param command what is wanted of it @throws QrunError `unknown-name` when there is no such network, or it is not up; `permission` where it is root's, up or not */
+export async function requireUp(name: NetworkName, context: Look, command: NetCommand): Promise<NetworkRecord> {
   const record = readNetworkRecord(networkFiles(context.places, name));
   if (record?.bootId === context.system.bootId()) return record;
   requireKnownNetwork(name, context.places);
   const { uid } = context.system;
-  if (uid !== 0 && readHostNetwork(name, context) !== undefined)
-    throw new QrunError('permission', `network ${name} is root's`, { hint: `sudo qrun net ${verb} ${name}` });
-  const sudo = uid !== 0 && (await isOfHost(name, context)) ? 'sudo ' : '';
-  throw new QrunError('unknown-name', `network ${name} is not up`, { hint: `${sudo}qrun net up ${name}` });
+  const fault = faultOfRoot(name, command, context);
+  if (fault !== undefined) throw fault;
+  const told = `network ${name} is not up`;
+  if (uid !== 0 && (await isOfHost(name, context)))
+    throw new QrunError('permission', `${told}, and root takes it up`, { hint: `sudo qrun net up ${name}` });
+  throw new QrunError('unknown-name', told, { hint: `qrun net up ${name}` });
 }
 
 /** Of a definition that has faults nobody knows. */

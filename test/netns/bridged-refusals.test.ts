@@ -82,8 +82,8 @@ test('net define and net edit refuse what overlaps, as net up would, of root and
   await must(home, 'net', 'define', file);
   for (const verb of ['forward', 'leases'])
     expect(await refused(home, 'net', verb, 'lan0')).toEqual({
-      status: 2,
-      stderr: expect.stringMatching(/network lan0 is not up\n.* sudo qrun net up lan0\n$/),
+      status: 3,
+      stderr: expect.stringMatching(/network lan0 is not up, and root takes it up\n.* sudo qrun net up lan0\n$/),
     });
   await must(home, 'net', 'rm', 'lan0');
   // again, and over itself, up or not, though its bridge is another now

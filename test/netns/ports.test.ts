@@ -273,6 +273,50 @@ test('a network that is not up, a MAC of its own: each is told what helps; root�
   await must(root, 'net', 'down', 'lan0');
 });
 
+test('root’s definition without a scope: its user is told that it is not up, and has a port when it is', async (context) => {
+  needsQemu(context);
+  const ports = await createPortHost(context);
+  const { host, root, home } = ports;
+  const text = `forward: nat\naddresses: [10.88.0.1/24]\nports: 1\n${owner()}\nantiSpoof: true\n`;
+  root.network('lan0', text);
+  // the same file, as in a directory that both look into
+  home.network('lan0', text);
+  home.network('lan1', 'forward: nat\naddresses: [10.89.0.1/24]\n');
+  vms(ports, 'web1');
+  const rows = async (): Promise<unknown> => JSON.parse(await must(home, 'net', 'ls', '--json')) as unknown;
+  const info = async (): Promise<unknown> => JSON.parse(await must(home, 'net', 'info', 'lan0', '--json')) as unknown;
+  const isNotUp = { status: 3, stderr: expect.stringMatching(/network lan0 is not up.*\n.* sudo qrun net up lan0\n$/) };
+  for (const words of [
+    'run web1 -d',
+    'show web1',
+    'net up lan0',
+    'net show lan0',
+    'net leases lan0',
+    'net forward lan0',
+  ])
+    expect({ words, ...(await refusal(home, ...words.split(' '))) }).toEqual({ words, ...isNotUp });
+  const lan0 = { name: 'lan0', state: 'defined', scope: 'system', transport: 'tap', fault: null };
+  const lan1 = { name: 'lan1', state: 'defined', scope: 'user', transport: 'hub', fault: null };
+  expect(await rows()).toEqual(expect.arrayContaining([lan0, lan1].map((row) => expect.objectContaining(row))));
+  expect(await info()).toMatchObject({ state: 'defined', scope: 'system', subnet: '10.88.0.0/24' });
+  expect(JSON.parse(await must(home, 'net', 'macs', 'lan0', '--json'))).toMatchObject([{ device: 'qr-lan0' }]);
+  const { stdout } = await home.qrun(['doctor', 'web1', '--json']);
+  const checks = JSON.parse(stdout) as { state: string; mend: string }[];
+  expect(checks.filter(({ mend }) => mend === 'sudo qrun net up lan0')).toMatchObject([{ state: 'fail' }]);
+  // root takes up no file that is another's
+  expect(await refusal(root, 'net', 'up', path.join(home.config, 'networks/lan0.yaml'))).toEqual({
+    status: 2,
+    stderr: expect.stringContaining('belongs to another user'),
+  });
+  await must(root, 'net', 'up', 'lan0');
+  expect(await info()).toMatchObject({ state: 'pinned', scope: 'system', transport: 'tap' });
+  await detach(home, 'web1');
+  expect(host.made()).toContain((await nicOf(home, 'web1')).device);
+  await must(home, 'kill', 'web1');
+  await must(root, 'net', 'down', 'lan0');
+  expect(await refusal(home, 'run', 'web1', '-d')).toEqual(isNotUp);
+});
+
 test.for([onBridge(owner()), `forward: isolated\naddresses: [10.88.0.1/24]\nports: 1\n${owner()}\n`])(
   'a network that root’s VM brought up lasts until the port is free: %#',
   async (text, context) => {

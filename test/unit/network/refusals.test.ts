@@ -64,11 +64,7 @@ describe('nat, route, open, isolated of the host’s', () => {
       `dhcp: { options: [{ option: ntp-server, value: 10.1.1.1 }, { option: 42, value: 10.1.1.2 }] }\n`,
       'dhcp.options[1].option: the option 42 is given twice',
     ],
-    [
-      'a path with a line break',
-      'dhcp: { tftp: { root: "/srv/a\\u2028b" } }\n',
-      'dhcp.tftp.root: a control character',
-    ],
+    ['a path with a line break', 'dhcp: { tftp: { root: "/srv/a\\u2028b" } }\n', 'dhcp.tftp.root: a control character'],
     [
       'IPv6 ranges of dhcpd',
       'addresses: [10.1.1.1/24, "fd00:1::1/64"]\ndhcp: { server: dhcpd, ranges: ["fd00:1::10-fd00:1::20"] }\n',
@@ -82,6 +78,18 @@ describe('nat, route, open, isolated of the host’s', () => {
     ['the longest lease below the usual one', 'dhcp: { lease: 2h, maxLease: 1h }', 'dhcp.maxLease: the longest lease'],
     ['an MTU that IPv6 cannot have', 'mtu: 1279\naddresses: ["fd00:1::1/64"]\n', 'mtu: 1279 is too small for IPv6'],
     ['ports of nobody', 'ports: 2\n', 'ports: who may take a port must be said: "owner" or "group"'],
+    [
+      'addresses of guests that nobody gave them',
+      `forward: route\n${four}${ports}antiSpoof: true\n`,
+      '5:1 antiSpoof: a guest sends from what DHCP gave it, and this network has none: write "dhcp: true", or leave antiSpoof out',
+    ],
+    ['the same of open', 'forward: open\nantiSpoof: true\n', '2:1 antiSpoof: a guest sends from what DHCP gave it'],
+    ['the same of nat', 'dhcp: false\nantiSpoof: true\n', '2:1 antiSpoof: a guest sends from what DHCP gave it'],
+    [
+      'the same of IPv6 that follows from no MAC',
+      'forward: route\naddresses: ["fd00:1::1/112"]\nantiSpoof: true\n',
+      '3:1 antiSpoof: a guest sends from what DHCP gave it',
+    ],
     ['takers of no ports', 'owner: alice\n', 'owner: owner says who may take ports: write "ports" too'],
     ['a group that takes no ports', 'group: lab\n', 'group: group says who may take ports: write "ports" too'],
     ['ports of two', `${ports}group: lab\n`, 'group: either "owner" or "group" says who may take a port, not both'],
@@ -109,6 +117,11 @@ describe('nat, route, open, isolated of the host’s', () => {
       'mtu: 1280\naddresses: ["fd00:1::1/64"]\n',
       'mtu: 1000\n',
       'hostDns: true\ndns: { domain: lan.test }\n',
+      'antiSpoof: true\n',
+      'forward: open\ndhcp: true\nantiSpoof: true\n',
+      `forward: route\n${four}dhcp: { hosts: [{ vm: a, ip: 10.1.1.9 }] }\nantiSpoof: true\n`,
+      // what the host announces and their MACs make
+      'forward: route\naddresses: ["fd00:1::1/64"]\nantiSpoof: true\n',
       'forward: nat\ndns: { forwarders: [9.9.9.9] }\n',
     ])
       expect({ text, said: saidOf(text, root) }).toEqual({ text, said: [] });
@@ -220,7 +233,7 @@ describe('scope: user', () => {
   test.for(Object.entries(values).flatMap(([key, text]) => ['hub', 'vde'].map((by) => [by, key, text] as const)))(
     '%s: %s',
     ([by, key, text]) =>
-      expect(only(`transport: ${by}\n${text}\n`)).toContain(`transport ${by} cannot honour ${key}: `),
+      expect(only(`scope: user\ntransport: ${by}\n${text}\n`)).toContain(`transport ${by} cannot honour ${key}: `),
   );
 
   test.for<[string, string]>([

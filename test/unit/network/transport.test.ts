@@ -3,7 +3,9 @@ import { saidOf } from './network-text.ts';
 
 /** Path and message of what is said, without the line. */
 const said = (transport: string, text: string): string[] =>
-  saidOf(`transport: ${transport}\naddresses: [10.1.1.1/24]\n${text}`).map((line) => line.replace(/^\d+:\d+ /, ''));
+  saidOf(`scope: user\ntransport: ${transport}\naddresses: [10.1.1.1/24]\n${text}`).map((line) =>
+    line.replace(/^\d+:\d+ /, ''),
+  );
 
 describe.for(['hub', 'vde'])('transport: %s', (transport) => {
   test.for<[string, string, string]>([
@@ -95,6 +97,7 @@ test('a frame of VDE carries 1500 bytes', () => {
 });
 
 test('without a word it is the hub that an ordinary user gets', () => {
-  expect(saidOf('ports: 4')[0]).toContain('transport hub cannot honour ports');
+  expect(saidOf('antiSpoof: true')[0]).toContain('transport hub cannot honour antiSpoof');
+  expect(saidOf('scope: user\nports: 4')[0]).toContain('transport hub cannot honour ports');
   expect(saidOf('ports: 4\nowner: alice', { uid: 0 })).toEqual([]);
 });
