@@ -5,7 +5,7 @@ import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { homeDirectory } from '../home.ts';
 import { findNetworkFile, readNetworkFile } from '../host/network-definitions.ts';
-import { parseNetworkName } from '../names.ts';
+import { isVmName, parseNetworkName } from '../names.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
@@ -18,6 +18,7 @@ import type { NetworkContext } from './context.ts';
 import { requireFreeDefinition } from './free-definition.ts';
 import { requireKnownNetwork } from './names.ts';
 import { withNetworkLock } from './lock.ts';
+import { faultOfRoot, requireOwnDirectory } from './of-root.ts';
 import { readNetworkStatus } from './state.ts';
 import { endLocked, isHeld } from './take-down.ts';
 
@@ -153,9 +154,12 @@ export async function editNetwork(
   context: NetworkContext,
 ): Promise<Defined & Replaced> {
   const { system, places } = context;
+  if (isVmName(argument)) refuseRoots(argument, 'edit', context);
   const found = readNetworkFile(argument, { system, places });
   const { name } = found;
   const target = isExample(found.file, context) ? ownFile(context, name) : found.file;
+  // before a text is written that could not be kept
+  requireOwnDirectory(target, name, { verb: 'edit' });
   ensurePrivateDirectory(places.state, { uid: system.uid });
   checkStateFilesystem(places.state);
   const draft = path.join(places.state, `edit-net-${name}.yaml`);
@@ -186,6 +190,13 @@ const refusedEdit = (error: QrunError, { draft, target, name }: Refused): QrunEr
     hint: `your text is kept in ${draft}; or: qrun net edit --force ${name}`,
   });
 
+/** One of root's that is up, and whose definition only root sees. */
+function refuseRoots(name: NetworkName, verb: 'edit' | 'rm', context: NetworkContext): void {
+  if (findNetworkFile(name, context) !== undefined) return;
+  const fault = faultOfRoot(name, { verb }, context);
+  if (fault !== undefined) throw fault;
+}
+
 /** The package may be reached by a link. */
 function isExample(file: string, { places }: NetworkContext): boolean {
   try {
@@ -208,6 +219,9 @@ export async function removeNetwork(argument: string, context: NetworkContext): 
   const name = parseNetworkName(argument);
   const files = networkFiles(context.places, name);
   requireKnownNetwork(name, context.places);
+  refuseRoots(name, 'rm', context);
+  const own = findNetworkFile(name, context);
+  if (own !== undefined && !isExample(own.file, context)) requireOwnDirectory(own.file, name, { verb: 'rm' });
   return await withNetworkLock({ name, files }, context, async () => {
     if (isHeld(files) && readNetworkStatus(name, context).state !== 'defined') {
       throw new QrunError('in-use', `network ${name} is up`, { hint: `qrun net down ${name}` });

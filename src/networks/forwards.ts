@@ -32,7 +32,7 @@ import { requireUp } from './require-up.ts';
 export const listForwards = async (
   name: NetworkName,
   context: Pick<NetworkContext, 'places' | 'system'>,
-): Promise<readonly NetworkForward[]> => (await requireUp(name, context, 'forward')).forwards;
+): Promise<readonly NetworkForward[]> => (await requireUp(name, context, { verb: 'forward' })).forwards;
 
 /**
  * @param rules `[HOSTADDR:]HOSTPORT:GUEST:GUESTPORT[/tcp|/udp]`
@@ -45,7 +45,7 @@ export async function addForwards(
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
   const wanted = rules.map(parseRule);
-  return await underLock(name, context, async (record) => {
+  return await underLock({ name, words: rules }, context, async (record) => {
     if (isBridged(record)) return await addRules(wanted, record, context);
     refuseIpv6(wanted);
     const gatewayOf = requireLive(record, networkFiles(context.places, name));
@@ -101,7 +101,7 @@ export async function removeForwards(
   context: NetworkContext,
 ): Promise<readonly NetworkForward[]> {
   for (const text of selectors) parseSelector(text);
-  return await underLock(name, context, async (record) => {
+  return await underLock({ name, words: [...selectors, '--remove'] }, context, async (record) => {
     const parsed = selectors.map((text) => parseSelector(text, record.definition.owner));
     const removed = findForwards(name, parsed, record.forwards);
     const rest = record.forwards.filter((forward) => !removed.includes(forward));
@@ -176,14 +176,21 @@ function refuseIpv6(wanted: readonly GuestForward[]): void {
   });
 }
 
+interface Asked {
+  readonly name: NetworkName;
+  /** As they were typed. */
+  readonly words: readonly string[];
+}
+
 async function underLock<T>(
-  name: NetworkName,
+  { name, words }: Asked,
   context: NetworkContext,
   act: (record: NetworkRecord) => Promise<T>,
 ): Promise<T> {
-  await requireUp(name, context, 'forward');
+  const command = { verb: 'forward', words };
+  await requireUp(name, context, command);
   const files = networkFiles(context.places, name);
   return await withNetworkLock({ name, files }, context, async () => {
-    return await act(await requireUp(name, context, 'forward'));
+    return await act(await requireUp(name, context, command));
   });
 }

@@ -37,7 +37,7 @@ type Where = Pick<NetworkContext, 'places' | 'system'>;
 
 /** By address. @throws QrunError `unknown-name` when the network is not up */
 export async function listLeases(name: NetworkName, context: Where): Promise<NetworkLease[]> {
-  return leasesOf(await requireUp(name, context, 'leases'), context);
+  return leasesOf(await requireUp(name, context, { verb: 'leases' }), context);
 }
 
 interface HandedOut {

@@ -3,6 +3,7 @@
  * Nothing is taken here: the step does that, and when somebody was faster, it is chosen anew.
  */
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 import { userNameOf } from '../host/accounts.ts';
@@ -11,6 +12,7 @@ import { readHostLink } from '../host/host-link.ts';
 import type { VmName } from '../names.ts';
 import { portInWords, type HostNetwork, type HostPort, type PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
+import type { Network } from '../network/network.ts';
 import { forRootAlone } from '../network/pools/hostdev.ts';
 import { vmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
@@ -223,15 +225,22 @@ export function faultOfMember(
   if (definition.forward === 'hostdev') return forRootAlone(definition);
   if (definition.ports === undefined) {
     return new QrunError('permission', `network ${name} has no ports for ordinary users`, {
-      hint: `ports: 4 and owner: ${me ?? uid} in ${definition.file}; then: sudo qrun net down ${name}; sudo qrun net up ${name}`,
+      hint: anewWith(definition, { keys: `ports: 4 and owner: ${me ?? uid}`, options: `-n 4 --owner ${me ?? uid}` }),
     });
   }
   return new QrunError('permission', `network ${name}: its ports are for ${takersOf({ group, definition })}`, {
     hint:
       definition.group === undefined
-        ? `owner: ${me ?? uid} in ${definition.file}, and sudo qrun net up ${name}`
+        ? anewWith(definition, { keys: `owner: ${me ?? uid}`, options: `--owner ${me ?? uid}` })
         : `sudo usermod -aG ${definition.group} ${me ?? uid}, and log in again`,
   });
+}
+
+/** What is written of ports counts when the network comes up. One that was made on the spot has no definition to be edited. */
+function anewWith({ name, file }: Network, say: { readonly keys: string; readonly options: string }): string {
+  const down = `sudo qrun net down ${name}`;
+  if (path.basename(path.dirname(file)) === name) return `${down}; and as it was made, with ${say.options}`;
+  return `${say.keys} in ${file}: sudo qrun net edit ${name}; ${down}; sudo qrun net up ${name}`;
 }
 
 /** In words. */
