@@ -13,6 +13,7 @@ import {
   redirect,
   routerAdvert,
   routerSolicit,
+  snap,
   udp4,
   udp6,
   type Payload,
@@ -96,7 +97,8 @@ async function seenOf(frames: Readonly<Record<string, Sent>>): Promise<Record<st
   );
   const send = (bytes: readonly number[]): string => `printf '%b' '${octal(bytes)}' | socat -u - INTERFACE:eth0`;
   // the last one passes everything, and tells that the others have been
-  const end = [0xa5, 0x5a, 0xc3, 0xff, (sent += 1) & 0xff, 0x3c];
+  sent += 1;
+  const end = [0xa5, 0x5a, 0xe1, sent >> 8, sent & 0xff, 0x3c];
   const lines = Object.entries(frames).map(([name, { payload, to = allNodes.mac, from = own, tags = [] }]) =>
     send(frame({ to, from, tags }, payload(marks[name] ?? []))),
   );
@@ -140,6 +142,10 @@ const rogue: Readonly<Record<string, Sent>> = {
       [0x8100, 0],
     ],
   },
+  // 802.1ad before it was a standard
+  'router advertisement in a priority tag of 0x9100': { payload: advert, tags: [[0x9100, 0]] },
+  'router advertisement in 802.2': { payload: (mark) => snap(advert(mark)) },
+  'DHCP offer in 802.2': { payload: (mark) => snap(offer(mark)), to: broadcast },
   redirect: { payload: (mark) => redirect({ ...everywhere, mark }, 'fd66::12') },
   'DHCP offer': { payload: offer, to: broadcast },
   'DHCP offer in a priority tag': { payload: offer, to: broadcast, tags: [[0x8100, 7 << 13]] },
@@ -329,8 +335,11 @@ test.for(['nat', 'route', 'isolated'] as const)(
     const tagged = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes('priority tag')));
     expect(await seenOf(all)).toEqual({ ...named(all, both), ...named(rogue, 'nobody'), ...named(tagged, 'nobody') });
     // a VLAN of the guests' own is theirs
-    const inVlan = { 'router advertisement in VLAN 5': { payload: advert, tags: [[0x8100, 5]] } } as const;
-    expect(await seenOf(inVlan)).toEqual(named(inVlan, both));
+    const theirs: Readonly<Record<string, Sent>> = {
+      'router advertisement in VLAN 5': { payload: advert, tags: [[0x8100, 5]] },
+      'frame of 802.2 without a packet of IP': { payload: (mark) => ({ type: 9, bytes: [0x42, 0x42, 3, ...mark] }) },
+    };
+    expect(await seenOf(theirs)).toEqual(named(theirs, both));
   },
 );
 

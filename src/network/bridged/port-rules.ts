@@ -73,19 +73,30 @@ export function portCommands(
   ];
 }
 
+const etherType = field('ether', 'type');
+/** Behind the MACs and the type of a frame: how a tag or 802.2 begins. */
+const behindType: NftExpression = { payload: { base: 'll', offset: 14 * 8, len: 16 } };
+/** A length in place of a type, and SNAP, whose type comes later: some systems take packets of IP so, and rules do not see them (RFC 1042). */
+const inSnap: readonly NftExpression[] = [
+  { match: { op: '<', left: etherType, right: 0x0600 } },
+  is({ '&': [behindType, 0xfefe] }, 0xaaaa),
+];
+
 /** Answers of DHCP and DHCPv6 servers, router advertisements, redirects: they are the host's to give. */
 const rogueRules: Rules = [
+  [...inSnap, drop],
   [is(field('udp', 'dport'), [68, 546]), drop],
   [is(field('icmpv6', 'type'), ['nd-router-advert', 'nd-redirect']), drop],
 ];
 
-const etherType = field('ether', 'type');
 /**
  * A tag of VLAN 0 says a priority and no VLAN: who gets the frame takes it as if there were none, and rules for what is in it see no such thing.
  * No guest needs to send any.
  */
-const tagControl: NftExpression = { payload: { base: 'll', offset: 14 * 8, len: 16 } };
-const inPriorityTag: readonly NftExpression[] = [is(etherType, [0x8100, 0x88a8]), is({ '&': [tagControl, 0x0fff] }, 0)];
+const inPriorityTag: readonly NftExpression[] = [
+  is(etherType, [0x8100, 0x88a8, 0x9100]),
+  is({ '&': [behindType, 0x0fff] }, 0),
+];
 
 /**
  * Who asks for an address says for whom behind the ports, which the next fragment may hold: the host puts them together, and rules do not. The first

@@ -290,9 +290,14 @@ describe('ports of guests', () => {
   test('no answers of DHCP, no router advertisements', () => {
     expect(chains({ ports: [{ device: 'tap0' }, { device: 'tap1' }] }, 'bridge')).toEqual({
       [ownerChain]: ['return'],
-      from_port: ['udp dport { 68 546 } drop', 'icmpv6 type { nd-router-advert nd-redirect } drop'],
+      from_port: [
+        // nothing below 0x600 is a type
+        expect.stringMatching(/^ether type 1536 .*,65278\] 43690 drop$/),
+        'udp dport { 68 546 } drop',
+        'icmpv6 type { nd-router-advert nd-redirect } drop',
+      ],
       guest_ports: [
-        expect.stringMatching(/^iifname \{ tap0 tap1 \} ether type \{ 33024 34984 \} .* 0 drop$/),
+        expect.stringMatching(/^iifname \{ tap0 tap1 \} ether type \{ 33024 34984 37120 \} .* 0 drop$/),
         'iifname { tap0 tap1 } jump from_port',
       ],
     });
