@@ -122,6 +122,11 @@ function prefixFaults(written: WrittenMap): PathFault[] {
 /** The rules know the addresses of a guest before it has asked for one. */
 function spoofFaults(written: WrittenMap): PathFault[] {
   if (written['antiSpoof'] !== true) return [];
+  if (!hasDhcp(written) && !areAnnounced(writtenAddresses(written))) {
+    const message =
+      'a guest sends from what DHCP gave it, and this network has none: write "dhcp: true", or leave antiSpoof out';
+    return [{ path: ['antiSpoof'], at: 'key', message }];
+  }
   const why =
     'with antiSpoof a guest sends from addresses that are its own before it asks, and whose these will be nobody knows: give them out by "dhcp.hosts"';
   const dynamic = writtenRanges(written).filter(({ from }) => isSix(from));
@@ -138,6 +143,10 @@ function spoofFaults(written: WrittenMap): PathFault[] {
     ),
   ];
 }
+
+/** All are of IPv6, and guests make their own from what the host announces, and from their MACs: these are known. */
+const areAnnounced = (addresses: ReturnType<typeof writtenAddresses>): boolean =>
+  addresses.length > 0 && addresses.every(({ subnet }) => subnet.family === 6 && subnet.prefix === advertisedPrefix);
 
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : 'nat');
 
