@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { isAlive, needsQemu, ownerFor, waitUntil } from '../harness/harness.ts';
+import { createNamespace, isAlive, needsQemu, ownerFor, waitUntil } from '../harness/harness.ts';
 import { killAll, networkProcesses } from '../cli/a-network.ts';
 import { detach, eventually, rowOf, still } from '../cli/a-vm.ts';
 import {
@@ -66,6 +66,31 @@ test.for([
     }
   },
 );
+
+test('isolated: the host tells nobody there what it has elsewhere, by ARP either', async (context) => {
+  const { host, root } = await createBridgedHost(context);
+  root.network('lan0', `forward: isolated\n${four}`);
+  await must(root, 'net', 'up', 'lan0');
+  const guest = await createNamespace();
+  host.must(`ip link add g1 type veth peer name eth0 netns ${guest.pid}`);
+  host.must('ip link set g1 master qr-lan0 up');
+  for (const line of ['address add 10.10.120.9/24 dev eth0', 'link set eth0 up', 'route add 10.78.0.1 dev eth0'])
+    expect(guest.run(['ip', ...line.split(' ')])).toMatchObject({ status: 0 });
+  const answers = (ip: string): boolean => {
+    guest.run(['ip', 'neigh', 'flush', 'dev', 'eth0']);
+    guest.run(['ping', '-c', '2', '-i', '0.3', '-W', '1', ip]);
+    return guest.run(['ip', 'neigh', 'show', ip]).stdout.includes('lladdr');
+  };
+  await eventually(async () => answers('10.10.120.1'));
+  expect(answers('10.78.0.1')).toBe(false);
+  host.must('sysctl -qw net.ipv4.conf.qr-lan0.arp_ignore=0');
+  expect(answers('10.78.0.1')).toBe(true);
+  expect(await stateOf(root, 'lan0')).toBe('broken');
+  expect(await must(root, 'net', 'up', 'lan0')).toContain('was changed, and is as it was');
+  expect(answers('10.78.0.1')).toBe(false);
+  expect(answers('10.10.120.1')).toBe(true);
+  await must(root, 'net', 'down', 'lan0');
+});
 
 test('what is flushed, altered or taken away is broken, and net up mends it', async (context) => {
   needsQemu(context);

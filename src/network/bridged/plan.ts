@@ -152,6 +152,8 @@ function sysctlSteps(look: Look, forwards: readonly NetworkForward[]): SysctlSte
     needsRoot: true,
     values: {
       [`net/ipv4/conf/${bridge}/route_localnet`]: needsRouteLocalnet(forwards) ? '1' : '0',
+      // what the host has elsewhere it does not tell there either
+      ...(network.forward === 'isolated' && { [`net/ipv4/conf/${bridge}/arp_ignore`]: '1' }),
       ...(six && { [`net/ipv6/conf/${bridge}/accept_ra`]: '0', [`net/ipv6/conf/${bridge}/autoconf`]: '0' }),
     },
   };
@@ -339,7 +341,7 @@ function requireAll(look: Look): void {
   requireOwnRoutes(look);
   if (network.hostDns && facts.resolver === undefined) {
     throw new QrunError('missing-tool', `${at}: hostDns: neither systemd-resolved nor resolvconf is there to be told`, {
-      hint: 'sudo apt install systemd-resolved (or resolvconf)',
+      hint: 'sudo apt install resolvconf',
     });
   }
 }
