@@ -5,6 +5,8 @@ import { parseAddress, renderAddress } from '../subnet.ts';
 export interface AddressPool {
   /** How many there are to give. */
   readonly size: number;
+  /** How many of them are nobody's fixed one. */
+  readonly free: number;
   /** What the definition gives to that holder (a VM by its name), in IPv4. */
   readonly fixed: (holder: string) => string | undefined;
   /** One of those that are given by turns: in a range, and nobody's fixed one. */
@@ -32,8 +34,14 @@ export function addressPool({ dhcp }: Pick<Network, 'dhcp'>, { ranges, kept }: P
     const value = ipv4Value(ip);
     return value !== undefined && isInside(value) && !never.has(ip);
   };
+  const size = Number(spans.reduce((sum, [first, last]) => sum + last - first + 1n, 0n));
+  const isFixed = (ip: string): boolean => {
+    const value = ipv4Value(ip);
+    return value !== undefined && isInside(value);
+  };
   return {
-    size: Number(spans.reduce((sum, [first, last]) => sum + last - first + 1n, 0n)),
+    size,
+    free: size - [...never].filter(isFixed).length,
     // `alice/web1` is a user's VM there, and a second NIC of root's VM here
     fixed: (holder) =>
       hosts.find(({ vm, ip }) => vm === holder && !holder.includes('/') && ipv4Value(ip) !== undefined)?.ip,

@@ -18,6 +18,7 @@ import type { Dhcp, ForwardMode, Network, NetworkName } from './network.ts';
 import { networkSchema } from './schema.ts';
 import { isUserMode, keyOfRoot, scopeOf, transportOf, type ScopeInput } from './scope.ts';
 import { joinedFaults } from './joined/faults.ts';
+import { portAddressFaults } from './bridged/port-addresses.ts';
 import { poolFaults } from './pools/faults.ts';
 import { isPool } from './pools/mode.ts';
 import { transportKindOf } from './transport/registry.ts';
@@ -62,7 +63,10 @@ function readNetwork(written: WrittenMap, lineOf: LineOf, options: ParseNetworkO
     ...networkFaults({ written, name: options.name, lineOf }),
     ...carrierFaults(written, lineOf, options),
   ];
-  return parsed.success ? { value: networkOf(parsed.data, options), faults } : { faults };
+  if (!parsed.success) return { faults };
+  const value = networkOf(parsed.data, options);
+  const ofHost = faults.length === 0 && scopeOf(value, options.uid ?? ordinaryUid) === 'system';
+  return { value, faults: ofHost ? portAddressFaults(value) : faults };
 }
 
 /** To build it takes longer than to use it, and those of one directory have the same. */

@@ -1,4 +1,5 @@
 /** The lines for `ip -batch` and `bridge -batch` that make a VXLAN a port of a bridge. Pure. https://docs.kernel.org/networking/vxlan.html */
+import { digestOf } from '../digest.ts';
 import { isolatedCommand } from './bridge-commands.ts';
 import { checked } from './link-commands.ts';
 
@@ -22,7 +23,8 @@ export function vxlanCommands(link: VxlanLink): string[] {
   return [
     ...checked([
       [
-        ...['link', 'add', 'name', name, 'mtu', String(mtu), 'type', 'vxlan', 'id', String(id)],
+        ...['link', 'add', 'name', name, 'address', macOf(alias), 'mtu', String(mtu)],
+        ...['type', 'vxlan', 'id', String(id)],
         ...['dstport', String(port), 'remote', peers[0] ?? ''],
         ...(dev === undefined ? [] : ['dev', dev]),
       ],
@@ -33,6 +35,12 @@ export function vxlanCommands(link: VxlanLink): string[] {
     ...checked([['link', 'set', 'dev', name, 'up']]),
   ];
 }
+
+/** Higher than those of cards: a bridge whose MAC the kernel chooses takes the lowest, and the host's is to stay. */
+const macOf = (alias: string): string =>
+  `fe:${digestOf(alias)
+    .slice(0, 10)
+    .replaceAll(/..(?=.)/g, '$&:')}`;
 
 /** What is for all, and what nobody has been met for, goes to each of the others. */
 export const peerCommands = ({ name, peers }: Pick<VxlanLink, 'name' | 'peers'>): string[] =>
