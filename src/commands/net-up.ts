@@ -1,7 +1,10 @@
 import { forEachVm } from '../launch/many.ts';
 import type { startsWithHost as StartsWithHost } from '../networks/autostart.ts';
+import type { Network } from '../network/network.ts';
+import type { NetworkPlan } from '../network/network-plan.ts';
 import { upNetwork } from '../networks/up.ts';
 import { tellError } from '../report/tell.ts';
+import { parseInterfaceAddress } from '../subnet.ts';
 import type { Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 import type { NetUpArguments } from './network-arguments.ts';
@@ -20,7 +23,9 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
       async (argument) => {
         const { network, plan, definition } = await upNetwork(argument, launch);
         for (const note of plan.notes) report.warn(`${network}: ${note}`);
-        report.note(`${network} is up${plan.subnet === undefined ? '' : `: ${plan.subnet}`}`);
+        report.note(
+          [`${network} is up`, subnetsOf(plan, definition).join(', ')].filter((part) => part !== '').join(': '),
+        );
         if (spot?.note !== undefined) report.note(spot.note);
         if (definition.autostart && !(await startsByItself({ name: network, scope: plan.scope }, launch)))
           report.note(`its definition says autostart: true, and nothing starts it: qrun net autostart ${network}`);
@@ -32,6 +37,12 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
     spot?.tidy();
   }
 };
+
+/** That of IPv4, be it that it follows from the name, and all others that are written. */
+function subnetsOf({ subnet }: NetworkPlan, { addresses }: Network): string[] {
+  if (subnet === undefined) return [];
+  return [...new Set([subnet, ...addresses.flatMap((one) => parseInterfaceAddress(one)?.subnet.cidr ?? [])])];
+}
 
 const isUnsaid = (value: unknown): boolean =>
   value === undefined || value === false || (Array.isArray(value) && value.length === 0);

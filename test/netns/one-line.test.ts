@@ -90,7 +90,8 @@ test('route, open and isolated, with and without DHCP; two families, a domain, f
         path.join(root.state, 'networks', name, 'dnsmasq.conf'),
       ])
     ).status === 0;
-  await must(root, 'net', 'up', 'a', '--route', '10.66.1.1/24,fd66:1::1/64', '--domain', 'a.test');
+  const up = await must(root, 'net', 'up', 'a', '--route', '10.66.1.1/24,fd66:1::1/64', '--domain', 'a.test');
+  expect(up).toContain('a is up: 10.66.1.0/24, fd66:1::/64\n');
   expect(await infoOf(root, 'a')).toMatchObject({
     forward: 'route',
     domain: 'a.test',
@@ -121,7 +122,11 @@ test('route, open and isolated, with and without DHCP; two families, a domain, f
   );
   expect((await infoOf(root, 'e')).forwards).toHaveLength(2);
   expect([await isServed('e'), await leases('e')]).toEqual([true, true]);
-  await must(root, 'net', 'down', 'a', 'b', 'c', 'd', 'e');
+  // that of IPv4 follows from the name, and is said
+  expect(await must(root, 'net', 'up', 'f', '--isolated', 'fd66:6::1/64')).toMatch(
+    /f is up: 10\.\d+\.\d+\.0\/24, fd66:6::\/64\n/,
+  );
+  await must(root, 'net', 'down', 'a', 'b', 'c', 'd', 'e', 'f');
   expect(await everythingAgain(bridged, before)).toEqual([]);
 });
 
