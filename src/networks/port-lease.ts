@@ -18,6 +18,7 @@ import { vmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
 import { readPortUse, tryPort, type PortUse } from '../resources/port-lease.ts';
 import { delay } from '../system/delay.ts';
+import { findHolders, readRealUser } from '../system/processes.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import { isFree } from './port-health.ts';
@@ -308,12 +309,30 @@ export function lockPorts({ ports }: HostNetwork): { readonly locks: number[]; r
     const fd = tryPort(lock);
     if (fd !== undefined) locks.push(fd);
     // without its file it was never given to anybody
-    else if (existsSync(lock)) busy.push(`${portInWords(port)} by ${wordOf(readPortUse(lock))}`);
+    else if (existsSync(lock)) busy.push(`${portInWords(port)} by ${wordOf(lock)}`);
   }
   return { locks, busy };
 }
 
-function wordOf(use: PortUse | undefined): string {
-  if (use === undefined) return 'somebody';
+function wordOf(lock: string): string {
+  const use = readPortUse(lock);
+  if (use === undefined) return strangerIn(lock) ?? 'somebody';
   return `${use.vm} of ${userNameOf(use.uid) ?? `uid ${use.uid}`}`;
+}
+
+/** Whoever has a port's lock and is no VM that says so; as far as this user may look. */
+export function strangerOn({ lock }: HostPort): string | undefined {
+  if (!isBusy(lock) || readPortUse(lock) !== undefined) return undefined;
+  const found = strangerIn(lock);
+  // whoever only looks has it for a moment
+  return isBusy(lock) ? (found ?? 'somebody') : undefined;
+}
+
+/** `a process of alice (pid 4711)` */
+function strangerIn(lock: string): string | undefined {
+  const [pid, ...more] = findHolders(lock);
+  const uid = pid === undefined ? undefined : readRealUser(pid);
+  if (pid === undefined || uid === undefined) return undefined;
+  const what = more.length === 0 ? 'a process' : 'processes';
+  return `${what} of ${userNameOf(uid) ?? `uid ${uid}`} (pid ${[pid, ...more].join(', ')})`;
 }

@@ -1,6 +1,6 @@
 /** The ports of a network of root's, and whose they are. Read only. */
 import { portInWords, type HostNetwork } from '../network/host-network.ts';
-import { readPortMembers, readPortUsers } from './port-lease.ts';
+import { readPortMembers, readPortUsers, strangerOn } from './port-lease.ts';
 
 export interface PortInfo {
   readonly device: string;
@@ -11,6 +11,8 @@ export interface PortInfo {
   readonly vm: string | null;
   /** `taken`: it is on the network; `kept`: root keeps it for that VM, which the definition or a forward names; `free`: others may have it too. */
   readonly state: 'taken' | 'kept' | 'free';
+  /** Who has it without a VM: `a process of alice (pid 4711)`. */
+  readonly by?: string;
 }
 
 export function listPorts(host: HostNetwork, uid: number): PortInfo[] {
@@ -18,12 +20,14 @@ export function listPorts(host: HostNetwork, uid: number): PortInfo[] {
   const users = readPortUsers(host, uid);
   return host.ports.map((port): PortInfo => {
     const { mac, ip, kept } = port;
+    const by = taken.has(mac) ? undefined : strangerOn(port);
     return {
       device: portInWords(port),
       mac,
       ip: ip ?? null,
       vm: users.find((one) => one.mac === mac)?.vm ?? null,
-      state: taken.has(mac) ? 'taken' : kept === undefined ? 'free' : 'kept',
+      state: taken.has(mac) || by !== undefined ? 'taken' : kept === undefined ? 'free' : 'kept',
+      ...(by !== undefined && { by }),
     };
   });
 }

@@ -61,7 +61,7 @@ export function renderNetworkInfo(info: NetworkInfo, styles: Styles): string {
 const portRows: readonly Column<NetworkInfo['ports'][number]>[] = [
   { title: 'PORT', value: ({ device }) => device },
   { title: 'STATE', value: ({ state }) => state },
-  { title: 'VM', value: ({ vm }) => vm ?? undefined },
+  { title: 'VM', value: ({ vm, by }) => by ?? vm ?? undefined },
   { title: 'MAC', value: ({ mac }) => mac },
   { title: 'IP', value: ({ ip }) => ip ?? undefined },
 ];

@@ -2,8 +2,9 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { parseDocument } from '../harness/document.ts';
 import { ownerFor } from '../harness/harness.ts';
-import { createBridgedHost, everything, everythingAgain, must, refused, stateOf } from './a-bridged-host.ts';
+import { createBridgedHost, everything, everythingAgain, hostDir, must, refused, stateOf } from './a-bridged-host.ts';
 
 test('net down, forward, edit and rm of root’s network that is up: the whole command with sudo', async (context) => {
   const bridged = await createBridgedHost(context);
@@ -47,6 +48,30 @@ test('net down, forward, edit and rm of root’s network that is up: the whole c
   );
   await must(root, 'net', 'down', 'lan1');
   expect(await everythingAgain(bridged, before)).toEqual([]);
+});
+
+test('a port whose lock somebody holds without a VM: taken, and net down says by whom', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { root, home } = bridged;
+  const { name: user } = ownerFor(home.as);
+  root.network('lan0', `forward: nat\naddresses: [10.10.120.1/24]\nports: 2\nowner: ${user}\n`);
+  await must(root, 'net', 'up', 'lan0');
+  const lock = path.join(hostDir(root), 'ports', 'lan0', '0');
+  const holder = home.startProgram(['flock', '-F', lock, 'sh', '-c', 'echo has; exec sleep 60']);
+  await holder.waitFor(/has/);
+  const by = expect.stringMatching(new RegExp(`^a process of ${user} \\(pid [0-9]+\\)$`));
+  const { ports } = parseDocument('net-info', await must(root, 'net', 'info', 'lan0', '--json')) as {
+    ports: unknown[];
+  };
+  expect(ports).toMatchObject([{ state: 'taken', vm: null, by }, { state: 'free' }]);
+  expect(await must(root, 'net', 'info', 'lan0')).toMatch(new RegExp(`taken +a process of ${user} \\(pid`));
+  expect(await refused(root, 'net', 'down', 'lan0')).toEqual({
+    status: 4,
+    stderr: expect.stringMatching(new RegExp(`in use: qr\\S+ by a process of ${user} \\(pid`)),
+  });
+  holder.child.kill('SIGKILL');
+  await holder.end;
+  await must(root, 'net', 'down', 'lan0');
 });
 
 test('a definition in a directory of root’s: net edit says so before the editor opens, net rm before anything is removed', async (context) => {
