@@ -59,7 +59,7 @@ export function checkOfTun({ state, blocked }: TunFact, user: string): Check {
   const warn = (evidence: string, mend: string | null): Check => ({ ...base, state: 'warn', evidence, mend });
   switch (state) {
     case 'ok':
-      return { ...base, state, evidence: `${user} may open it`, mend: null };
+      return { ...base, state, evidence: `${quoted(user)} may open it`, mend: null };
     case 'absent':
       return warn('there is none', 'sudo modprobe tun');
     case 'no-driver':
@@ -71,10 +71,13 @@ export function checkOfTun({ state, blocked }: TunFact, user: string): Check {
   }
 }
 
+/** Root's QEMU runs as nobody, and nobody may open much. */
+const quoted = (user: string): string => (user === 'nobody' ? 'the user nobody' : user);
+
 const blockedInWords = (blocked: BlockedBy | undefined, user: string): string =>
   blocked?.member === true
     ? `${user} is in the group ${blocked.group ?? ''} that may open it, but this session began before that`
-    : `${user} may not open it`;
+    : `${quoted(user)} may not open it`;
 
 function mendBlocked(blocked: BlockedBy | undefined, user: string): string | undefined {
   if (blocked?.group === undefined) return undefined;
@@ -88,7 +91,7 @@ export interface VhostState {
 
 export function checkOfVhost({ state, blocked }: VhostState, user: string): Check {
   const base = { id: 'vhost', what: '/dev/vhost-net (vhost: the kernel carries the frames)' };
-  if (state === 'ok') return { ...base, state, evidence: `${user} may open it`, mend: null };
+  if (state === 'ok') return { ...base, state, evidence: `${quoted(user)} may open it`, mend: null };
   if (state === 'absent')
     return {
       ...base,

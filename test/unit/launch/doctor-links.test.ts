@@ -105,3 +105,8 @@ test('IOMMU', () => {
   expect(checkOfIommu(14)).toMatchObject({ state: 'ok', evidence: '14 groups' });
   expect(checkOfIommu(0)).toMatchObject({ state: 'warn', mend: expect.stringContaining('intel_iommu=on') });
 });
+
+test('the user nobody is no “nobody”', () => {
+  expect(checkOfTun({ state: 'ok' }, 'nobody').evidence).toBe('the user nobody may open it');
+  expect(checkOfVhost({ state: 'blocked' }, 'nobody').evidence).toContain('the user nobody may not open it');
+});
