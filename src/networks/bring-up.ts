@@ -24,10 +24,11 @@ import { removeSocket } from '../system/files.ts';
 import { waitSharedLockFile } from '../system/flock.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
-import { endLocked, endUnusedLocked, isHalfGone, isHeld } from './take-down.ts';
+import { endLocked, endUnusedLocked, isHalfGone, isHeld, throwIfLeft } from './take-down.ts';
 import { missingLinks, servicesOf } from './health.ts';
 import { brokenLinks, requireCard } from './join-health.ts';
 import { withNetworkLock } from './lock.ts';
+import { readLostState } from './lost-state.ts';
 import { listMembers, removeMember, writeMember, type Member } from './members.ts';
 import { readLeases } from './lease-files.ts';
 import { requireKnownState } from './newer-state.ts';
@@ -111,9 +112,24 @@ async function startOrMend(
     context.warn(
       `network ${network.name}: its record cannot be read: it is taken down and up again; VMs that were on it must be started anew`,
     );
+  if (!isHeld(files)) await endLostState(network, context, { pinned });
   for (const { step, error } of await endLocked(files, context))
     context.warn(`network ${network.name}: an earlier run left ${step.id} behind: ${error.message}`);
   return await startNetwork(network, context, { pinned });
+}
+
+/** Somebody removed its state while it was up. A VM that joins holds it up itself: nobody can tell then whether others are on it. */
+async function endLostState(
+  { name }: PreparedNetwork,
+  context: NetworkContext,
+  { pinned }: { readonly pinned: boolean },
+): Promise<void> {
+  if (readLostState(name, context) === undefined) return;
+  const what = `network ${name}: its state was removed while it was up`;
+  if (!pinned) throw new QrunError('unsafe-state', what, { hint: `sudo qrun net up ${name}` });
+  const lost = await (await import('./end-lost.ts')).endLost(name, { force: false }, context);
+  throwIfLeft(name, lost?.left ?? []);
+  context.warn(`${what}: what was left of it was given back, and it comes up anew`);
 }
 
 /** Starts what of it does not run any more; the guests find it again by themselves. */

@@ -6,6 +6,7 @@ import { readHealth, type NetworkHealth } from './health.ts';
 import { faultyPorts } from './port-health.ts';
 import type { NetworkContext } from './context.ts';
 import { QrunError } from '../errors.ts';
+import { readLostState } from './lost-state.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 import { isHeld } from './take-down.ts';
 
@@ -26,7 +27,10 @@ export function readNetworkStatus(
   { places, system }: Pick<NetworkContext, 'places' | 'system'>,
 ): NetworkStatus {
   const files = networkFiles(places, name);
-  if (!isHeld(files)) return system.uid === 0 ? { state: 'defined' } : statusOfHost(name, { places, system });
+  if (!isHeld(files)) {
+    if (system.uid !== 0) return statusOfHost(name, { places, system });
+    return { state: isLost(name, { places, system }) ? 'broken' : 'defined' };
+  }
   const record = readOrFault(files);
   if (record instanceof QrunError) return { state: 'broken', fault: record.message };
   // begun, and never finished; or of an earlier boot: nothing of it runs
@@ -35,6 +39,16 @@ export function readNetworkStatus(
   const health = readHealth(record, system);
   if (health.missing.length > 0) return { state: 'broken', record, health };
   return { state: record.pinned ? 'pinned' : 'up', record, health };
+}
+
+/** Its state was removed while it was up. */
+function isLost(name: NetworkName, look: Pick<NetworkContext, 'places' | 'system'>): boolean {
+  try {
+    return readLostState(name, look) !== undefined;
+  } catch (error) {
+    if (error instanceof QrunError) return false;
+    throw error;
+  }
 }
 
 /** Root's, told to all. */

@@ -9,6 +9,7 @@ import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { resourceOf } from '../resources/registry.ts';
 import type { NetworkContext } from './context.ts';
+import { listHostNetworkNames } from './host-networks.ts';
 import { isUnused, withNetworkLock } from './lock.ts';
 import { listMembers } from './members.ts';
 import { requireKnownRegistry } from './newer-state.ts';
@@ -111,10 +112,14 @@ export const isHeld = (files: NetworkFiles): boolean => existsSync(files.journal
  */
 export async function takeDown(name: NetworkName, force: boolean, context: NetworkContext): Promise<boolean> {
   const files = networkFiles(context.places, name);
-  if (!isHeld(files)) return false;
+  if (!isHeld(files) && !isLost(name, context)) return false;
   return await withNetworkLock({ name, files }, context, async () => {
-    if (!isHeld(files)) return false;
     requireKnownRegistry(name, context);
+    if (!isHeld(files)) {
+      const lost = await (await import('./end-lost.ts')).endLost(name, { force }, context);
+      throwIfLeft(name, lost?.left ?? []);
+      return lost !== undefined;
+    }
     if (!isUnused(files)) {
       if (!force) throw await inUse(name, files, context);
       await (await import('./unplug.ts')).unplug(files, context);
@@ -126,6 +131,9 @@ export async function takeDown(name: NetworkName, force: boolean, context: Netwo
     return true;
   });
 }
+
+const isLost = (name: NetworkName, context: NetworkContext): boolean =>
+  context.system.uid === 0 && listHostNetworkNames(context.places).includes(name);
 
 async function endPorts(name: NetworkName, force: boolean, context: NetworkContext): Promise<readonly Leftover[]> {
   const files = networkFiles(context.places, name);
@@ -182,7 +190,8 @@ async function onPorts(files: NetworkFiles, uid: number): Promise<string[]> {
   return [...new Set(readPortMembers(host, uid).map(({ vm }) => vm))];
 }
 
-function throwIfLeft(name: NetworkName, left: readonly Leftover[]): void {
+/** @throws QrunError `left-behind` */
+export function throwIfLeft(name: NetworkName, left: readonly Leftover[]): void {
   if (left.length === 0) return;
   throw new QrunError(
     'left-behind',

@@ -56,3 +56,39 @@ test('files that are gone or changed, and a keeper that was killed, are broken; 
   await must(root, 'net', 'down', 'lan0');
   expect(everything(bridged)).toEqual(before);
 });
+
+test('its state removed while it is up: net up, net down and gc find all of it, and nothing of another state directory’s', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  const before = everything(bridged);
+  root.network('lan0', definition());
+  const state = path.join(root.state, 'networks/lan0');
+  const lose = async (): Promise<void> => {
+    await must(root, 'net', 'up', 'lan0');
+    rmSync(state, { recursive: true });
+    expect(await stateOf(root, 'lan0')).toBe('broken');
+  };
+
+  await lose();
+  const old = ofDnsmasq(root, false);
+  expect(await must(root, 'net', 'up', 'lan0')).toContain('its state was removed while it was up');
+  expect(await stateOf(root, 'lan0')).toBe('pinned');
+  expect(ofDnsmasq(root, false)).toEqual([expect.anything()]);
+  expect(ofDnsmasq(root, false)).not.toEqual(old);
+  await must(root, 'net', 'down', 'lan0');
+  expect(everything(bridged)).toEqual(before);
+
+  await lose();
+  expect(await must(root, 'net', 'down', 'lan0')).toContain('lan0 is down');
+  expect(everything(bridged)).toEqual(before);
+
+  await lose();
+  const whole = [host.made(), networkProcesses(root)];
+  const elsewhere = { env: { QRUN_STATE_DIR: path.join(root.dir, 'elsewhere') } };
+  const { stdout, stderr } = await root.qrun(['gc'], elsewhere);
+  expect(stdout + stderr).toContain('nothing was left behind');
+  expect(await must(root, 'gc', '--dry-run')).toMatch(/service +would-remove/);
+  expect([host.made(), networkProcesses(root)]).toEqual(whole);
+  expect(await must(root, 'gc')).toMatch(/link:qr-lan0 +removed[^]*service +removed/);
+  expect(everything(bridged)).toEqual(before);
+});
