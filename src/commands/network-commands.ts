@@ -90,7 +90,7 @@ export const networkCommands: readonly AnyCommand[] = [
       open: value('CIDR', 'the same, without any rules'),
       isolated: value('CIDR', 'the same, with no way out'),
       ports: { ...number('N', 'so many ports for ordinary users'), short: 'n' },
-      owner: value('USER', 'who may take a port; default: who called sudo'),
+      owner: value('USER', 'who may take a port; default: who called sudo, else the group of setup, else root'),
       group: value('GROUP', 'whose members may take a port'),
       dhcp: flag('addresses by DHCP, where that is not the default (route, open)'),
       domain: value('NAME', 'the domain of its guests'),
