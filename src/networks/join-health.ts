@@ -21,11 +21,19 @@ function lostCard({ attach }: NetworkPlan): string | undefined {
 /** @throws QrunError `host-failed`: nothing of it can be mended without */
 export function requireCard(network: string, plan: NetworkPlan): void {
   const lost = lostCard(plan);
-  if (lost === undefined) return;
-  throw new QrunError('host-failed', `network ${network}: its card ${lost} is gone`, {
+  if (lost !== undefined) throw cardIsGone(network, lost);
+}
+
+/** Guests of a bridge still hear each other without: all else is mended first. @throws QrunError `host-failed` */
+export function requireUplinks(network: string, plan: NetworkPlan): void {
+  const lost = uplinksOf(plan).find(({ name }) => readHostLink(name) === undefined);
+  if (lost !== undefined) throw cardIsGone(network, lost.name);
+}
+
+const cardIsGone = (network: string, card: string): QrunError =>
+  new QrunError('host-failed', `network ${network}: its card ${card} is gone`, {
     hint: `ip -brief link show; when it is there again: sudo qrun net up ${network}`,
   });
-}
 
 /** Links to other hosts that are there, and down or off the bridge: they are made anew. */
 export function brokenLinks({ attach, steps }: NetworkPlan): LinkStep[] {

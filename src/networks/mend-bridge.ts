@@ -147,6 +147,8 @@ function rejoin(
     const lines = [
       `link set dev ${device} master ${bridge}`,
       ...(isolated && ofGuest ? [isolatedCommand(device)] : []),
+      // a card that came again is down
+      ...(ofGuest ? [] : [`link set dev ${device} up`]),
     ];
     const { status } = runPrivileged(system, ['ip', '-batch', '-'], { stdin: `${lines.join('\n')}\n` });
     if (status === 0) warn(`${device} had left ${bridge}, and is on it again`);

@@ -10,6 +10,7 @@ import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import { bringUp } from './bring-up.ts';
 import type { NetworkContext } from './context.ts';
 import { prepareNetwork, readDefinition, type PreparedNetwork, type PrepareOptions } from './prepare-network.ts';
+import { requireUplinks } from './join-health.ts';
 import type { NetworkRecord } from './record.ts';
 import { faultOfWayOut } from './way-out.ts';
 
@@ -35,6 +36,7 @@ export async function upNetwork(argument: string, context: NetworkContext): Prom
   const { record, definition } = await withNewHosts(network, await bringUp(network, context), context);
   const fault = faultOfWayOut(record.definition);
   if (fault !== undefined) context.warn(fault);
+  requireUplinks(record.network, record.plan);
   if (meaningOf(definition) !== meaningOf(record.definition)) {
     const { file } = definition;
     context.warn(

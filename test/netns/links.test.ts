@@ -176,6 +176,15 @@ test('a card is a port while the network is up, and given back as it was; not on
   await up(a);
   host.must('ip link delete dev c0');
   expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: ['c0'] });
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
+    status: 3,
+    stderr: expect.stringMatching(/network lan0: its card c0 is gone\n.*ip -brief link show/),
+  });
+  host.must('ip link add c0 type veth peer name c1');
+  await up(a);
+  expect((await infoOf(a)).state).toBe('pinned');
+  expect(host.row('c0')).toMatchObject({ master: 'qr-lan0', flags: expect.arrayContaining(['UP']) });
+  host.must('ip link delete dev c0');
   await down(a);
   expect(host.made()).toEqual([]);
 });
