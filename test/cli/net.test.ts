@@ -172,7 +172,10 @@ describe('net rm', () => {
     chmodSync(`${home.config}/networks`, 0o500);
     const { status, stderr } = await home.qrun(['net', 'rm', 'lab']);
     chmodSync(`${home.config}/networks`, 0o700);
-    expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining('cannot remove it') });
+    expect({ status, stderr }).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(/lab\.yaml: it is not yours to change\n.*sudo qrun net rm lab\n/),
+    });
     expect(definitions(home)).toEqual(['lab.yaml']);
     expect(existsSync(`${home.state}/networks/lab`)).toBe(true);
   });
