@@ -111,7 +111,8 @@ export async function removeUnit(
   for (const file of [wantsLink(places, unit), found.file]) remove(file);
   if (isAsked) await orNothing(() => systemctl(['daemon-reload'], places, system));
   if (over && kind === 'net') await ask('stop');
-  if (over) await ask('reset-failed');
+  // one that failed is kept by its name else
+  await ask('reset-failed');
   return { name, unit, file: found.file, changed: true };
 }
 

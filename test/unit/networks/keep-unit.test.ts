@@ -37,7 +37,11 @@ describe.for(['system', 'user'] as const)('of the %s', (manager) => {
     expect(await keepUnit(lan, systemd.context)).toMatchObject({ changed: false });
     expect(systemd.told).toHaveLength(2);
     expect(await removeUnit({ kind: 'net', name: 'lan-0' }, systemd.context)).toMatchObject({ file: fileOf(systemd) });
-    expect(systemd.told.slice(2)).toEqual([`${flag}disable ${unit}`, `${flag}daemon-reload`]);
+    expect(systemd.told.slice(2)).toEqual([
+      `${flag}disable ${unit}`,
+      `${flag}daemon-reload`,
+      `${flag}reset-failed ${unit}`,
+    ]);
     expect(existsSync(fileOf(systemd))).toBe(false);
     expect(isEnabled(systemd.units, unit)).toBe(false);
     expect(await removeUnit({ kind: 'net', name: 'lan-0' }, systemd.context)).toBeUndefined();
