@@ -52,22 +52,32 @@ async function withNewHosts(
   record: NetworkRecord,
   context: NetworkContext,
 ): Promise<{ readonly record: NetworkRecord; readonly definition: Network }> {
+  // a name means what runs: what was written since is read here
+  const written = running === undefined ? definition : await readAgain(record, context);
   const wasUp = running?.runId === record.runId || definition !== record.definition;
   if (!wasUp || context.system.uid !== 0 || !isBridged(record.definition.forward)) return { record, definition };
-  // a name means what runs: what was written since is read here
-  const written = running === undefined ? definition : await readAgain(record.file, context);
   const { renewHosts } = await import('./renew-hosts.ts');
   return { record: await renewHosts(record, written ?? definition, context), definition: written ?? definition };
 }
 
-/** One that has faults by now, or is gone, changes nothing. */
-async function readAgain(file: string, context: NetworkContext): Promise<Network | undefined> {
+/** One that has faults by now changes nothing, and they are told; nor does one that is gone. */
+async function readAgain({ network, file }: NetworkRecord, context: NetworkContext): Promise<Network | undefined> {
   try {
     return await readDefinition(file, context);
   } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
+    if (!(error instanceof QrunError)) throw error;
+    if (error.code !== 'unknown-name')
+      context.warn(`network ${network} is up as it was; what ${file} says has faults: ${faultsIn(file, error)}`);
+    return undefined;
   }
+}
+
+/** The first one, and where all are shown. */
+function faultsIn(file: string, { message, faults }: QrunError): string {
+  const [first] = faults;
+  if (first === undefined) return message;
+  const place = `${first.file}:${first.line}:${first.column}${first.path === '' ? '' : ` ${first.path}`}`;
+  return `${place}: ${first.message} (${faults.length} fault${faults.length === 1 ? '' : 's'}: qrun net show ${file})`;
 }
 
 /** Wherever it lies. */

@@ -273,6 +273,27 @@ test('dnsmasq’s ports are taken, of names and of DHCP: what it said is told, s
     other.kill();
     await other.end;
   }
+test('net up of one that is up, whose definition has faults by now: it is mended, and the faults are told', async (context) => {
+  const bridged = await createBridgedHost(context);
+  const { host, root } = bridged;
+  const before = everything(bridged);
+  root.network('lan0', lan0);
+  await must(root, 'net', 'up', 'lan0');
+  const file = path.join(root.config, 'networks/lan0.yaml');
+  const hosts = ['  hosts:', '    - { mac: "52:54:00:00:00:1g", ip: 10.10.120.60 }', '    - { ip: 10.99.0.1 }', ''];
+  root.network('lan0', `${lan0}dhcp:\n${hosts.join('\n')}`);
+  host.must('ip link set dev qr-lan0 down');
+  const { status, stderr } = await root.qrun(['net', 'up', 'lan0']);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('qr-lan0 (down)') });
+  expect(stderr).toContain(`network lan0 is up as it was; what ${file} says has faults: ${file}:5:`);
+  expect(stderr).toMatch(/\d+ faults?: qrun net show \S+lan0\.yaml\)\n/);
+  expect((await refused(root, 'net', 'show', file)).status).toBe(2);
+  root.network('lan0', lan0);
+  expect((await root.qrun(['net', 'up', 'lan0'])).stderr).not.toMatch(/fault|as it was/);
+  await must(root, 'net', 'down', 'lan0');
+  expect(everything(bridged)).toEqual(before);
+});
+
 });
 
 test('ports of forwards: of a listener, of another network, twice; added and removed at run time, and after a kill', async (context) => {
