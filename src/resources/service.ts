@@ -99,7 +99,7 @@ export const service: Resource<ServiceStep> = {
     const from = sizeOf(step.log);
     const keepers = startPrograms(step, step.programs, system.env);
     if (step.watch !== undefined) startWatcher(step, system.env);
-    await waitUntilReady(step, from);
+    await waitUntilReady(step, { from, env: system.env });
     const leaders = step.watch === undefined ? renderLeaders(keepers) : undefined;
     return leaders === undefined ? unknownKeepers : { keepers: leaders };
   },
@@ -209,7 +209,7 @@ export async function mendService(step: ServiceStep, { env, record }: MendOption
     if (missing.some((program) => program.name === follows)) for (const pid of running[name] ?? []) killProcess(pid);
   }
   if (step.watch !== undefined && !watched) startWatcher(step, env);
-  await waitUntilReady(step, from);
+  await waitUntilReady(step, { from, env });
   return [...new Set([...missing, ...deaf].map(({ name }) => name))];
 }
 
@@ -270,8 +270,13 @@ const isWatcher = (one: Marked): boolean => one.argv[3] === watcherName;
 const isKeeper = (one: Marked): boolean => one.argv[3] === keeperName || isWatcher(one);
 const isWorker = (one: Marked, keepers: boolean): boolean => keepers || !isPause(one);
 
-/** @param from where in the log this attempt begins */
-async function waitUntilReady(step: ServiceStep, from: number): Promise<void> {
+interface Attempt {
+  /** Where in the log it begins. */
+  readonly from: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+async function waitUntilReady(step: ServiceStep, { from, env }: Attempt): Promise<void> {
   const end = performance.now() + (step.readyMs ?? defaultReadyMs);
   for (;;) {
     const missing = [
@@ -281,7 +286,7 @@ async function waitUntilReady(step: ServiceStep, from: number): Promise<void> {
       ),
     ];
     if (missing.length === 0) return;
-    if (performance.now() > end || hasGivenUp(step, from)) throw notReady(step, { missing, from });
+    if (performance.now() > end || hasGivenUp(step, from)) throw await notReady(step, { missing, from, env });
     await delay(readyPollMs);
   }
 }
@@ -294,16 +299,18 @@ const hasGivenUp = (step: ServiceStep, from: number): boolean =>
   step.givesUpAfter !== undefined &&
   wordsSince(step.log, from).filter((line) => endLine.test(line)).length >= step.givesUpAfter;
 
-interface NotReady {
+interface NotReady extends Attempt {
   /** In words. */
   readonly missing: readonly string[];
-  readonly from: number;
 }
 
-function notReady(step: ServiceStep, { missing, from }: NotReady): QrunError {
+async function notReady(step: ServiceStep, { missing, from, env }: NotReady): Promise<QrunError> {
   const said = wordsSince(step.log, from).filter((line) => line.trim() !== '' && !endLine.test(line));
   // one that is started again says it again
   const causes = [...new Set(said)].slice(-5);
+  const taken = (await import('./taken-port.ts')).findTakenPort(causes, env);
+  if (taken !== undefined)
+    return new QrunError('in-use', `${step.title} did not come up: ${taken.message}`, { causes, hint: taken.hint });
   const why = step.givesUpAfter === undefined ? undefined : causes.at(-1);
   return new QrunError('host-failed', `${step.title} did not come up: ${why ?? missing.join(', ')}`, {
     causes,

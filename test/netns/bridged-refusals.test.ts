@@ -247,32 +247,32 @@ test('without nft, or without dnsmasq: which is missing, and the package; withou
   expect(everything(bridged)).toEqual(before);
 });
 
-test('dnsmasq’s ports are taken, of names and of DHCP: what it said is told, soon, and all is given back', async (context) => {
+test('dnsmasq’s ports are taken, of names and of DHCP: who has them, and what it said, is told, soon, and all is given back', async (context) => {
   const bridged = await createBridgedHost(context);
   const { root } = bridged;
   root.network('lan0', lan0);
   const before = everything(bridged);
   const takers = [
-    ["require('node:net').createServer().listen(53, '0.0.0.0', ready)", /failed to create listening socket.*in use/],
-    [
-      "require('node:dgram').createSocket('udp4').bind(67, '0.0.0.0', ready)",
-      /failed to bind DHCP server socket.*in use/,
-    ],
-    [
-      "require('node:dgram').createSocket('udp6').bind(547, '::', ready)",
-      /failed to bind DHCPv6 server socket.*in use/,
-    ],
+    ["require('node:net').createServer().listen(53, '0.0.0.0', ready)", 'tcp port 53 on 10.10.120.1'],
+    ["require('node:dgram').createSocket('udp4').bind(67, '0.0.0.0', ready)", 'udp port 67 on 0.0.0.0'],
+    ["require('node:dgram').createSocket('udp6').bind(547, '::', ready)", 'udp port 547 on ::'],
   ] as const;
-  for (const [taker, why] of takers) {
+  for (const [taker, what] of takers) {
     const other = root.startProgram([process.execPath, '-e', `const ready = () => console.log('taken');${taker}`]);
     await other.waitFor(/taken/);
     const { status, stderr } = await refused(root, 'net', 'up', 'lan0');
-    expect({ status, stderr }).toEqual({ status: 3, stderr: expect.stringMatching(/did not come up: dnsmasq: /) });
-    expect(stderr).toMatch(why);
+    expect({ status, stderr }).toEqual({
+      status: 4,
+      stderr: expect.stringContaining(`did not come up: ${what} is in use by node (pid ${other.pid})`),
+    });
+    expect(stderr).toMatch(/hint: sudo ss -lntup sport = \d+\n/);
+    expect(stderr).toMatch(/dnsmasq: failed to .*Address already in use/);
     expect(everything(bridged)).toEqual(before);
     other.kill();
     await other.end;
   }
+});
+
 test('net up of one that is up, whose definition has faults by now: it is mended, and the faults are told', async (context) => {
   const bridged = await createBridgedHost(context);
   const { host, root } = bridged;
@@ -292,8 +292,6 @@ test('net up of one that is up, whose definition has faults by now: it is mended
   expect((await root.qrun(['net', 'up', 'lan0'])).stderr).not.toMatch(/fault|as it was/);
   await must(root, 'net', 'down', 'lan0');
   expect(everything(bridged)).toEqual(before);
-});
-
 });
 
 test('ports of forwards: of a listener, of another network, twice; added and removed at run time, and after a kill', async (context) => {

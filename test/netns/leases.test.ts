@@ -148,8 +148,8 @@ test('dnsmasq alone is told of guests, and ended: no other of its arguments, its
   });
   expect(await waitUntil(() => host.must('ss -Hlnu sport = :53').includes('10.10.120.1:53'), 20_000)).toBe(true);
   expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
-    status: 3,
-    stderr: expect.stringMatching(/did not come up: .*Address already in use/),
+    status: 4,
+    stderr: expect.stringMatching(/did not come up: udp port 53 on 10\.10\.120\.1 is in use by socat \(pid \d+\)/),
   });
   taken.kill('SIGKILL');
   await taken.end;
