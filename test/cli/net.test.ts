@@ -340,11 +340,11 @@ describe('net info', () => {
     await waitUntil(() => !isAlive(victim), 30_000);
     expect(await documentOf(home, 'info', 'lab')).toMatchObject({
       state: 'broken',
-      missing: ['switch'],
+      missing: ['switch', 'keeper (gateway)'],
       mend: 'qrun net up lab',
     });
     expect((await home.qrun(['net', 'info', 'lab'])).stdout).toMatch(
-      /! switch does not run\n +! to mend it: qrun net up lab\n/,
+      /! switch does not run\n +! keeper \(gateway\) .*\n +! to mend it: qrun net up lab\n/,
     );
     expect(await statesOf(home)).toEqual({ lab: 'broken' });
     expect(await home.qrun(['net', 'up', 'lab'])).toMatchObject({

@@ -104,13 +104,17 @@ describe('a service', () => {
     expect(readFileSync(step.log, 'utf8')).toContain('ended with status 137, and is started again');
   });
 
-  test('a killed keeper leaves its program at work, and both are ended at the end', async () => {
+  test('a killed keeper leaves its program at work; it is mended with a program of its own, and all are ended at the end', async () => {
     await service.acquire(step, context());
     await until(() => (readService(step).running['switch'] ?? []).length === 1);
     for (const pid of readService(step).keepers['switch'] ?? []) process.kill(pid, 'SIGKILL');
     await until(() => readService(step).keepers['switch']?.length === 0);
     expect(readService(step).running['switch']).toHaveLength(1);
-    expect(await mendService(step, mending)).toEqual([]);
+    expect(await mendService(step, mending)).toEqual(['switch']);
+    await until(() => readService(step).keepers['switch']?.length === 1);
+    await until(() => readService(step).running['switch']?.length === 1);
+    for (const pid of readService(step).keepers['switch'] ?? []) process.kill(pid, 'SIGKILL');
+    await until(() => readService(step).keepers['switch']?.length === 0);
     await service.release(step, undefined, ended);
     expect(all()).toEqual([]);
   });
