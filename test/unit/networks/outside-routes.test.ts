@@ -4,25 +4,25 @@ import { outsideRoutes } from '../../../src/networks/outside-routes.ts';
 import { networkOf } from '../network/network-text.ts';
 
 const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
-const row = (name: string, destination: string, mask: string, metric = 0, flags = '0003'): string =>
+const row = (name: string, [destination, mask, flags = '0003']: readonly string[], metric = 0): string =>
   `${name}\t${destination}\t010010AC\t${flags}\t0\t0\t${metric}\t${mask}\t0\t0\t0\n`;
 
 test('default routes: the one that is taken first is first; none that is down, or that says there is no way', () => {
   const text = [
-    row('wlan0', '00000000', '00000000', 600),
-    row('eth0', '00000000', '00000000', 100),
-    row('eth0', '00000000', '00000000', 700),
-    row('tun0', '00000000', '00000080', 0),
-    row('down0', '00000000', '00000000', 0, '0002'),
-    row('br0', '0000000A', '000000FF', 0, '0001'),
+    row('wlan0', ['00000000', '00000000'], 600),
+    row('eth0', ['00000000', '00000000'], 100),
+    row('eth0', ['00000000', '00000000'], 700),
+    row('tun0', ['00000000', '00000080'], 0),
+    row('down0', ['00000000', '00000000', '0002']),
+    row('br0', ['0000000A', '000000FF', '0001']),
   ];
   expect(parseDefaults(head + text.join(''))).toEqual([
     { family: 4, name: 'eth0' },
     { family: 4, name: 'wlan0' },
   ]);
   const none = '0'.repeat(32);
-  const six = (name: string, flags: string, metric: string, prefix = '00'): string =>
-    `${none} ${prefix} ${none} 00 fe8${'0'.repeat(28)}1 ${metric} 00000001 00000000 ${flags} ${name}`;
+  const six = (name: string, flags: string, metric: string): string =>
+    `${none} 00 ${none} 00 fe8${'0'.repeat(28)}1 ${metric} 00000001 00000000 ${flags} ${name}`;
   expect(
     parseDefaults6(
       [
