@@ -105,11 +105,13 @@ const networkLines = (command: (...words: string[]) => string, name: string): st
   'KillMode=process',
   'TimeoutStartSec=5min',
   'TimeoutStopSec=2min',
+  // a host that starts everything at once may have no time for nft; what a definition says is not another thing a moment later, though
   ...retryLines,
+  'RestartPreventExitStatus=2',
 ];
 
 /** Active for as long as something of it runs; its end is told by qrun, and by nobody else. */
-function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60 }: UnitInput): string[] {
+function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60, ...input }: UnitInput): string[] {
   return [
     'Type=forking',
     'GuessMainPID=no',
@@ -119,12 +121,12 @@ function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60
     'KillMode=process',
     'TimeoutStartSec=5min',
     `TimeoutStopSec=${shutdownS + extraStopS}s`,
-    ...retryLines,
+    // whatever it ended with: of a command that is not the main process systemd does not look at the status
+    ...(waitsForHost(input) ? retryLines : []),
   ];
 }
 
-/** A host that starts everything at once has no time for some of it; what a definition says is not another thing a moment later, though. */
-const retryLines = ['Restart=on-failure', 'RestartSec=10s', 'RestartPreventExitStatus=2'];
+const retryLines = ['Restart=on-failure', 'RestartSec=10s'];
 
 /** The rungs above the guest's own time. */
 const extraStopS = 60;
@@ -154,9 +156,8 @@ function orderLines(input: UnitInput): string[] {
     ...(after.length > 0 ? [`After=${after.join(' ')}`] : []),
     ...(wants.length > 0 ? [`Wants=${wants.join(' ')}`] : []),
     ...(manager === 'system' ? mountLines(directories) : []),
-    ...(kind === 'vm' && waitsForHost(input)
-      ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24']
-      : ['StartLimitIntervalSec=5min', 'StartLimitBurst=10']),
+    ...(kind === 'net' ? ['StartLimitIntervalSec=5min', 'StartLimitBurst=10'] : []),
+    ...(kind === 'vm' && waitsForHost(input) ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24'] : []),
   ];
 }
 
