@@ -95,15 +95,19 @@ export async function removeUnit(
   const places = context.units ?? unitPlacesOf(system);
   const unit = unitNameOf(kind, name);
   const found = readUnit(places, unit);
-  if (found === undefined) return undefined;
-  if (ownUnitOf(found, own.state) === undefined) {
-    if (leave) return undefined;
-    requireOwn(found, own.state);
-  }
   const isAsked = isRunning(places) && system.which('systemctl') !== undefined;
   const ask = async (...words: string[]): Promise<void> => {
     if (isAsked) await orNothing(() => systemctl([...words, unit], places, system));
   };
+  if (found === undefined) {
+    // `--off` left what was up up
+    if (over && isAsked && (await isWithoutFile(unit, places, system))) await ask('stop');
+    return undefined;
+  }
+  if (ownUnitOf(found, own.state) === undefined) {
+    if (leave) return undefined;
+    requireOwn(found, own.state);
+  }
   // a VM's, as long as systemd knows that what still runs of it is to live; a network's, when there is no `net down` of it any more that would fail
   if (over && kind === 'vm') await ask('stop');
   // its link is removed below too, should systemd have none of it
@@ -114,6 +118,12 @@ export async function removeUnit(
   // one that failed is kept by its name else
   await ask('reset-failed');
   return { name, unit, file: found.file, changed: true };
+}
+
+/** Active, and nothing else is known of it. */
+async function isWithoutFile(unit: string, places: UnitPlaces, system: System): Promise<boolean> {
+  const { stdout } = await callSystemctl(['show', '--property=LoadState,ActiveState', unit], places, system);
+  return stdout.includes('LoadState=not-found\n') && stdout.includes('ActiveState=active\n');
 }
 
 function remove(file: string): void {
@@ -236,14 +246,21 @@ function cronLineOf({ kind, name, node, qrun, env }: UnitInput): string {
   return [...sets, shellWords([node, qrun, ...words])].join(' ').replaceAll('%', '\\%');
 }
 
-async function systemctl(words: readonly string[], places: UnitPlaces, system: System): Promise<void> {
-  const args = places.manager === 'user' ? ['--user', ...words] : words;
+async function callSystemctl(words: readonly string[], { manager, running }: UnitPlaces, system: System) {
+  if (manager === 'system') return await system.run('systemctl', words, { timeoutMs });
   // a session that is none of logind's does not say where it is
-  const env = places.manager === 'user' ? { XDG_RUNTIME_DIR: path.dirname(places.running) } : {};
-  const { status, stdout, stderr } = await system.run('systemctl', ['--quiet', ...args], { timeoutMs: 60_000, env });
+  const env = { XDG_RUNTIME_DIR: path.dirname(running) };
+  return await system.run('systemctl', ['--user', ...words], { timeoutMs, env });
+}
+
+const timeoutMs = 60_000;
+
+async function systemctl(words: readonly string[], places: UnitPlaces, system: System): Promise<void> {
+  const { status, stdout, stderr } = await callSystemctl(['--quiet', ...words], places, system);
   if (status === 0) return;
   const said = (stderr.trim() || stdout.trim()).split('\n').at(-1) ?? '';
-  throw new QrunError('host-failed', `systemctl ${args.join(' ')} failed${said === '' ? '' : `: ${said}`}`, {
-    hint: `systemctl ${places.manager === 'user' ? '--user ' : ''}status`,
+  const user = places.manager === 'user' ? '--user ' : '';
+  throw new QrunError('host-failed', `systemctl ${user}${words.join(' ')} failed${said === '' ? '' : `: ${said}`}`, {
+    hint: `systemctl ${user}status`,
   });
 }

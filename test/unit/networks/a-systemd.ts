@@ -29,6 +29,8 @@ export interface SystemdOptions {
   readonly runs?: boolean;
   readonly booted?: boolean;
   readonly env?: System['env'];
+  /** What has no unit is active. */
+  readonly lost?: boolean;
 }
 
 export function createSystemd({
@@ -36,6 +38,7 @@ export function createSystemd({
   runs = true,
   booted = runs,
   env = {},
+  lost = false,
 }: SystemdOptions = {}): ASystemd {
   const dir = mkdtempSync(path.join(tmpdir(), 'qrun-systemd-'));
   onTestFinished(() => rmSync(dir, { recursive: true }));
@@ -56,6 +59,12 @@ export function createSystemd({
     const words = args.filter((word) => !word.startsWith('--'));
     told.push(args.filter((word) => word !== '--quiet').join(' '));
     if (failing.has(words[0] ?? '')) return { status: 1, stdout: '', stderr: 'first\nFailed: no\n' };
+    if (words[0] === 'show')
+      return {
+        status: 0,
+        stdout: lost ? 'LoadState=not-found\nActiveState=active\n' : 'LoadState=not-found\nActiveState=inactive\n',
+        stderr: '',
+      };
     if (words[0] === 'enable') link(words[1] ?? '');
     if (words[0] === 'disable') rmSync(linkOf(words[1] ?? ''), { force: true });
     return { status: 0, stdout: '', stderr: '' };

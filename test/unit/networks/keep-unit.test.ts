@@ -82,6 +82,13 @@ describe('what is over', () => {
     expect(systemd.told).toEqual([`disable ${unit}`, 'daemon-reload', `stop ${unit}`, `reset-failed ${unit}`]);
   });
 
+  test.for([true, false])('a network whose unit was taken away before, while it was up: %s', async (lost) => {
+    const systemd = createSystemd({ lost });
+    expect(await removeUnit({ kind: 'net', name: 'lan-0', over: true }, systemd.context)).toBeUndefined();
+    const looked = `show --property=LoadState,ActiveState ${unit}`;
+    expect(systemd.told).toEqual(lost ? [looked, `stop ${unit}`] : [looked]);
+  });
+
   test('a VM: what it left running for others is not killed', async () => {
     const systemd = createSystemd();
     await keepUnit({ ...lan, kind: 'vm', name: 'web1' }, systemd.context);
