@@ -247,16 +247,16 @@ function cronLineOf({ kind, name, node, qrun, env }: UnitInput): string {
 }
 
 async function callSystemctl(words: readonly string[], { manager, running }: UnitPlaces, system: System) {
-  if (manager === 'system') return await system.run('systemctl', words, { timeoutMs });
+  if (manager === 'system') return await system.run('systemctl', ['--quiet', ...words], { timeoutMs });
   // a session that is none of logind's does not say where it is
   const env = { XDG_RUNTIME_DIR: path.dirname(running) };
-  return await system.run('systemctl', ['--user', ...words], { timeoutMs, env });
+  return await system.run('systemctl', ['--quiet', '--user', ...words], { timeoutMs, env });
 }
 
 const timeoutMs = 60_000;
 
 async function systemctl(words: readonly string[], places: UnitPlaces, system: System): Promise<void> {
-  const { status, stdout, stderr } = await callSystemctl(['--quiet', ...words], places, system);
+  const { status, stdout, stderr } = await callSystemctl(words, places, system);
   if (status === 0) return;
   const said = (stderr.trim() || stdout.trim()).split('\n').at(-1) ?? '';
   const user = places.manager === 'user' ? '--user ' : '';
