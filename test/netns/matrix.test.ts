@@ -186,8 +186,11 @@ test('ports of NAT are those of the range, in IPv4 and IPv6; open has no rules, 
   const { nftables } = JSON.parse(host.must('nft -j list tables')) as {
     nftables: { table?: { family: string; name: string } }[];
   };
-  expect(nftables.flatMap(({ table: one }) => (one === undefined ? [] : [`${one.family} ${one.name}`]))).toEqual(
-    ['nat0', 'nat1', 'way0', 'lone0', 'lone1'].flatMap((name) => [`inet qrun_${name}`, `bridge qrun_${name}`]),
+  const tables = nftables.flatMap(({ table: one }) => (one === undefined ? [] : [`${one.family} ${one.name}`]));
+  expect(tables.toSorted()).toEqual(
+    ['nat0', 'nat1', 'way0', 'lone0', 'lone1']
+      .flatMap((name) => [`inet qrun_${name}`, `bridge qrun_${name}`])
+      .toSorted(),
   );
 });
 
