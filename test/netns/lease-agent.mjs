@@ -280,8 +280,10 @@ if (process.argv[2] === 'names') {
   await new Promise((resolve) => server.bind(53, resolve));
 }
 
-createInterface({ input: process.stdin }).on('line', async (line) => {
-  const { id, how, ...rest } = JSON.parse(line);
-  console.log(`answer ${id} ${JSON.stringify(await ways[how](rest))}`);
-});
+createInterface({ input: process.stdin })
+  .on('line', async (line) => {
+    const { id, how, ...rest } = JSON.parse(line);
+    console.log(`answer ${id} ${JSON.stringify(await ways[how](rest))}`);
+  })
+  .on('close', () => process.exit());
 console.log('ready');
