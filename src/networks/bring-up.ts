@@ -10,14 +10,12 @@ import { closeSync, existsSync, lstatSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { failpoint } from '../journal/failpoint.ts';
 import { Journal, type StepRecord } from '../journal/journal.ts';
-import { acquireAll } from '../journal/walk.ts';
 import { portHoldersOf } from '../network/bridged/fixed-hosts.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { LinkStep, MemberStep, Step } from '../plan/step.ts';
 import { memberOf } from '../resources/member.ts';
-import { resourceOf } from '../resources/registry.ts';
 import { mendService } from '../resources/service.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { removeSocket } from '../system/files.ts';
@@ -36,6 +34,7 @@ import { poolOf, type PreparedNetwork } from './prepare-network.ts';
 import type { BrokenPorts } from './port-health.ts';
 import { readNetworkRecord, writeNetworkRecord, type NetworkRecord } from './record.ts';
 import { startNetwork } from './start.ts';
+import { takeSteps } from './take-steps.ts';
 
 const shareMs = 5000;
 
@@ -180,13 +179,7 @@ async function remakeLinks(
     (step) => step.kind === 'port-node' && (names.has(step.link) || broken.rights.includes(step.link)),
   );
   if (gone.length + registry.length + nodes.length === 0) return;
-  const journal = Journal.resume(files.journal);
-  try {
-    const context = { system, runId, descriptors: new Map<number, number>(), warn };
-    await acquireAll([...gone, ...nodes, ...registry], { journal, registry: resourceOf, context });
-  } finally {
-    journal.close();
-  }
+  await takeSteps([...gone, ...nodes, ...registry], { files, runId, system, warn });
   if (gone.length > 0) warn(`network ${network}: ${[...names].join(' and ')} had gone, and was made again`);
   if (broken.rights.length > 0) warn(`network ${network}: who may take ${broken.rights.join(' and ')} was set again`);
 }

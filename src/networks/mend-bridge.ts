@@ -1,17 +1,14 @@
 /** What `net up` mends of a network with a bridge of its own: the bridge, who is on it, what is set for it, and its rules. Guests notice a pause. */
 import { readHostLink } from '../host/host-link.ts';
-import { Journal } from '../journal/journal.ts';
-import { acquireAll } from '../journal/walk.ts';
 import { hostNetworkOf, type NetworkPlan } from '../network/network-plan.ts';
 import { isolatedCommand } from '../plan/bridge-commands.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import { QrunError } from '../errors.ts';
 import { readOwnAddresses } from '../host/own-addresses.ts';
-import type { LinkStep, NftStep, Step, SysctlStep } from '../plan/step.ts';
+import type { LinkStep, NftStep, SysctlStep } from '../plan/step.ts';
 import { lastWords } from '../resources/link.ts';
 import { missingTables } from '../resources/nft.ts';
 import { runPrivileged } from '../resources/privilege.ts';
-import { resourceOf } from '../resources/registry.ts';
 import { signalProgram } from '../resources/service-program.ts';
 import { dotted, readSetting } from '../resources/sysctl.ts';
 import { canonicalAddress } from '../subnet.ts';
@@ -20,6 +17,7 @@ import type { NetworkContext } from './context.ts';
 import { lostBridge, uplinksOf } from './join-health.ts';
 import { listMembers } from './members.ts';
 import type { NetworkRecord } from './record.ts';
+import { takeSteps } from './take-steps.ts';
 
 /** Tables that somebody removed or emptied: `inet qrun_lan0`. None where that cannot be told. */
 export const missingRules = (plan: NetworkPlan, system: System): string[] =>
@@ -98,7 +96,7 @@ export async function mendBridge(
     if (step.kind === 'sysctl') return isGone || Object.entries(step.values).some(isAltered);
     return isGone && (step.kind === 'resolver' || (step.kind === 'link' && step.name === bridge));
   });
-  await take(steps, { files, runId, system, warn });
+  await takeSteps(steps, { files, runId, system, warn });
   if (isGone) {
     warn(`network ${network}: ${bridge} had gone, and was made again`);
     renewDeaf(plan);
@@ -152,21 +150,5 @@ function rejoin(
     ];
     const { status } = runPrivileged(system, ['ip', '-batch', '-'], { stdin: `${lines.join('\n')}\n` });
     if (status === 0) warn(`${device} had left ${bridge}, and is on it again`);
-  }
-}
-
-interface TakeWith extends Pick<NetworkContext, 'system' | 'warn'> {
-  readonly files: NetworkFiles;
-  readonly runId: string;
-}
-
-async function take(steps: readonly Step[], { files, runId, system, warn }: TakeWith): Promise<void> {
-  if (steps.length === 0) return;
-  const journal = Journal.resume(files.journal);
-  try {
-    const context = { system, runId, descriptors: new Map<number, number>(), warn };
-    await acquireAll(steps, { journal, registry: resourceOf, context });
-  } finally {
-    journal.close();
   }
 }

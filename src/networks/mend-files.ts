@@ -1,15 +1,13 @@
 /** What a network's programs read, and where they have their sockets: what somebody removed or changed of it is told, and made anew before they are. */
 import { existsSync, lstatSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { Journal } from '../journal/journal.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import type { FileStep } from '../plan/step.ts';
-import { acquireAll } from '../journal/walk.ts';
-import { resourceOf } from '../resources/registry.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import type { NetworkContext } from './context.ts';
 import type { NetworkRecord } from './record.ts';
+import { takeSteps } from './take-steps.ts';
 
 /** Its only file that is never written while it is up. */
 const dnsmasqStep = 'file:dnsmasq';
@@ -43,7 +41,7 @@ export async function mendFiles(files: NetworkFiles, record: NetworkRecord, cont
     if (gone.length > 0) await (await import('./live-forwards.ts')).keepForwards(record, record.forwards, context);
   } else {
     const config = steps.filter((step) => step.id === dnsmasqStep && (gone.includes(step) || isChanged(step)));
-    await write(config, { files, runId, context });
+    await takeSteps(config, { files, runId, system: context.system, warn: context.warn });
     if (config.length > 0) rmSync(path.join(files.runtimeDir, 'dnsmasq.pid'), { force: true });
     for (const step of gone) if (step.public === true) makeMissingDirectory(path.dirname(step.path), 0o755);
     const { listensToMembers, tellHosts } = await import('./tell-members.ts');
@@ -51,24 +49,4 @@ export async function mendFiles(files: NetworkFiles, record: NetworkRecord, cont
   }
   for (const { path: file } of gone) context.warn(`network ${network}: ${file} had gone, and was written again`);
   for (const { path: file } of changed) context.warn(`network ${network}: ${file} was changed, and is as it was`);
-}
-
-interface WriteWith {
-  readonly files: NetworkFiles;
-  readonly runId: string;
-  readonly context: NetworkContext;
-}
-
-async function write(
-  steps: readonly FileStep[],
-  { files, runId, context: { system, warn } }: WriteWith,
-): Promise<void> {
-  if (steps.length === 0) return;
-  const journal = Journal.resume(files.journal);
-  try {
-    const context = { system, runId, descriptors: new Map<number, number>(), warn };
-    await acquireAll(steps, { journal, registry: resourceOf, context });
-  } finally {
-    journal.close();
-  }
 }

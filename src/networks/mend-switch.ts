@@ -1,17 +1,15 @@
 /** What `net up` mends of the VDE switch of a network of root's, before the switch itself is started again. */
 import { existsSync } from 'node:fs';
 import { readHostLink } from '../host/host-link.ts';
-import { Journal } from '../journal/journal.ts';
-import { acquireAll } from '../journal/walk.ts';
 import { hostNetworkOf } from '../network/network-plan.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import { lastWords } from '../resources/link.ts';
 import { runPrivileged } from '../resources/privilege.ts';
-import { resourceOf } from '../resources/registry.ts';
 import { openSwitchDirectory } from '../resources/switch-directory.ts';
 import type { NetworkContext } from './context.ts';
 import type { NetworkRecord } from './record.ts';
 import { readSwitchFaults } from './switch-health.ts';
+import { takeSteps } from './take-steps.ts';
 
 /** Under the network's lock. */
 export async function mendSwitch(
@@ -30,24 +28,6 @@ export async function mendSwitch(
   }
   if (!readSwitchFaults(host, host.vde).some(({ of }) => of === 'rights')) return;
   if (existsSync(directory.path)) openSwitchDirectory(directory);
-  else await take(directory, { files, runId, system, warn });
+  else await takeSteps([directory], { files, runId, system, warn });
   warn(`network ${network}: ${directory.path} was changed, and is as it was`);
-}
-
-interface TakeWith extends Pick<NetworkContext, 'system' | 'warn'> {
-  readonly files: NetworkFiles;
-  readonly runId: string;
-}
-
-async function take(
-  step: Parameters<typeof acquireAll>[0][number],
-  { files, runId, system, warn }: TakeWith,
-): Promise<void> {
-  const journal = Journal.resume(files.journal);
-  try {
-    const context = { system, runId, descriptors: new Map<number, number>(), warn };
-    await acquireAll([step], { journal, registry: resourceOf, context });
-  } finally {
-    journal.close();
-  }
 }
