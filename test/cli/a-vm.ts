@@ -58,7 +58,7 @@ export const nothingLeft = (home: Home, vm: string): Promise<boolean> =>
 /** The words of a process's command line. */
 export const argvOf = (pid: number): string[] => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
 
-export async function eventually(condition: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function eventually(condition: () => Promise<boolean>, timeoutMs = 100_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);

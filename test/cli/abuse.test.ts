@@ -367,11 +367,17 @@ describe('locks and directories', () => {
       expect(await waitUntil(() => existsSync(`${home.dir}/now`), 30_000)).toBe(true);
       starting.kill('SIGSTOP');
       const held = leftOf(home, 'web1');
-      // each waits some seconds, for a start that goes on; together they wait for about 30
-      expectRefusal(await home.qrun(['web1', '-d']), 4, 'web1 is being started or stopped by another qrun');
-      expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
-      expect((await home.qrun(['rm', 'web1'])).status).toBe(4);
-      await home.qrun(['stop', 'web1']);
+      // each waits some seconds, for a start that goes on
+      const all = [
+        ['web1', '-d'],
+        ['gc', '--json'],
+        ['rm', 'web1'],
+        ['stop', 'web1'],
+      ].map((args) => home.qrun(args));
+      const [start, gc, rm] = (await Promise.all(all)) as [Result, Result, Result, Result];
+      expectRefusal(start, 4, 'web1 is being started or stopped by another qrun');
+      expect(gc.stdout.trim()).toBe('[]');
+      expect(rm.status).toBe(4);
       expect(leftOf(home, 'web1')).toEqual(held);
       starting.kill('SIGCONT');
       expect((await starting.end).status).toBe(0);

@@ -37,7 +37,7 @@ export interface CallOptions {
 }
 
 /** A busy machine takes its time with processes that are ending; one that nobody ends is left after any time. */
-const usualGraceMs = 15_000;
+const usualGraceMs = 30_000;
 
 export class Home {
   /** Short, because a unix socket's path has at most 107 bytes. */

@@ -17,7 +17,7 @@ export interface StartOptions {
   /** Written to stdin, which is then closed. Without it stdin is empty (or, with `interactive`, stays open). */
   readonly input?: string | undefined;
   readonly interactive?: boolean | undefined;
-  /** SIGKILL after so long; the status is then 137. */
+  /** SIGKILL after so long; the status is then 137. Default: for what is interactive longer than any test may take. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -33,7 +33,7 @@ export class Running {
   constructor(argv: readonly string[], options: StartOptions) {
     this.argv = argv;
     const [file = '', ...args] = argv;
-    const timeoutMs = options.timeoutMs ?? 100_000;
+    const timeoutMs = options.timeoutMs ?? (options.interactive === true ? 900_000 : 200_000);
     this.child = spawn(file, args, { env: options.env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
@@ -73,7 +73,7 @@ export class Running {
   }
 
   /** Waits for text on stdout or stderr. @throws Error with all that was written, when it ends or `timeoutMs` pass without it */
-  async waitFor(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpMatchArray> {
+  async waitFor(pattern: RegExp, timeoutMs = 100_000): Promise<RegExpMatchArray> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const match = this.#stdout.match(pattern) ?? this.#stderr.match(pattern);

@@ -81,7 +81,7 @@ export class Guest {
     this.#asked += 1;
     const id = this.#asked;
     this.#agent.type(`${JSON.stringify({ id, how, ...question })}\n`);
-    const [, text = ''] = await this.#agent.waitFor(new RegExp(`^answer ${id} (.*)$`, 'm'), 60_000);
+    const [, text = ''] = await this.#agent.waitFor(new RegExp(`^answer ${id} (.*)$`, 'm'));
     return JSON.parse(text) as T | null;
   }
 

@@ -118,7 +118,7 @@ test('killed at every step of the way, by gc and by the next start all is as it 
   const { pid } = await detach(home, 'web1');
   process.kill(pid, 'SIGKILL');
   // what is left are the other VM's macvtap and the way
-  await expect.poll(() => host.made().length, { timeout: 15_000 }).toBe(2);
+  await expect.poll(() => host.made().length, { timeout: 30_000 }).toBe(2);
   expect(way(host)).toBe(name);
   for (const at of ['release:host-access:net0', 'released:host-access:net0']) {
     await home.qrun(['kill', 'web2'], { env: { QRUN_FAILPOINT: `${at}:kill` } });
@@ -163,8 +163,8 @@ test('the script of show --shell makes it, shares it with a run of qrun’s, and
   const { stdout } = await home.qrun(['show', 'web1', '--shell']);
   const file = home.write('way.sh', stdout, 0o700);
   const running = home.startProgram(['bash', file]);
-  await expect.poll(() => way(host), { timeout: 15_000 }).toBeDefined();
-  await expect.poll(() => host.row(way(host) ?? '')?.ifalias, { timeout: 15_000 }).toBe('qrun-host:v0');
+  await expect.poll(() => way(host), { timeout: 30_000 }).toBeDefined();
+  await expect.poll(() => host.row(way(host) ?? '')?.ifalias, { timeout: 30_000 }).toBe('qrun-host:v0');
   await detach(home, 'web2');
   running.kill('SIGTERM');
   await running.end;

@@ -39,7 +39,7 @@ async function traceRun(home: Home, vm: string): Promise<Spawned> {
   expect(status, readFileSync(path.join(home.dir, 'trace.out'), 'utf8')).toBe(0);
   expect((await home.qrun(['kill', vm])).status).toBe(0);
   // it writes all that it saw when it ends
-  await waitUntil(() => /^\d+ +\+\+\+ killed by SIGKILL/m.test(readFileSync(log, 'utf8')), 10_000);
+  await waitUntil(() => /^\d+ +\+\+\+ killed by SIGKILL/m.test(readFileSync(log, 'utf8')), 30_000);
   return readTrace(readFileSync(log, 'utf8'));
 }
 
@@ -138,7 +138,7 @@ test('twenty VMs on one bridge by one command: MACs and taps of their own, and n
   expect(taps.toSorted()).toEqual(host.taps().toSorted());
   expect(new Set(taps).size).toBe(names.length);
   expect((await home.qrun(['kill', ...names])).status).toBe(0);
-  expect(await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 10_000)).toBe(true);
+  expect(await waitUntil(() => names.every((name) => leftOf(home, name).length === 0), 30_000)).toBe(true);
   expect(await ps(home)).toEqual([]);
   expect(host.links()).toEqual(before);
 });

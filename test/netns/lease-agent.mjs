@@ -18,7 +18,7 @@ async function opened(family, port) {
 }
 
 /** Asks until there is an answer, or it gives up. `read` takes a packet and says undefined when it is no answer. */
-function ask(socket, { packet, to, port, giveUpMs = 20_000, retryMs = 1000, read }) {
+function ask(socket, { packet, to, port, giveUpMs = 50_000, retryMs = 1000, read }) {
   return new Promise((resolve) => {
     const send = () => socket.send(packet, port, to, () => {});
     const again = setInterval(send, retryMs);

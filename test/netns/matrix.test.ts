@@ -211,9 +211,9 @@ test('what is for a group, or for all on a link, is not translated', async (cont
     const socket = `UDP${family}-DATAGRAM:${at}:7000,bind=${from}:0,broadcast,so-bindtodevice=up0`;
     return host.parties.host.namespace.run(['socat', '-t', '0.3', '-', socket], '?').stdout;
   };
-  for (const to of groups) await expect.poll(() => ask(to), { timeout: 20_000 }).toBe(`out sees ${ownFor(own, to)}`);
+  for (const to of groups) await expect.poll(() => ask(to), { timeout: 60_000 }).toBe(`out sees ${ownFor(own, to)}`);
   for (const to of addressesOf('out'))
-    await expect.poll(() => ask(to), { timeout: 20_000 }).toBe(`out sees ${ownFor(gateOf('out'), to)}`);
+    await expect.poll(() => ask(to), { timeout: 60_000 }).toBe(`out sees ${ownFor(gateOf('out'), to)}`);
 });
 
 const ownFor = ([four, six]: Addresses, to: string): string => (to.includes(':') ? six : four);

@@ -158,7 +158,7 @@ test('kill -9 of QEMU and of its waiter frees the port', async (context) => {
   const { pid } = await detach(home, 'web1');
   const waiter = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
   for (const victim of waiter > 1 ? [waiter, pid] : [pid]) process.kill(victim, 'SIGKILL');
-  expect(await waitUntil(() => !existsSync(`/proc/${pid}`), 5000)).toBe(true);
+  expect(await waitUntil(() => !existsSync(`/proc/${pid}`), 30_000)).toBe(true);
   await detach(home, 'web2');
   await must(home, 'kill', 'web2');
   await must(home, 'gc');
@@ -353,7 +353,7 @@ test.for([onBridge, onCard])(
     const running = home.startProgram(['sh', script]);
     // the lock is taken before QEMU is started
     const isUp = (): boolean => readProcessesNaming(home.dir).some(({ command }) => command.includes('guest=web1'));
-    expect({ up: await waitUntil(isUp, 10_000), stderr: running.stderr }).toMatchObject({ up: true });
+    expect({ up: await waitUntil(isUp, 30_000), stderr: running.stderr }).toMatchObject({ up: true });
     expect(await refusal(home, 'run', 'web2', '-d')).toEqual({
       status: 4,
       stderr: expect.stringContaining('its port is taken'),

@@ -355,7 +355,7 @@ describe('ports of guests', () => {
     };
     const routers = (): string => g2.must('ip -6 route show default proto ra');
     advertise();
-    await expect.poll(routers, { timeout: 10_000 }).toMatch(/via fe80:/);
+    await expect.poll(routers, { timeout: 60_000 }).toMatch(/via fe80:/);
     g2.must('ip -6 route flush proto ra');
     const answers = [
       { how: 'udp', to: '10.66.0.12', port: 68 },

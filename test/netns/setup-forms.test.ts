@@ -46,9 +46,9 @@ test('where systemd-networkd runs the host it makes the bridge, with its uplink,
   );
   const running = host.home.startProgram(['env', 'SYSTEMD_LOG_TARGET=console', networkd]);
   try {
-    expect(await waitUntil(() => /192\.0\.2\.7\/24 10\.0\.5\.1\/24/.test(addressesOf(host)), 20_000)).toBe(true);
+    expect(await waitUntil(() => /192\.0\.2\.7\/24 10\.0\.5\.1\/24/.test(addressesOf(host)), 60_000)).toBe(true);
     expect(
-      await waitUntil(() => host.must('ip', 'route').includes('198.51.100.0/24 via 192.0.2.1 dev br0'), 20_000),
+      await waitUntil(() => host.must('ip', 'route').includes('198.51.100.0/24 via 192.0.2.1 dev br0'), 60_000),
     ).toBe(true);
     const all = (): string => host.must('ip', '-oneline', 'route', 'show', 'table', 'all').replaceAll(/[\s\\]+/g, ' ');
     for (const one of [
@@ -56,7 +56,7 @@ test('where systemd-networkd runs the host it makes the bridge, with its uplink,
       '172.16.0.0/12 via 192.0.2.9 dev br0 table 100',
       '10.1.1.2 dev br0 proto kernel',
     ])
-      expect({ one, there: await waitUntil(() => all().includes(one), 20_000) }).toEqual({ one, there: true });
+      expect({ one, there: await waitUntil(() => all().includes(one), 60_000) }).toEqual({ one, there: true });
     expect(host.must('ip', '-brief', 'link', 'show', 'br0')).toContain('52:54:00:00:00:07');
     expect(host.must('ip', 'link', 'show', 'eth1')).toContain('master br0');
     expect(running.stderr).not.toMatch(/Unknown|Failed to parse/);

@@ -121,7 +121,7 @@ test('the unit, run as systemd would, makes it at the next start', async (contex
   const look = host.must('ip', '-brief', 'address', 'show', 'dev', 'qrh-eth1');
   host.must('ip', 'link', 'delete', 'dev', 'qrh-eth1');
   host.sh(`sed -n 's/^ExecStart=\\(-\\{0,1\\}\\)\\(.*\\)/\\2 \\1/p' ${unit} | sed 's/ -$/ || true/' | sh -ec "$(cat)"`);
-  expect(await waitUntil(() => host.must('ip', '-brief', 'address', 'show', 'dev', 'qrh-eth1') === look, 10_000)).toBe(
+  expect(await waitUntil(() => host.must('ip', '-brief', 'address', 'show', 'dev', 'qrh-eth1') === look, 30_000)).toBe(
     true,
   );
   expect(deviceTo(host, 'fd00:5::77')).toBe('qrh-eth1');
@@ -151,7 +151,7 @@ test('where systemd-networkd configures the card it makes the way too', async (c
     const isThere = (): boolean =>
       host.namespace.run(['ip', 'route', 'show', 'dev', 'qrh-eth1']).stdout.includes('10.0.5.128/25') &&
       host.namespace.run(['ip', '-6', 'route', 'show', 'dev', 'qrh-eth1']).stdout.includes('fd00:5::/65');
-    expect(await waitUntil(isThere, 20_000)).toBe(true);
+    expect(await waitUntil(isThere, 60_000)).toBe(true);
     expect(host.must('ip', 'route', 'get', '10.0.5.77')).toContain('dev qrh-eth1 src 10.0.5.1');
     expect(running.stderr).not.toMatch(/Unknown|Failed to parse|Invalid/);
   } finally {

@@ -39,13 +39,13 @@ test('what a router announces, with its routes, is the bridgeâ€™s, and the cardâ
     };
     // the router must be there when it is asked
     host.sh('sleep 1; ip link set eth1 down; ip link set eth1 up');
-    expect(await waitUntil(isAnnounced('eth1'), 15_000), routesOf(host, 'eth1').join('\n')).toBe(true);
+    expect(await waitUntil(isAnnounced('eth1'), 60_000), routesOf(host, 'eth1').join('\n')).toBe(true);
     await host.mustSetup(...uplink);
     expect(routesOf(host, 'eth1')).toEqual([]);
-    expect(await waitUntil(isAnnounced('br0'), 15_000), routesOf(host, 'br0').join('\n')).toBe(true);
+    expect(await waitUntil(isAnnounced('br0'), 60_000), routesOf(host, 'br0').join('\n')).toBe(true);
     expect(host.must('ip', '-6', 'route', 'get', 'fd00:8::99')).toContain(' dev br0 ');
     await host.mustSetup('--undo');
-    expect(await waitUntil(isAnnounced('eth1'), 15_000), routesOf(host, 'eth1').join('\n')).toBe(true);
+    expect(await waitUntil(isAnnounced('eth1'), 60_000), routesOf(host, 'eth1').join('\n')).toBe(true);
   } finally {
     router.kill('SIGTERM');
     await router.end;

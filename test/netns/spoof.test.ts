@@ -38,7 +38,7 @@ beforeAll(async () => {
   await Promise.all(Object.values(listeners).map((one) => one.waitFor(/starting data transfer loop/)));
   // while an address is looked for, who claims it has it
   const tentative = (party: PartyName): string => host.parties[party].must('ip -6 address show tentative');
-  expect(await waitUntil(() => tentative('g1') + tentative('g2') === '', 20_000)).toBe(true);
+  expect(await waitUntil(() => tentative('g1') + tentative('g2') === '', 60_000)).toBe(true);
 });
 afterEach(async () => {
   if (isRoot()) await host.release();
@@ -108,7 +108,7 @@ async function seenOf(frames: Readonly<Record<string, Sent>>): Promise<Record<st
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const textOf = (party: 'g2' | 'host'): string => listeners[party].stderr.replaceAll(/^.*socat.*$|[\s>]/gm, '');
   const ended = (party: 'g2' | 'host'): boolean => textOf(party).includes(hex(end));
-  expect(await waitUntil(() => ended('g2') && ended('host'), 20_000)).toBe(true);
+  expect(await waitUntil(() => ended('g2') && ended('host'), 60_000)).toBe(true);
   const texts = { g2: textOf('g2'), host: textOf('host') };
   return Object.fromEntries(
     Object.keys(frames).map((name) => {
@@ -391,7 +391,7 @@ test('antiSpoof: what another and the host know of who has which address cannot 
         await seenOf(forged);
         return neighbours('g2');
       },
-      { timeout: 20_000, interval: 300 },
+      { timeout: 60_000, interval: 300 },
     )
     .toContain(`10.66.0.1 dev eth0 lladdr ${own}`);
 });

@@ -68,8 +68,8 @@ describe.each(bothQemus)('with QEMU %s', (which: WhichQemu) => {
     const home = createHome({ qemu });
     home.profile('web1', profile(needsGuest(context), '', 'qrun.name=web1'));
     expect((await home.qrun(['web1', '-d'])).status).toBe(0);
-    expect((await home.qrun(['wait', 'web1', '--for', 'text:qrun-guest: up', '--timeout', '90'])).status).toBe(0);
-    expect((await home.qrun(['wait', 'web1', '--for', 'port:80', '--timeout', '90'])).status).toBe(0);
+    expect((await home.qrun(['wait', 'web1', '--for', 'text:qrun-guest: up', '--timeout', '150'])).status).toBe(0);
+    expect((await home.qrun(['wait', 'web1', '--for', 'port:80', '--timeout', '150'])).status).toBe(0);
     const row = await only(home);
     const mac = row.nics[0]?.mac ?? '';
     const page = await fetchText(portOf(row, 80));
@@ -78,7 +78,7 @@ describe.each(bothQemus)('with QEMU %s', (which: WhichQemu) => {
     expect((await home.qrun(['logs', 'web1'])).stdout).toContain(
       `mac=${mac} ip=10.0.2.15/24 gateway=10.0.2.2 dns=10.0.2.3`,
     );
-    const stopped = await home.qrun(['stop', 'web1', '--timeout', '30']);
+    const stopped = await home.qrun(['stop', 'web1', '--timeout', '100']);
     expect(stopped.status).toBe(0);
     expect(isAlive(row.pid)).toBe(false);
     expect((await home.qrun(['logs', 'web1'])).stderr).toMatch(/powered off/);
@@ -91,7 +91,7 @@ describe('in the foreground', () => {
     const home = createHome();
     home.profile('web1', profile(needsGuest(context)));
     const terminal = home.pty(['web1']);
-    await terminal.waitFor(/qrun-guest: up/, 90_000);
+    await terminal.waitFor(/qrun-guest: up/, 150_000);
     terminal.type('\r');
     await terminal.waitFor(/guest# /);
     terminal.type('echo $((6*7))\r');
@@ -123,10 +123,10 @@ describe('in the foreground', () => {
       const script = `stty -a >before; "$@"; stty -a >after; cmp before after && echo terminal restored`;
       const terminal = home.ptyOf(['sh', '-c', script, 'sh', testFacts().node, testFacts().bin, 'web1']);
       await terminal.waitFor(/web1 runs, pid/);
-      await terminal.waitFor(/SeaBIOS|iPXE|Linux|qrun-guest/, 60_000);
+      await terminal.waitFor(/SeaBIOS|iPXE|Linux|qrun-guest/);
       if (end === 'leave') terminal.type('\u001d');
       else process.kill(readChildren(await pidBehindPty(terminal)).at(-1) ?? 0, 'SIGTERM');
-      await terminal.waitFor(/terminal restored/, 30_000);
+      await terminal.waitFor(/terminal restored/);
       await home.qrun(['kill', 'web1']);
       await terminal.end;
     }
@@ -140,10 +140,10 @@ describe('in the foreground', () => {
     const script =
       'exec 3<&0; "$@" <&3 & job=$!; trap "kill -HUP $job" HUP; wait $job; wait $job; echo "status $?" >status';
     const terminal = home.ptyOf(['sh', '-c', script, 'sh', testFacts().node, testFacts().bin, 'web1']);
-    await terminal.waitFor(/qrun-guest: up/, 90_000);
+    await terminal.waitFor(/qrun-guest: up/, 150_000);
     terminal.kill('SIGKILL');
-    expect(await waitUntil(() => existsSync(`${home.dir}/status`), 30_000)).toBe(true);
-    await waitUntil(() => readFileSync(`${home.dir}/status`, 'utf8') !== '', 30_000);
+    expect(await waitUntil(() => existsSync(`${home.dir}/status`), 100_000)).toBe(true);
+    await waitUntil(() => readFileSync(`${home.dir}/status`, 'utf8') !== '', 100_000);
     expect(readFileSync(`${home.dir}/status`, 'utf8')).toBe('status 129\n');
     expect((await home.qrun(['logs', 'web1'])).stderr).toMatch(/powered off/);
   });
@@ -152,7 +152,7 @@ describe('in the foreground', () => {
     needsQemu(context);
     const home = createHome();
     home.profile('web1', profile(needsGuest(context), '', 'qrun.exec=poweroff'));
-    const { status, stdout } = await home.qrun(['web1'], { timeoutMs: 90_000 });
+    const { status, stdout } = await home.qrun(['web1'], { timeoutMs: 150_000 });
     expect(status).toBe(0);
     expect(stdout).toMatch(/SeaBIOS|Linux version|qrun-guest: link/);
     expect(stdout).toMatch(/qrun-guest: up/);
@@ -165,7 +165,7 @@ describe('in the foreground', () => {
     home.profile('web1', profile(needsGuest(context), 'console: none\n'));
     const foreground = home.start(['web1']);
     await foreground.waitFor(/web1 runs/);
-    expect((await home.qrun(['wait', 'web1', '--for', 'text:qrun-guest: up', '--timeout', '90'])).status).toBe(0);
+    expect((await home.qrun(['wait', 'web1', '--for', 'text:qrun-guest: up', '--timeout', '150'])).status).toBe(0);
     foreground.kill('SIGINT');
     expect((await foreground.end).status).toBe(0);
     expect((await home.qrun(['logs', 'web1'])).stdout).toMatch(/qrun-guest: button[\s\S]*poweroff/);
@@ -176,7 +176,7 @@ describe('in the foreground', () => {
     const home = createHome();
     home.profile('web1', profile(needsGuest(context)));
     const foreground = home.start(['web1']);
-    await foreground.waitFor(/qrun-guest: up/, 90_000);
+    await foreground.waitFor(/qrun-guest: up/, 150_000);
     foreground.kill('SIGTERM');
     expect((await foreground.end).status).toBe(143);
     expect(foreground.stdout).toMatch(/qrun-guest: button/);
@@ -190,7 +190,7 @@ test('a guest that is slow to power off gets its time; one that ignores the butt
   home.profile('deaf', profile(needsGuest(context), '', 'qrun.power=ignore'));
   await home.qrun(['slow', 'deaf', '-d']);
   for (const name of ['slow', 'deaf'])
-    await home.qrun(['wait', name, '--for', 'text:qrun-guest: up', '--timeout', '90']);
+    await home.qrun(['wait', name, '--for', 'text:qrun-guest: up', '--timeout', '150']);
   expect((await home.qrun(['stop', 'slow', 'deaf', '--timeout', '8'])).status).toBe(0);
   expect((await home.qrun(['logs', 'slow'])).stderr).toMatch(/powered off/);
   expect((await home.qrun(['logs', 'deaf'])).stderr).toMatch(/ended by qrun/);
@@ -201,10 +201,10 @@ test('a paused guest is resumed to hear the button', async (context) => {
   const home = createHome();
   home.profile('web1', profile(needsGuest(context)));
   await home.qrun(['web1', '-d']);
-  await home.qrun(['wait', 'web1', '--for', 'text:qrun-guest: up', '--timeout', '90']);
+  await home.qrun(['wait', 'web1', '--for', 'text:qrun-guest: up', '--timeout', '150']);
   await home.qrun(['pause', 'web1']);
   expect((await only(home)).state).toBe('paused');
-  expect((await home.qrun(['stop', 'web1', '--timeout', '20'])).status).toBe(0);
+  expect((await home.qrun(['stop', 'web1', '--timeout', '100'])).status).toBe(0);
   expect((await home.qrun(['logs', 'web1'])).stderr).toMatch(/powered off/);
 });
 
@@ -216,7 +216,7 @@ test('disks: what a guest writes is there in the next run, and is not after an e
   const read = 'dd if=/dev/vda bs=16 count=1 2>/dev/null | tr -d "\\0"; echo';
   const vm = async (cmd: string, ...flags: string[]): Promise<string> => {
     home.profile('web1', profile(needsGuest(context), disks, `qrun.cmd=${script(cmd)} qrun.exec=poweroff`));
-    const { status, stdout } = await home.qrun(['run', 'web1', ...flags], { timeoutMs: 90_000 });
+    const { status, stdout } = await home.qrun(['run', 'web1', ...flags], { timeoutMs: 150_000 });
     expect(status).toBe(0);
     return stdout;
   };

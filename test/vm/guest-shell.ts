@@ -3,7 +3,7 @@ import { createConnection, type Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { Home } from '../harness/harness.ts';
 
-const promptMs = 60_000;
+const promptMs = 120_000;
 
 export class GuestShell {
   readonly #socket: Socket;
@@ -25,9 +25,7 @@ export class GuestShell {
 
   /** The guest is up; nobody else is at its console. */
   static async open(home: Pick<Home, 'qrun' | 'runtime'>, vm: string): Promise<GuestShell> {
-    const { status, stderr } = await home.qrun(['wait', vm, '--for', 'text:qrun-guest: up', '--timeout', '150'], {
-      timeoutMs: 160_000,
-    });
+    const { status, stderr } = await home.qrun(['wait', vm, '--for', 'text:qrun-guest: up', '--timeout', '150']);
     expect({ vm, status, stderr }).toMatchObject({ status: 0 });
     const socket = createConnection(`${home.runtime}/${vm}/console`);
     await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));

@@ -57,7 +57,7 @@ test('IPv6 to the LAN and, with hostAccess, to the host; a MAC that the guest ch
   const way = host.made().find((name) => name.startsWith('qr-way')) ?? '';
   expect(reaches(host, 'fd00:78::11')).toBe(true);
   expect(reaches(host, `${linkLocal}%${way}`)).toBe(true);
-  expect(await shell.run('ping -6 -c 2 -W 10 fd00:78::1 >/dev/null && echo there')).toBe('there');
+  expect(await shell.run('ping -6 -c 2 -W 30 fd00:78::1 >/dev/null && echo there')).toBe('there');
   expect((await home.qrun(['nics', 'web1'])).stderr).toBe('');
   await shell.run('ip link set dev eth0 promisc on');
   expect((await home.qrun(['nics', 'web1'])).stderr).toContain('the guest asks for all frames');
@@ -91,8 +91,8 @@ test('a network on a card: root’s guest and an ordinary user’s on a port rea
   const shell = await GuestShell.open(home, 'web1');
   const other = await GuestShell.open(user, 'web2');
   for (const address of ['10.78.0.12', '10.78.0.1', '10.78.0.9'])
-    expect(await shell.run(`ping -c 2 -W 10 ${address} >/dev/null && echo there`)).toBe('there');
-  expect(await other.run('ping -c 2 -W 10 10.78.0.9 >/dev/null && echo there')).toBe('there');
+    expect(await shell.run(`ping -c 2 -W 30 ${address} >/dev/null && echo there`)).toBe('there');
+  expect(await other.run('ping -c 2 -W 30 10.78.0.9 >/dev/null && echo there')).toBe('there');
   expect(reaches(peer, '10.78.0.11')).toBe(true);
   const { members } = JSON.parse((await home.qrun(['net', 'info', 'lan0', '--json'])).stdout) as {
     members: { vm: string; ip: string }[];

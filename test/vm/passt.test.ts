@@ -64,16 +64,14 @@ test.for(bothQemus)('out and in, by TCP and UDP, with the %s QEMU', async (which
   expect(await fetchFromHost(home, await portTo(home, 'web1', { port: 80 }))).toContain('qrun-guest web1');
   expect(await curl(home, `http://${hostAddress}:18080/`)).toContain('qrun-guest web1');
   expect(await echoFromHost(home, await portTo(home, 'web2', { port: 7 }), 'from the host')).toBe('from the host');
-  expect((await home.qrun(['wait', 'web1', '--for', 'port:80', '--timeout', '60'], { timeoutMs: 70_000 })).status).toBe(
-    0,
-  );
+  expect((await home.qrun(['wait', 'web1', '--for', 'port:80', '--timeout', '150'])).status).toBe(0);
   // IPv6: passt sends to the address that it has seen the guest use
   expect(await ownAddress6(shell)).toMatch(/^fd92::/);
   await shell.run('ping -6 -c 1 -W 1 fd92::2 >/dev/null');
   const ipv6 = await portTo(home, 'web1', { port: 80, address: '::1' });
   expect(await curl(home, `http://[::1]:${ipv6}/`)).toContain('qrun-guest web1');
   for (const one of [shell, other]) one.close();
-  expect((await home.qrun(['stop', 'web1', 'web2', '--timeout', '30'], { timeoutMs: 60_000 })).status).toBe(0);
+  expect((await home.qrun(['stop', 'web1', 'web2', '--timeout', '100'])).status).toBe(0);
   for (const name of ['web1', 'web2']) expect(await nothingLeft(home, name)).toBe(true);
 });
 

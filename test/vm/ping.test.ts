@@ -17,7 +17,7 @@ test.for([
     expect(namespace.run(['ip', 'addr', 'add', `${address}/32`, 'dev', 'lo'])).toMatchObject({ status: 0 });
     expect(namespace.run(['sysctl', '-qw', `net.ipv4.ping_group_range=${range}`])).toMatchObject({ status: 0 });
     const home = createHome({ namespace });
-    const script = `ping -c 3 -W 2 ${address} >/dev/null && echo it was answered || echo it was unanswered`;
+    const script = `ping -c 3 -W ${word === 'answered' ? 30 : 2} ${address} >/dev/null && echo it was answered || echo it was unanswered`;
     const command = Buffer.from(script).toString('base64');
     home.profile(
       'web1',
@@ -28,7 +28,7 @@ initrd: ${initrd}
 append: ${append} qrun.cmd=${command} qrun.exec=poweroff
 `,
     );
-    const { status, stdout } = await home.qrun(['web1'], { timeoutMs: 120_000 });
+    const { status, stdout } = await home.qrun(['web1']);
     expect(status).toBe(0);
     expect(stdout).toContain(`it was ${word}`);
   },

@@ -25,7 +25,7 @@ nics: [bridge:br0]
   );
   await detach(home, 'web1');
   const web1 = await GuestShell.open(home, 'web1');
-  expect(await web1.run('ping -c 2 -W 10 10.0.5.1 >/dev/null && echo there')).toBe('there');
+  expect(await web1.run('ping -c 2 -W 30 10.0.5.1 >/dev/null && echo there')).toBe('there');
   expect(host.namespace.run(['ping', '-c', '2', '-W', '10', '10.0.5.7'])).toMatchObject({ status: 0 });
   web1.close();
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);

@@ -264,7 +264,7 @@ test('two networks are two segments; a VM may be on both, or have a NIC of anoth
   const port = rows.find(({ vm }) => vm === 'right')?.nics[1]?.forwards?.[0]?.hostPort ?? 0;
   expect(await fetchFromHost(home, port)).toMatch(/^qrun-guest right\n/);
 
-  const wait = await home.qrun(['wait', 'pxe', '--for', 'text:pxe: hello from 10\\.68\\.1\\.\\d+', '--timeout', '90']);
+  const wait = await home.qrun(['wait', 'pxe', '--for', 'text:pxe: hello from 10\\.68\\.1\\.\\d+', '--timeout', '150']);
   expect({ ...wait, console: (await home.qrun(['logs', 'pxe'])).stdout }).toMatchObject({ status: 0 });
   expect((await infoOf(home, 'red')).members.find(({ vm }) => vm === 'pxe')).toMatchObject({ leased: true });
 

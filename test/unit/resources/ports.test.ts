@@ -22,6 +22,7 @@ import { portLease, PortTaken, readPortUse, tryPort } from '../../../src/resourc
 import { portNode } from '../../../src/resources/port-node.ts';
 import { createSystem } from '../../../src/system/real.ts';
 import { needsRoot } from '../../harness/needs.ts';
+import { hurried } from '../hurried.ts';
 import { networkOf } from '../network/network-text.ts';
 
 let place: string;
@@ -230,7 +231,7 @@ test('a device is given to nobody when it is not that of the port’s interface;
     path: file,
     user: 12_345,
   } as const;
-  await expect(portNode.acquire(step, context())).rejects.toMatchObject({ code: 'host-failed' });
+  await expect(hurried(() => portNode.acquire(step, context()))).rejects.toMatchObject({ code: 'host-failed' });
   expect(statSync(file).uid).toBe(process.getuid?.());
   for (let time = 0; time < 2; time += 1) await portNode.release(step, undefined, ended);
   expect(portNode.describe({ ...step, settle: true }).acquire[0]).toEqual({

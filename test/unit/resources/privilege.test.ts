@@ -5,6 +5,7 @@ import { numbersOf } from '../../../src/host/host-link.ts';
 import { tapNode } from '../../../src/resources/tap-node.ts';
 import type { LinkStep, TapNodeStep } from '../../../src/plan/step.ts';
 import type { RunResult } from '../../../src/system/system.ts';
+import { hurried } from '../hurried.ts';
 
 function aSystem(uid: number, result: Partial<RunResult> = {}) {
   const calls: string[][] = [];
@@ -89,8 +90,8 @@ test('udev is waited for before the device is looked at, where it is to be', asy
       return { status: 0, stdout: '', stderr: '' };
     },
   };
-  const acquire = tapNode.acquire(node, { system } as unknown as Parameters<typeof tapNode.acquire>[1]);
-  await expect(acquire).rejects.toMatchObject({ code: 'host-failed' });
+  const context = { system } as unknown as Parameters<typeof tapNode.acquire>[1];
+  await expect(hurried(() => tapNode.acquire(node, context))).rejects.toMatchObject({ code: 'host-failed' });
   expect(calls).toEqual([settle]);
 });
 

@@ -24,6 +24,7 @@ import { openFile } from '../../../src/resources/open-file.ts';
 import { port } from '../../../src/resources/port.ts';
 import { createSystem } from '../../../src/system/real.ts';
 import { needsRoot } from '../../harness/needs.ts';
+import { hurried } from '../hurried.ts';
 
 let place: string;
 beforeEach(() => {
@@ -94,8 +95,8 @@ describe('directory', () => {
     const socket = path.join(step().path, 'qmp');
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(socket, resolve));
-    await expect(directory.acquire(step(), context())).rejects.toMatchObject({ code: 'in-use' });
-    await directory.release(step(), undefined, ended);
+    await expect(hurried(() => directory.acquire(step(), context()))).rejects.toMatchObject({ code: 'in-use' });
+    await hurried(() => directory.release(step(), undefined, ended));
     expect(existsSync(socket)).toBe(true);
     await new Promise((resolve) => server.close(resolve));
     writeFileSync(socket, 'dead');

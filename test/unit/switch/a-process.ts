@@ -26,7 +26,7 @@ export async function buildSwitch(directory: string): Promise<string> {
   return outfile;
 }
 
-/** Asks until it is so. @throws after fifteen seconds */
+/** Asks until it is so. @throws after half a minute */
 export async function until<T>(look: () => T | undefined | false, what: string): Promise<T> {
   const end = Date.now() + 30_000;
   for (;;) {

@@ -54,7 +54,7 @@ test('what waited for a slow reader comes as a whole and in order, with nothing 
   const got: Buffer[] = [];
   let bytes = 0;
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${bytes} of ${sent * (4 + size)} bytes came`)), 5000);
+    const timer = setTimeout(() => reject(new Error(`${bytes} of ${sent * (4 + size)} bytes came`)), 30_000);
     reader.on('data', (chunk) => {
       got.push(chunk);
       bytes += chunk.length;

@@ -24,6 +24,8 @@ test('flocks that are held, shared or not; not who waits for one, nor other kind
   ]);
 });
 
+const patience = { timeout: 30_000 };
+
 /** Others on this machine may have so many locks that the list comes in pieces, between which a row may move: it is there in the next reading. */
 const list = (): string => readFileSync('/proc/locks', 'latin1');
 
@@ -32,7 +34,7 @@ test('the list is believed where it shows the lock that is held, and nowhere els
   // in a container the list has none of a process that has ended, as flock(1) has
   if (readlinkSync('/proc/self/ns/pid') !== 'pid:[4026531836]') context.skip('not in the first pid namespace');
   const becomes = async (one: string, wanted: boolean): Promise<void> =>
-    await vi.waitFor(() => expect(isShared(one, own, list())).toBe(wanted));
+    await vi.waitFor(() => expect(isShared(one, own, list())).toBe(wanted), patience);
   expect(isShared(file, own, list())).toBeUndefined();
   const witness = tryLockFile(own) ?? -1;
   await becomes(file, false);
@@ -46,7 +48,7 @@ test('the list is believed where it shows the lock that is held, and nowhere els
   await becomes(file, false);
   closeSync(alone);
   closeSync(witness);
-  await vi.waitFor(() => expect(isShared(file, own, list())).toBeUndefined());
+  await vi.waitFor(() => expect(isShared(file, own, list())).toBeUndefined(), patience);
 });
 
 test('a list without it is not', () => {
