@@ -128,7 +128,7 @@ export function rightsOf(setuid: boolean, text: string | undefined): Rights {
 /** Empty: it has none. Undefined: there is no getcap, or it failed. */
 function readCapabilities(file: string, { which, runNow }: HelperSearch['system']): string | undefined {
   if (which('getcap') === undefined) return undefined;
-  const { status, stdout } = runNow('getcap', [file], { timeoutMs: 5000 });
+  const { status, stdout } = runNow('getcap', [file], { timeoutMs: 30_000 });
   if (status !== 0) return undefined;
   return stdout.startsWith(file) ? stdout.slice(file.length) : stdout;
 }

@@ -87,7 +87,7 @@ function masterOf(directory: string): string | undefined {
 }
 
 function fromIp(name: string, { runNow }: Pick<System, 'runNow'>): BridgeFact {
-  const { status, stdout } = runNow('ip', ['-j', '-details', 'link', 'show', 'dev', name], { timeoutMs: 5000 });
+  const { status, stdout } = runNow('ip', ['-j', '-details', 'link', 'show', 'dev', name], { timeoutMs: 30_000 });
   return (
     (status === 0 ? parseBridge(name, stdout) : undefined) ?? { name, state: 'absent', up: false, mtu: standardMtu }
   );

@@ -20,7 +20,7 @@ export function readPasst(system: Pick<System, 'which' | 'runNow'>): PasstFact |
 
 /** Distributions build it without a version, so an option tells that came with what is asked for. */
 function isRecent({ runNow }: Pick<System, 'runNow'>, file: string): boolean {
-  const { stdout, stderr } = runNow(file, ['--help'], { timeoutMs: 5000 });
+  const { stdout, stderr } = runNow(file, ['--help'], { timeoutMs: 30_000 });
   return `${stdout}${stderr}`.includes('--map-guest-addr');
 }
 

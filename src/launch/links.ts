@@ -31,6 +31,8 @@ export interface LinksInput {
 const settleMs = 5000;
 /** One that tries again is only told about. */
 const glanceMs = 300;
+/** On a busy machine QEMU connects, and lets others in, when its turn comes. */
+const turnMs = 2000;
 
 /**
  * Costs nothing where there is no stream, and a look at /proc where the streams only listen.
@@ -76,25 +78,30 @@ interface Settling extends LinksInput {
 
 async function settle(link: PlannedLink, { plan, pid, client, context }: Settling): Promise<void> {
   const patient = triesAgain(link);
-  const end = performance.now() + (patient ? glanceMs : settleMs);
+  const began = performance.now();
   for (;;) {
     const state = linkStateOf(await client.hmp('info network'), link.netdev.id);
     if (state?.state === 'connected' && link.role === 'connects') return await waitUntilLetIn(link, { plan, context });
     if (state === undefined || state.state === 'connected') return;
     if (state.state === 'failed' && !patient) throw failed(plan, link, state.reason);
     if (link.role === 'listens' && isListening(link, pid)) return;
-    if (performance.now() > end) return giveUp({ plan, link, state, context });
+    if (performance.now() - began > patienceOf(state, patient)) return giveUp({ plan, link, state, context });
     throwIfInterrupted(context);
     await delay(10);
   }
 }
+
+const patienceOf = ({ state }: LinkState, patient: boolean): number => {
+  if (!patient) return settleMs;
+  return state === 'failed' ? glanceMs : turnMs;
+};
 
 /** One end has one other end: whoever comes third is connected as far as the kernel and QEMU can see, and waits until another leaves. */
 async function waitUntilLetIn(
   link: PlannedLink,
   { plan, context }: { readonly plan: LaunchPlan; readonly context: Pick<LaunchContext, 'interrupted' | 'warn'> },
 ): Promise<void> {
-  for (const end = performance.now() + glanceMs; isWaiting(link); await delay(10)) {
+  for (const end = performance.now() + turnMs; isWaiting(link); await delay(10)) {
     throwIfInterrupted(context);
     if (performance.now() < end) continue;
     context.warn(

@@ -53,8 +53,8 @@ async function has(client: QmpClient, { netdev }: GatewayOf, forward: NetworkFor
   );
 }
 
-/** As long as it takes its keeper to start it again. */
-const patienceMs = 5000;
+/** As long as it takes its keeper to start it again, on a busy machine too. */
+const patienceMs = 20_000;
 
 async function connect({ name, monitor }: GatewayOf): Promise<QmpClient> {
   for (const began = Date.now(); ; await delay(100)) {

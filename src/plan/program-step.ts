@@ -26,7 +26,7 @@ export interface ServiceStep extends StepCommon {
   readonly log: string;
   /** These are there when it is ready. */
   readonly awaits: readonly string[];
-  /** How long that may take. Default: 10 s. */
+  /** How long that may take. Default: 30 s. */
   readonly readyMs?: number;
   /** A program of it that has ended so often before it was ready will not be. Default: it is waited for. */
   readonly givesUpAfter?: number;

@@ -19,7 +19,7 @@ export interface ProbeOptions {
   /** A path, or a name on PATH. */
   readonly file: string;
   readonly cacheDir: string;
-  /** How long QEMU may take to answer. Default 10 000. */
+  /** How long QEMU may take to answer. Default 30 000. */
   readonly timeoutMs?: number;
 }
 
@@ -35,7 +35,7 @@ export async function readCapabilities(system: System, options: ProbeOptions): P
   if (cached !== undefined && cached.file === file) return cached;
   const known = underWay.get(cacheFile);
   if (known !== undefined) return await known;
-  const asking = ask(system, file, options.timeoutMs ?? 10_000);
+  const asking = ask(system, file, options.timeoutMs ?? 30_000);
   underWay.set(cacheFile, asking);
   try {
     const capabilities = await asking;

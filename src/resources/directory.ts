@@ -7,7 +7,7 @@ import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import type { Resource } from './resource.ts';
 
-const lastWordsMs = 1000;
+const lastWordsMs = 3000;
 
 export const directory: Resource<DirectoryStep> = {
   describe: (step) => ({

@@ -19,7 +19,7 @@ import type { System } from '../system/system.ts';
 import { AutoPortTaken, portInUse } from './port.ts';
 import type { AcquireContext, Resource } from './resource.ts';
 
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 30_000;
 /** Between asking it to end and ending it. */
 const graceMs = 1000;
 /** After SIGKILL: it ends as soon as a busy machine lets it. */

@@ -65,8 +65,11 @@ while :; do
   sleep 1
 done`;
 
-const defaultReadyMs = 10_000;
+/** Of a moment on a quiet machine. Who gives up says so before. */
+const defaultReadyMs = 30_000;
 const graceMs = 1000;
+/** After SIGKILL: it is gone as soon as a busy machine lets it. */
+const lastMs = 15_000;
 
 export const service: Resource<ServiceStep> = {
   describe: (step) => ({
@@ -224,7 +227,7 @@ const pidFilesOf = ({ awaits }: ServiceStep, { name }: ServiceStep['programs'][n
 /** One that is started at once would find what it needs still taken. */
 async function waitUntilGone(pids: readonly number[]): Promise<void> {
   const runs = (pid: number): boolean => !'ZX'.includes(readProcess(pid)?.state ?? 'X');
-  for (const end = performance.now() + graceMs; pids.some(runs) && performance.now() < end;) await delay(readyPollMs);
+  for (const end = performance.now() + lastMs; pids.some(runs) && performance.now() < end;) await delay(readyPollMs);
 }
 
 /** @returns the pids of their keepers */

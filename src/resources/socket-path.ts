@@ -15,7 +15,7 @@ import type { System } from '../system/system.ts';
 import { findUnixSocket, probeUnixSocket } from '../system/unix-sockets.ts';
 import type { Resource } from './resource.ts';
 
-const lastWordsMs = 1000;
+const lastWordsMs = 3000;
 
 export const socketPath: Resource<SocketPathStep> = {
   describe: (step) => ({

@@ -47,7 +47,7 @@ export function portsIn(line: string): readonly Wanted[] {
   return [];
 }
 
-const timeoutMs = 5000;
+const timeoutMs = 30_000;
 
 /** `ss` alone tells which sockets are one interface's own: DHCP servers of other bridges are in nobody's way. */
 function holderOf(

@@ -48,7 +48,7 @@ function lookAt(file: string, step: VdeSwitchStep): Stats | undefined {
   }
 }
 
-const partingMs = 1000;
+const partingMs = 5000;
 
 /**
  * To somebody who asks for a port that another user is at, the switch says nothing, and QEMU would wait for ever. The switch lets go of a port a moment

@@ -168,7 +168,7 @@ export function networkFileOf(state: string): string | undefined {
 /** The interfaces of default routes. */
 function defaultLinks({ system }: SetupHost): string[] {
   return ['-4', '-6'].flatMap((family) => {
-    const { status, stdout } = system.runNow('ip', [family, 'route', 'show', 'default'], { timeoutMs: 10_000 });
+    const { status, stdout } = system.runNow('ip', [family, 'route', 'show', 'default'], { timeoutMs: 30_000 });
     return status === 0 ? [...stdout.matchAll(/\bdev (\S+)/g)].map(([, name = '']) => name) : [];
   });
 }
@@ -193,14 +193,14 @@ export function ifupdownRuns(interfaces: string): boolean {
 function isEnabled(unit: string, { system }: SetupHost): boolean {
   if (system.which('systemctl') === undefined) return false;
   const ask = (verb: string): boolean =>
-    system.runNow('systemctl', [verb, '--quiet', unit], { timeoutMs: 10_000 }).status === 0;
+    system.runNow('systemctl', [verb, '--quiet', unit], { timeoutMs: 30_000 }).status === 0;
   return ask('is-enabled') || (isThere('/run/systemd/system') && ask('is-active'));
 }
 
 function stateOfModule(name: string, { system }: SetupHost): ModuleState {
   if (isLoaded(name)) return 'loaded';
   if (system.which('modprobe') === undefined) return 'absent';
-  const { status, stdout } = system.runNow('modprobe', ['--show-depends', name], { timeoutMs: 10_000 });
+  const { status, stdout } = system.runNow('modprobe', ['--show-depends', name], { timeoutMs: 30_000 });
   if (status !== 0) return 'absent';
   return stdout.trim().startsWith('builtin') ? 'loaded' : 'available';
 }

@@ -133,7 +133,8 @@ function switchSteps(vde: HostSwitch, { host, facts, input, alone }: SwitchSteps
 
 /** `.PID-00000`, what libvdeplug calls the socket of a guest. */
 const longestName = 16;
-const readyMs = 5000;
+/** One that ends at once is not started again, and waited for nevertheless. */
+const readyMs = 15_000;
 
 function tapStep({ tap, user }: HostSwitch, { host, facts }: Pick<SwitchSteps, 'host' | 'facts'>): LinkStep {
   const alias = linkAliasOf(ownerOf(host.definition, facts));

@@ -20,7 +20,7 @@ export const capability: SetupKind<CapabilityItem> = {
 
 /** `cap_net_admin=ep`; empty: none. Older ones print `FILE = cap_net_admin+ep`. */
 export function capabilitiesOf(file: string, { system }: SetupHost): string {
-  const { status, stdout } = system.runNow('getcap', [file], { timeoutMs: 10_000 });
+  const { status, stdout } = system.runNow('getcap', [file], { timeoutMs: 30_000 });
   if (status !== 0 || !stdout.startsWith(file)) return '';
   const text = stdout.slice(file.length).trim();
   return text.startsWith('= ') ? text.slice(2).replace('+', '=') : text;

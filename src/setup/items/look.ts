@@ -43,7 +43,7 @@ export const portsOf = (bridge: string, host: SetupHost): string[] =>
   parseLooks(ask(['-j', 'address', 'show', 'master', bridge], host)).map(({ name }) => name);
 
 function ask(args: readonly string[], { system }: SetupHost): string {
-  const { status, stdout } = system.runNow('ip', args, { timeoutMs: 10_000 });
+  const { status, stdout } = system.runNow('ip', args, { timeoutMs: 30_000 });
   return status === 0 ? stdout : '';
 }
 

@@ -83,7 +83,7 @@ const askRoutes = (family: Family, host: SetupHost): string =>
   ask(['-oneline', family, 'route', 'show', 'table', 'all'], host);
 
 function ask(args: readonly string[], { system }: SetupHost): string {
-  const { status, stdout } = system.runNow('ip', args, { timeoutMs: 10_000 });
+  const { status, stdout } = system.runNow('ip', args, { timeoutMs: 30_000 });
   return status === 0 ? stdout : '';
 }
 

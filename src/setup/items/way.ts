@@ -62,7 +62,7 @@ const reachedBy = (parent: string): string[] =>
 
 function routesOf(name: string, { system }: SetupHost): string[] {
   return ['-4', '-6'].flatMap((family) => {
-    const { status, stdout } = system.runNow('ip', [family, 'route', 'show', 'dev', name], { timeoutMs: 10_000 });
+    const { status, stdout } = system.runNow('ip', [family, 'route', 'show', 'dev', name], { timeoutMs: 30_000 });
     return status === 0 ? stdout.split('\n').map((line) => line.split(' ')[0] ?? '') : [];
   });
 }
