@@ -44,10 +44,14 @@ export async function sshTo(name: string, options: SshOptions, context: SshConte
   refuseNoFile(knownHosts);
   const args = buildSshArgs({ vm: vm.vm, way, knownHosts, ...(user !== undefined && { user }), command, own });
   context.detail(`by ${way.by}: ${shellWords([ssh, ...args])}`);
+  const begun = performance.now();
   const status = await runOnTerminal(ssh, args);
-  if (status === sshFailed) await tellChangedKey({ vm, way }, context);
+  const tookS = (performance.now() - begun) / 1000;
+  if (status === sshFailed) await tellChangedKey({ vm, way, tookS }, context);
   return status;
 }
+
+const longestScanS = 60;
 
 /** ssh ends with that for every failure of its own; a command of the guest's may do so too. */
 const sshFailed = 255;
@@ -140,14 +144,19 @@ function forgetKeys(name: string, context: Where): void {
   for (const file of [knownHosts, `${knownHosts}.old`]) rmSync(file, { force: true });
 }
 
+interface FailedSsh {
+  readonly vm: RunningVm;
+  readonly way: WayIn;
+  /** Seconds until ssh failed: a guest that was slow then is slow now. */
+  readonly tookS: number;
+}
+
 /** ssh has said what it found, in its own words; how to mend it here is ours to say. Only if the guest really has other keys now. */
-async function tellChangedKey(
-  { vm, way }: { readonly vm: RunningVm; readonly way: WayIn },
-  { system, warn }: SshContext,
-): Promise<void> {
+async function tellChangedKey({ vm, way, tookS }: FailedSsh, { system, warn }: SshContext): Promise<void> {
   const known = knownKeysOf(readTail(vm.files.knownHosts, 65_536));
   if (known.length === 0 || system.which('ssh-keyscan') === undefined) return;
-  const { stdout } = await system.run('ssh-keyscan', scanArgs(way), { timeoutMs: 10_000 });
+  const timeoutS = Math.min(5 + Math.ceil(4 * tookS), longestScanS);
+  const { stdout } = await system.run('ssh-keyscan', scanArgs(way, known, timeoutS), { timeoutMs: timeoutS * 2000 });
   if (!isChangedKey(known, knownKeysOf(stdout))) return;
   warn(
     `the host key of ${vm.vm} is not the one of before; if its guest was installed anew: qrun ssh ${vm.vm} --forget-key`,

@@ -24,4 +24,14 @@ export function isChangedKey(known: readonly HostKey[], shown: readonly HostKey[
   });
 }
 
-export const scanArgs = ({ address, port }: WayIn): string[] => ['-T', '4', '-p', String(port), address];
+/**
+ * What to ask the guest for: keys of the known types alone, each of which is a connection and an exchange of keys that the guest has to reckon out.
+ * @param timeoutS for which it may be silent: the arithmetic takes an emulated guest seconds
+ */
+export function scanArgs({ address, port }: WayIn, known: readonly HostKey[], timeoutS: number): string[] {
+  const types = new Set(known.map(({ type }) => type).filter((type) => scannable.test(type)));
+  return ['-T', String(timeoutS), '-p', String(port), ...(types.size > 0 ? ['-t', [...types].join(',')] : []), address];
+}
+
+/** ssh-keyscan refuses to start for a type that it does not know. */
+const scannable = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521))$/;

@@ -24,6 +24,9 @@ test('a key has changed when one of a known type is another', () => {
   expect(isChangedKey(known, [])).toBe(false);
 });
 
-test('ssh-keyscan is told address and port', () => {
-  expect(scanArgs({ address: '::1', port: 2222, by: '' })).toEqual(['-T', '4', '-p', '2222', '::1']);
+test('ssh-keyscan is told address and port, how long to wait, and the known types that it understands', () => {
+  const way = { address: '::1', port: 2222, by: '' };
+  const known = knownKeysOf('web1 ssh-ed25519 A\nweb1 ecdsa-sha2-nistp256 B\nweb1 ssh-ed25519 C\nweb1 a,b D');
+  expect(scanArgs(way, known, 9)).toEqual(['-T', '9', '-p', '2222', '-t', 'ssh-ed25519,ecdsa-sha2-nistp256', '::1']);
+  expect(scanArgs(way, knownKeysOf('web1 ssh-later A'), 5)).toEqual(['-T', '5', '-p', '2222', '::1']);
 });
