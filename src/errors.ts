@@ -84,6 +84,16 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** What a look gives; nothing where it is refused: for whoever the reason does not concern. */
+export function orNone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof QrunError) return undefined;
+    throw error;
+  }
+}
+
 /** Nobody reads any more: not an error of ours, but nothing is left to do either. */
 export class ClosedOutput extends Error {
   override readonly name = 'ClosedOutput';

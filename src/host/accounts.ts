@@ -1,7 +1,7 @@
 /** Users and their groups: who runs qrun, and whom root's QEMU is dropped to. */
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { QrunError } from '../errors.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { Identity, RunAs } from './facts.ts';
 
@@ -41,14 +41,14 @@ export function readRunAs(system: System, wanted: string | undefined): RunAs {
 /** From /etc/passwd; an account that is elsewhere (LDAP, systemd-homed) by getent. */
 export function readAccount(system: System, name: string): RunAs | undefined {
   if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/.test(name)) return undefined;
-  const local = parseAccount(readText('/etc/passwd'), name);
+  const local = parseAccount(textOf('/etc/passwd'), name);
   if (local !== undefined || name === 'qrun' || system.which('getent') === undefined) return local;
   return parseAccount(system.runNow('getent', ['passwd', name]).stdout, name);
 }
 
 /** From /etc/passwd. */
 export function userNameOf(uid: number): string | undefined {
-  const line = readText('/etc/passwd')
+  const line = textOf('/etc/passwd')
     .split('\n')
     .find((one) => one.split(':')[2] === String(uid));
   return line?.slice(0, line.indexOf(':'));
@@ -66,7 +66,7 @@ export function parseAccount(passwd: string, name: string): RunAs | undefined {
 
 /** The groups that `setpriv --init-groups` gives that user. */
 export function readGroups({ name, gid }: RunAs): number[] {
-  return name === 'nobody' ? [gid] : parseGroups(readText('/etc/group'), { name, gid });
+  return name === 'nobody' ? [gid] : parseGroups(textOf('/etc/group'), { name, gid });
 }
 
 export function parseGroups(group: string, { name, gid }: Pick<RunAs, 'name' | 'gid'>): number[] {
@@ -76,12 +76,4 @@ export function parseGroups(group: string, { name, gid }: Pick<RunAs, 'name' | '
     if (id !== undefined && /^\d+$/.test(id) && members.split(',').includes(name)) groups.add(Number(id));
   }
   return [...groups];
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -1,5 +1,6 @@
 /** Why a user may not have a file, as far as a group would help: for the hint of an error. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { textOf } from '../system/glance.ts';
 import type { RunAs } from './facts.ts';
 import { parseGroups } from './accounts.ts';
 
@@ -12,7 +13,7 @@ export interface BlockedBy {
 
 /** @param bits of the right, as for others: 4 to read, 1 to execute, 6 for both directions of a device */
 export function blockedBy(file: string, bits: number, who: Pick<RunAs, 'name' | 'gid'>): BlockedBy {
-  const groups = readText('/etc/group');
+  const groups = textOf('/etc/group');
   const stat = statOf(file);
   if (stat === undefined || ((stat.mode >> 3) & bits) !== bits) return { member: false };
   // what root has for itself is lent to nobody by its group
@@ -30,13 +31,5 @@ function statOf(file: string): { readonly mode: number; readonly gid: number } |
     return statSync(file);
   } catch {
     return undefined;
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }

@@ -1,7 +1,8 @@
 /** Everything that stands between a user's QEMU and a bridge of the host's: the helper, its configuration, the tun device, the bridge. */
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import { blockedBy, type BlockedBy } from './blocked-by.ts';
 import { predictBridgeConf, type BridgeVerdict } from './bridge-conf.ts';
@@ -50,7 +51,7 @@ export function readBridgeDoor(options: DoorOptions): BridgeDoor {
     conf,
     ...(hidden !== undefined && { confBlocked: blockedBy(hidden, 4, runAs ?? user) }),
     tun: readTun(runAs, user),
-    gain: parseGain(readText('/proc/self/status')),
+    gain: parseGain(textOf('/proc/self/status')),
   };
 }
 
@@ -89,12 +90,4 @@ export function parseGain(status: string): BridgeDoor['gain'] {
   const bounding = /^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1];
   if (bounding === undefined) return 'ok';
   return ((BigInt(`0x${bounding}`) >> netAdminBit) & 1n) === 1n ? 'ok' : 'bounded';
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -2,8 +2,9 @@
  * qemu-bridge-helper: where it is, whether this user can run it, and whether it can make a tap then. It is QEMU that starts it, by the path that is
  * compiled into QEMU; its own configuration file is compiled into the helper.
  */
-import { lstatSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
+import { realPathOf, textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { blockedBy, type BlockedBy } from './blocked-by.ts';
@@ -67,7 +68,7 @@ export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
     return { file: first, found: false, told: written !== undefined, rights: 'none', gains: [], conf: usualConf };
   const unsafe = written === undefined ? undefined : faultOfRootsFile(written);
   const own = usual.find(isThere);
-  const foreign = own === undefined || realOf(file) !== realOf(own);
+  const foreign = own === undefined || realPathOf(file) !== realPathOf(own);
   const may = accessOf(runAs).mayExecute(file);
   return {
     file,
@@ -86,7 +87,7 @@ export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
 export function faultOfRootsFile(file: string): string | undefined {
   const link = lstatSync(file, { throwIfNoEntry: false });
   if (link?.isSymbolicLink() === true && link.uid !== 0) return `${file} is another user's link (uid ${link.uid})`;
-  const real = realOf(file);
+  const real = realPathOf(file);
   const stat = statOf(real);
   if (stat === undefined) return `${file} does not exist`;
   if (stat.uid !== 0) return `${real} belongs to uid ${stat.uid}, not to root`;
@@ -109,7 +110,7 @@ function readRights(file: string, system: HelperSearch['system']): Rights {
   const setuid = stat !== undefined && stat.uid === 0 && (stat.mode & 0o4000) !== 0;
   const rights = rightsOf(setuid, readCapabilities(file, system));
   const gained = rights.rights === 'capability' || rights.rights === 'setuid';
-  if (gained && isNosuid(realOf(file), readText('/proc/self/mountinfo'))) return { rights: 'nosuid', gains: [] };
+  if (gained && isNosuid(realPathOf(file), textOf('/proc/self/mountinfo'))) return { rights: 'nosuid', gains: [] };
   return rights;
 }
 
@@ -189,21 +190,5 @@ function statOf(file: string): Stats | undefined {
     return statSync(file);
   } catch {
     return undefined;
-  }
-}
-
-function realOf(file: string): string {
-  try {
-    return realpathSync(file);
-  } catch {
-    return file;
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }

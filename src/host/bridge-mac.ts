@@ -5,7 +5,8 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';
-import { listed, readText } from './sysfs.ts';
+import { namesIn } from '../system/glance.ts';
+import { attributeOf } from './sysfs.ts';
 
 /** Set, and not drawn or borrowed: NET_ADDR_SET. */
 const given = '3';
@@ -15,18 +16,19 @@ const given = '3';
  * @param directory in /sys/class/net
  */
 export function lackingMacOf(directory: string): string | undefined {
-  if (readText(path.join(directory, 'addr_assign_type')) !== given && onlyGuests(directory)) return macFor(directory);
+  if (attributeOf(path.join(directory, 'addr_assign_type')) !== given && onlyGuests(directory))
+    return macFor(directory);
   return undefined;
 }
 
 /** The MAC of a tap of QEMU's helper, of libvirt's and of qrun's begins with fe, so that it is never the lowest of several. */
 const onlyGuests = (directory: string): boolean =>
-  listed(path.join(directory, 'brif')).every((port) =>
-    readText(path.join(path.dirname(directory), port, 'address')).startsWith('fe:'),
+  namesIn(path.join(directory, 'brif')).every((port) =>
+    attributeOf(path.join(path.dirname(directory), port, 'address')).startsWith('fe:'),
   );
 
 function macFor(directory: string): string {
-  const now = readText(path.join(directory, 'address'));
+  const now = attributeOf(path.join(directory, 'address'));
   if (!now.startsWith('fe:') && now !== '00:00:00:00:00:00') return now;
   const bytes =
     digestOf(`${hostname()}\0${path.basename(directory)}`)

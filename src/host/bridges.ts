@@ -1,8 +1,11 @@
 /** Bridges of the host, from sysfs: no program is started for it. Only where sysfs shows another network than this process is in, `ip` is asked. */
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { isRecord } from '../json-object.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import { lackingMacOf } from './bridge-mac.ts';
+import { bridgeOfPort } from './sysfs.ts';
 
 export interface BridgeFact {
   readonly name: string;
@@ -25,7 +28,7 @@ const standardMtu = 1500;
 const upFlag = 1;
 
 export function readBridge(name: string, system: Pick<System, 'runNow' | 'which'>): BridgeFact {
-  const visible = parseInterfaceNames(readText('/proc/net/dev'));
+  const visible = parseInterfaceNames(textOf('/proc/net/dev'));
   const fact = sysfsShows(visible) || system.which('ip') === undefined ? fromSysfs(name) : fromIp(name, system);
   return fact.state === 'bridge' ? fact : { ...fact, others: listBridges() };
 }
@@ -65,25 +68,17 @@ function sysfsShows(visible: readonly string[]): boolean {
 function fromSysfs(name: string): BridgeFact {
   const directory = path.join(classDirectory, name);
   if (!isDirectory(directory)) return { name, state: 'absent', up: false, mtu: standardMtu };
-  const portOf = masterOf(directory);
+  const portOf = bridgeOfPort(directory);
   const isBridge = isDirectory(path.join(directory, 'bridge'));
   const lackingMac = isBridge ? lackingMacOf(directory) : undefined;
   return {
     name,
     state: isBridge ? 'bridge' : 'other',
-    up: (Number.parseInt(readText(path.join(directory, 'flags')), 16) & upFlag) !== 0,
-    mtu: Number.parseInt(readText(path.join(directory, 'mtu')), 10) || standardMtu,
+    up: (Number.parseInt(textOf(path.join(directory, 'flags')), 16) & upFlag) !== 0,
+    mtu: Number.parseInt(textOf(path.join(directory, 'mtu')), 10) || standardMtu,
     ...(portOf !== undefined && { portOf }),
     ...(lackingMac !== undefined && { lackingMac }),
   };
-}
-
-function masterOf(directory: string): string | undefined {
-  try {
-    return path.basename(readlinkSync(path.join(directory, 'brport', 'bridge')));
-  } catch {
-    return undefined;
-  }
 }
 
 function fromIp(name: string, { runNow }: Pick<System, 'runNow'>): BridgeFact {
@@ -110,9 +105,6 @@ export function parseBridge(name: string, text: string): BridgeFact | undefined 
   };
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function isDirectory(file: string): boolean {
   try {
     return statSync(file).isDirectory();
@@ -123,11 +115,3 @@ function isDirectory(file: string): boolean {
 
 /** `bonding_masters` is a plain file there. */
 const isLink = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}

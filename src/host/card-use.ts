@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { NamedLink } from '../link-owner.ts';
 import type { HostLink } from './host-link.ts';
-import { readText } from './sysfs.ts';
+import { attributeOf } from './sysfs.ts';
 
 export interface CardUse extends NamedLink {
   /** It has the card for itself alone. */
@@ -15,7 +15,7 @@ const most = 8;
 /** Read from sysfs. @param parent the card */
 export function readCardUses({ mac, uppers }: Pick<HostLink, 'mac' | 'uppers'>): CardUse[] {
   return uppers.slice(0, most).flatMap((name): CardUse[] => {
-    const text = (file: string): string => readText(path.join('/sys/class/net', name, file));
+    const text = (file: string): string => attributeOf(path.join('/sys/class/net', name, file));
     // VLANs and ipvlans say what they are, and some kernels' macvlans do not
     const type = /^DEVTYPE=(.*)$/m.exec(text('uevent'))?.[1] ?? 'macvlan';
     if (type !== 'macvlan' && type !== 'macvtap') return [];

@@ -14,7 +14,7 @@ export type DefinitionCode = 'invalid-profile' | 'invalid-network' | 'invalid-la
 
 export interface DefinitionFiles {
   /** In each config directory, and in the package. */
-  readonly folder: 'profiles' | 'networks';
+  readonly folder: 'profiles' | 'networks' | 'labs';
   /** For messages: `profile`. */
   readonly what: string;
   readonly code: DefinitionCode;

@@ -1,5 +1,5 @@
 /** The files that a profile names, looked at: there, readable, writable, and what an image's header says of itself. */
-import { accessSync, constants, realpathSync, statSync, type Stats } from 'node:fs';
+import { constants, realpathSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { vmDir, type Places } from '../places.ts';
@@ -7,6 +7,7 @@ import type { Profile } from '../profile/profile.ts';
 import { failureOf } from '../system/failure.ts';
 import type { FileAccess } from './file-access.ts';
 import type { DiskFact } from './facts.ts';
+import { isGranted } from './file-access.ts';
 
 /** What qemu/image reads from the first bytes of an image. */
 export type ReadImageHeader = (file: string) => NonNullable<DiskFact['image']>;
@@ -70,12 +71,3 @@ const canRead = (file: string): boolean => isGranted(file, constants.R_OK);
 
 /** Made by this user, whoever QEMU then runs as; a directory that is missing itself is not made for a disk. */
 const canMakeIn = (directory: string): boolean => isGranted(directory, constants.W_OK | constants.X_OK);
-
-function isGranted(file: string, mode: number): boolean {
-  try {
-    accessSync(file, mode);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -38,7 +38,7 @@ export function accessOf(runAs: RunAs | undefined): FileAccess {
   };
 }
 
-function isGranted(file: string, mode: number): boolean {
+export function isGranted(file: string, mode: number): boolean {
   try {
     accessSync(file, mode);
     return true;

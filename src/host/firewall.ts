@@ -1,5 +1,6 @@
 /** The rules of the host's that filter what it takes and what it passes on: `nft -j list ruleset`, and `iptables -S` of the older kind. */
-import { readFileSync } from 'node:fs';
+import { isRecord } from '../json-object.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 
 export interface Firewall {
@@ -335,14 +336,3 @@ function verdictOf(target: string): NonNullable<FirewallRule['verdict']> {
 
 /** One that is built in is not listed, and is not asked for. */
 const isLoaded = (name: string): boolean => new RegExp(`^${name} `, 'm').test(textOf('/proc/modules'));
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { hostWayNameOf, lastingWayNameOf } from '../host-way-name.ts';
 import { parseSubnet, renderAddress } from '../subnet.ts';
+import { namesIn } from '../system/glance.ts';
 import { readHostLink } from './host-link.ts';
-import { listed, readText } from './sysfs.ts';
+import { attributeOf } from './sysfs.ts';
 
 export interface HostAccessFact {
   /** The host's own there, IPv4 and IPv6, without those of the link alone: `10.0.5.1/24`. */
@@ -25,7 +26,7 @@ export function readHostAccess(parent: string): HostAccessFact {
   const [lasting, shared] = [lastingWayNameOf(parent), hostWayNameOf(parent)];
   return {
     addresses: addressesOf(parent),
-    networks: onLinkOf(parent, readText('/proc/net/ipv6_route')),
+    networks: onLinkOf(parent, attributeOf('/proc/net/ipv6_route')),
     strict: Math.max(rpFilter('all'), rpFilter(parent)) === 1,
     ...(isMacvlan(parent) && { macvlan: true }),
     ...(standsOn(lasting, parent) && { lasting: { name: lasting, addresses: addressesOf(lasting) } }),
@@ -49,11 +50,11 @@ export const standsOn = (name: string, parent: string): boolean => existsSync(`/
 /** The kernel gives all that stand on one card a type by name, but these: VLANs, bonds, macvtaps and the others say theirs. */
 function isMacvlan(name: string): boolean {
   const directory = `/sys/class/net/${name}`;
-  const lower = listed(directory).filter((entry) => entry.startsWith('lower_'));
+  const lower = namesIn(directory).filter((entry) => entry.startsWith('lower_'));
   return (
     lower.length === 1 &&
-    readText(`${directory}/iflink`) !== readText(`${directory}/ifindex`) &&
-    !/^DEVTYPE=/m.test(readText(`${directory}/uevent`))
+    attributeOf(`${directory}/iflink`) !== attributeOf(`${directory}/ifindex`) &&
+    !/^DEVTYPE=/m.test(attributeOf(`${directory}/uevent`))
   );
 }
 
@@ -74,4 +75,4 @@ export function onLinkOf(link: string, table: string): string[] {
 }
 
 const rpFilter = (name: string): number =>
-  Number.parseInt(readText(`/proc/sys/net/ipv4/conf/${name}/rp_filter`), 10) || 0;
+  Number.parseInt(attributeOf(`/proc/sys/net/ipv4/conf/${name}/rp_filter`), 10) || 0;

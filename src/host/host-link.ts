@@ -1,8 +1,9 @@
 /** One interface of the host's, from sysfs: no program is started for it. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { namesIn } from '../system/glance.ts';
 import { lackingMacOf } from './bridge-mac.ts';
-import { linkTarget, listed, readText } from './sysfs.ts';
+import { attributeOf, linkTarget } from './sysfs.ts';
 
 export interface HostLink {
   readonly name: string;
@@ -48,7 +49,7 @@ const persistFlag = 0x800;
 /** Undefined: there is none of that name in the network that /sys shows. */
 export function readHostLink(name: string): HostLink | undefined {
   const directory = path.join(classDirectory, name);
-  const text = (file: string): string => readText(path.join(directory, file));
+  const text = (file: string): string => attributeOf(path.join(directory, file));
   const index = Number.parseInt(text('ifindex'), 10);
   if (Number.isNaN(index)) return undefined;
   const flags = Number.parseInt(text('flags'), 16);
@@ -67,7 +68,7 @@ export function readHostLink(name: string): HostLink | undefined {
     alias: text('ifalias'),
     ...(group > 0 && { group }),
     ...(master !== undefined && { master }),
-    uppers: listed(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
+    uppers: namesIn(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
     ...(tap !== undefined && { tap }),
     ...(lackingMac !== undefined && { lackingMac }),
   };
@@ -75,11 +76,11 @@ export function readHostLink(name: string): HostLink | undefined {
 
 /** Names, in no order that means anything. */
 export const listHostLinks = (): string[] =>
-  listed(classDirectory).filter((name) => existsSync(path.join(classDirectory, name, 'ifindex')));
+  namesIn(classDirectory).filter((name) => existsSync(path.join(classDirectory, name, 'ifindex')));
 
 /** `major:minor` of a macvtap's character device, as the kernel of this very interface says it. */
 export function readTapNode(name: string, index: number): string | undefined {
-  return readText(path.join(classDirectory, name, `tap${index}`, 'dev')) || undefined;
+  return attributeOf(path.join(classDirectory, name, `tap${index}`, 'dev')) || undefined;
 }
 
 /** `major:minor`, as glibc packs them. https://man7.org/linux/man-pages/man3/makedev.3.html */
@@ -92,7 +93,7 @@ export function numbersOf(rdev: number): string {
 
 /** After `unshare --net` /sys is still the old network's until it is mounted again, and what it says is of other interfaces. */
 export function sysfsIsOwn(): boolean {
-  const own = readText('/proc/net/dev')
+  const own = attributeOf('/proc/net/dev')
     .split('\n')
     .slice(2)
     .map((line) => line.slice(0, line.lastIndexOf(':')).trim());

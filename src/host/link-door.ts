@@ -1,8 +1,9 @@
 /** What taps and macvtaps depend on: the interfaces that a profile names, the devices that QEMU opens, and who may make what is missing. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Places } from '../places.ts';
 import type { Nic, Profile } from '../profile/profile.ts';
 import type { Sudo } from '../privileged.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import { readGroups } from './accounts.ts';
 import { readCardUses, type CardUse } from './card-use.ts';
@@ -114,7 +115,7 @@ function readNamed(names: readonly string[]): Record<string, HostLink> {
 
 /** Who may do what takes root. @throws QrunError for a config.yaml that is wrong */
 export async function readRights(system: System, places: Places): Promise<Pick<LinkDoor, 'rights' | 'sudo'>> {
-  if (system.uid === 0) return { rights: hasNetAdmin(readText('/proc/self/status')) ? 'own' : 'contained' };
+  if (system.uid === 0) return { rights: hasNetAdmin(textOf('/proc/self/status')) ? 'own' : 'contained' };
   const { sudo } = await readSettings(places, system);
   return sudo === 'never' ? { rights: 'none' } : { rights: 'sudo', sudo };
 }
@@ -133,12 +134,4 @@ function readVhost(runAs: RunAs | undefined, user: Identity): VhostFact {
   if (!existsSync(vhostDevice)) return { state: 'absent' };
   if (accessOf(runAs).mayWrite(vhostDevice)) return { state: 'ok' };
   return { state: 'blocked', blocked: blockedBy(vhostDevice, 6, runAs ?? user) };
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -2,9 +2,10 @@
  * Whether any process of the host uses an interface: has its tap or its device open, or names it in its arguments. What is not seen cannot be told to
  * be unused, so it is said whether everything was seen: as root, and not from within a container, whose /proc has a part of the host's processes alone.
  */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { textOf } from '../system/glance.ts';
 import { listPids, readArguments } from '../system/processes.ts';
 import { numbersOf, readHostLink, readTapNode, type HostLink } from './host-link.ts';
 import { parseTapName } from './tap-of.ts';
@@ -114,13 +115,5 @@ function deviceOf(file: string): string | undefined {
     return stat.isCharacterDevice() ? numbersOf(stat.rdev) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }

@@ -1,5 +1,6 @@
 /** The host's network interfaces, from `ip -j addr`. */
 import { QrunError } from '../errors.ts';
+import { isRecord } from '../json-object.ts';
 import type { System } from '../system/system.ts';
 import type { LinkFact } from './facts.ts';
 
@@ -37,6 +38,3 @@ function addressesOf(info: unknown): string[] {
     .map((entry) => entry['local'])
     .filter((address) => typeof address === 'string');
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,22 +1,14 @@
 /** The addresses of this host, from the kernel's tables: no program is started for it. */
-import { readFileSync } from 'node:fs';
 import { canonicalAddress, renderAddress } from '../subnet.ts';
+import { contentOf } from '../system/glance.ts';
 
 /** Of all interfaces, in canonical form. Undefined: that cannot be told. https://docs.kernel.org/filesystems/proc.html */
 export function readOwnAddresses(
   file = '/proc/net/fib_trie',
   file6 = '/proc/net/if_inet6',
 ): ReadonlySet<string> | undefined {
-  const [four, six] = [textOf(file), textOf(file6)];
+  const [four, six] = [contentOf(file), contentOf(file6)];
   return four === undefined ? undefined : new Set([...parseLocal(four), ...parseLocal6(six ?? '')]);
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }
 
 /** A tree: `|-- 192.0.2.2`, and below it what leads there, `/32 host LOCAL` for an own address. */

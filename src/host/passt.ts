@@ -1,5 +1,6 @@
 /** What is known of passt before it is started. It is asked once for each start of a VM that wants it: some 5 ms. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { PasstFact } from './facts.ts';
 
@@ -13,8 +14,8 @@ export function readPasst(system: Pick<System, 'which' | 'runNow'>): PasstFact |
   return {
     file,
     recent: isRecent(system, file),
-    loopbackDns: hasLoopbackDns(readText(resolverFile)),
-    confined: existsSync(confinement.profile) && readText(confinement.switch).startsWith('Y'),
+    loopbackDns: hasLoopbackDns(textOf(resolverFile)),
+    confined: existsSync(confinement.profile) && textOf(confinement.switch).startsWith('Y'),
   };
 }
 
@@ -28,12 +29,4 @@ function isRecent({ runNow }: Pick<System, 'runNow'>, file: string): boolean {
 export function hasLoopbackDns(text: string): boolean {
   const servers = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server]) => server ?? '');
   return servers.length > 0 && servers.every((server) => server.startsWith('127.') || server === '::1');
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

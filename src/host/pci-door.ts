@@ -1,12 +1,14 @@
 /** What NICs of kind `hostdev` depend on: the devices and who uses them, the IOMMU, vfio, and what QEMU may lock in memory. */
-import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
+import { isRecord } from '../json-object.ts';
 import { isVmName } from '../names.ts';
 import { pciLockFile, vfioDriver, vfioNodePath } from '../pci-address.ts';
 import type { Places } from '../places.ts';
 import type { Sudo } from '../privileged.ts';
 import type { Profile } from '../profile/profile.ts';
 import { tryLock } from '../system/flock.ts';
+import { textOf } from '../system/glance.ts';
 import { findHolders, readArguments } from '../system/processes.ts';
 import { nameOfQemu } from '../system/qemus.ts';
 import type { System } from '../system/system.ts';
@@ -233,9 +235,6 @@ export function parseVfSettings(text: string): VfSetting[] {
 const isMac = (value: unknown): value is string =>
   typeof value === 'string' && /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(value);
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const rejects = 0x200;
 
 /** Of /proc/net/route and /proc/net/ipv6_route: the interfaces of default routes, each once. */
@@ -257,12 +256,4 @@ export function parseWaysOut(route4: string, route6: string): string[] {
 export function parseLockable(limits: string): number | undefined {
   const soft = /^Max locked memory\s+(\d+)/m.exec(limits)?.[1];
   return soft === undefined ? undefined : Number(soft);
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

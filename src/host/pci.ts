@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { faultOfIfName } from '../names.ts';
 import { isDriverName, isPciAddress, pciDirectory, pciDriverDirectory, vfioDriver } from '../pci-address.ts';
-import { linkTarget, listed, readText } from './sysfs.ts';
+import { namesIn } from '../system/glance.ts';
+import { attributeOf, linkTarget } from './sysfs.ts';
 
 export interface PciDevice {
   /** `0000:01:00.0` */
@@ -36,18 +37,18 @@ const upFlag = 1;
 /** Undefined: there is none at that address. */
 export function readPciDevice(address: string, sysfs = '/sys'): PciDevice | undefined {
   const directory = pciDirectory(address, sysfs);
-  const code = /^0x([0-9a-f]{6})$/i.exec(readText(path.join(directory, 'class')))?.[1];
+  const code = /^0x([0-9a-f]{6})$/i.exec(attributeOf(path.join(directory, 'class')))?.[1];
   if (code === undefined) return undefined;
   const driver = linkTarget(path.join(directory, 'driver'));
   const group = Number.parseInt(linkTarget(path.join(directory, 'iommu_group')) ?? '', 10);
   const physical = linkTarget(path.join(directory, 'physfn'));
-  const totalVfs = Number.parseInt(readText(path.join(directory, 'sriov_totalvfs')), 10);
+  const totalVfs = Number.parseInt(attributeOf(path.join(directory, 'sriov_totalvfs')), 10);
   return {
     address,
     class: code.toLowerCase(),
     ...(driver !== undefined && isDriverName(driver) && { driver }),
     ...(group >= 0 && { group }),
-    nets: listed(path.join(directory, 'net')).filter((name) => faultOfIfName(name) === undefined),
+    nets: namesIn(path.join(directory, 'net')).filter((name) => faultOfIfName(name) === undefined),
     ...(physical !== undefined && isPciAddress(physical) && { physical }),
     ...(totalVfs > 0 && { totalVfs }),
     vfs: readVfs(directory),
@@ -56,7 +57,7 @@ export function readPciDevice(address: string, sysfs = '/sys'): PciDevice | unde
 
 function readVfs(directory: string): string[] {
   const found: string[] = [];
-  for (const entry of listed(directory)) {
+  for (const entry of namesIn(directory)) {
     const number = /^virtfn(\d{1,4})$/.exec(entry)?.[1];
     const target = number === undefined ? undefined : linkTarget(path.join(directory, entry));
     if (target !== undefined && isPciAddress(target)) found[Number(number)] = target;
@@ -66,17 +67,17 @@ function readVfs(directory: string): string[] {
 
 /** Addresses of all network cards, in their order. */
 export const listNetCards = (sysfs = '/sys'): string[] =>
-  listed(path.join(sysfs, 'bus/pci/devices'))
+  namesIn(path.join(sysfs, 'bus/pci/devices'))
     .filter((address) => isPciAddress(address) && readPciDevice(address, sysfs)?.class.startsWith('02') === true)
     .toSorted();
 
 /** Addresses of all in the group. */
 export const readIommuGroup = (group: number, sysfs = '/sys'): string[] =>
-  listed(path.join(sysfs, 'kernel/iommu_groups', String(group), 'devices'))
+  namesIn(path.join(sysfs, 'kernel/iommu_groups', String(group), 'devices'))
     .filter(isPciAddress)
     .toSorted();
 
-export const hasIommu = (sysfs = '/sys'): boolean => listed(path.join(sysfs, 'kernel/iommu_groups')).length > 0;
+export const hasIommu = (sysfs = '/sys'): boolean => namesIn(path.join(sysfs, 'kernel/iommu_groups')).length > 0;
 
 export const hasVfioDriver = (sysfs = '/sys'): boolean => existsSync(pciDriverDirectory(vfioDriver, sysfs));
 
@@ -90,14 +91,14 @@ export function readPciOfNet(name: string, sysfs = '/sys'): string | undefined {
 export function readPciNet(name: string, sysfs = '/sys'): PciNet | undefined {
   if (faultOfIfName(name) !== undefined) return undefined;
   const directory = path.join(sysfs, 'class/net', name);
-  const flags = Number.parseInt(readText(path.join(directory, 'flags')), 16);
+  const flags = Number.parseInt(attributeOf(path.join(directory, 'flags')), 16);
   if (Number.isNaN(flags)) return undefined;
   const master = linkTarget(path.join(directory, 'master'));
   return {
     name,
-    mac: readText(path.join(directory, 'address')),
+    mac: attributeOf(path.join(directory, 'address')),
     up: (flags & upFlag) !== 0,
     ...(master !== undefined && { master }),
-    uppers: listed(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
+    uppers: namesIn(directory).flatMap((entry) => (entry.startsWith('upper_') ? [entry.slice('upper_'.length)] : [])),
   };
 }

@@ -1,6 +1,6 @@
 /** The networks that this host reaches, from the kernel's table: no program is started for it. */
-import { readFileSync } from 'node:fs';
 import { parseSubnet, renderAddress } from '../subnet.ts';
+import { textOf } from '../system/glance.ts';
 
 export interface RouteFact {
   /** `192.168.1.0/24`; never the default route. */
@@ -26,14 +26,6 @@ export function readAdvertised(
 }
 
 const readSetting6 = (name: string, key: string): string => textOf(`/proc/sys/net/ipv6/conf/${name}/${key}`).trim();
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
 
 const isUp = 1;
 /** RTF_ADDRCONF, RTF_REJECT, RTF_ANYCAST, RTF_LOCAL: linux/ipv6_route.h */

@@ -1,6 +1,7 @@
 /** Small looks at /sys: what is not there, or not told, is empty. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { textOf } from '../system/glance.ts';
 
 /** The last component of where a link leads. */
 export function linkTarget(file: string): string | undefined {
@@ -11,19 +12,9 @@ export function linkTarget(file: string): string | undefined {
   }
 }
 
-export function listed(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
+/** The bridge that an interface is a port of, by the interface's directory. */
+export const bridgeOfPort = (directory: string): string | undefined =>
+  linkTarget(path.join(directory, 'brport', 'bridge'));
 
-/** An attribute that this kind of device has not got, or does not tell while it is down, is empty. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
+/** One that this kind of device has not got, or does not tell while it is down, is empty. */
+export const attributeOf = (file: string): string => textOf(file).trim();

@@ -1,10 +1,11 @@
 /** Which MAC addresses are in use around here: on this host, on its networks, in other profiles, in any QEMU that runs. */
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { isVmName, type Mac } from '../names.ts';
 import { hostNetworkFiles } from '../network/host-network.ts';
 import type { Places } from '../places.ts';
 import { findMacs } from '../profile/mac-scan.ts';
+import { namesIn, textOf } from '../system/glance.ts';
 import { listQemus, type RunningQemu } from '../system/qemus.ts';
 import { readOwned } from '../system/regular-file.ts';
 import type { System } from '../system/system.ts';
@@ -55,7 +56,7 @@ export async function readTakenForPorts(system: System, places: Places): Promise
 /** Of ports of root's networks, which are lasting; where setup made no registry, nothing else tells of them. */
 function readPortMacs({ host }: Pick<Places, 'host'>): string[] {
   const directory = path.join(host, 'ports');
-  const texts = readNames(directory).map((name) => (isVmName(name) ? readText(hostNetworkFiles(host, name).macs) : ''));
+  const texts = namesIn(directory).map((name) => (isVmName(name) ? textOf(hostNetworkFiles(host, name).macs) : ''));
   return texts.flatMap((text) => text.match(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/g) ?? []);
 }
 
@@ -80,8 +81,8 @@ async function lookAtHost(system: System): Promise<readonly string[]> {
 /** All interfaces, those without an address too, which os.networkInterfaces leaves out. */
 function readInterfaceMacs(): string[] {
   const directory = '/sys/class/net';
-  return readNames(directory).map((name) =>
-    readText(path.join(directory, name, 'address'))
+  return namesIn(directory).map((name) =>
+    textOf(path.join(directory, name, 'address'))
       .trim()
       .toLowerCase(),
   );
@@ -146,21 +147,5 @@ function realOf(file: string): string | undefined {
     return realpathSync(file);
   } catch {
     return undefined;
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function readNames(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }

@@ -1,8 +1,10 @@
 /**
  * The taps that a QEMU has open, by the kernel's word on its descriptors. The bridge helper chooses their names, and QEMU's monitor does not tell them.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { textOf } from '../system/glance.ts';
+import { bridgeOfPort } from './sysfs.ts';
 
 export interface TapFact {
   readonly name: string;
@@ -27,17 +29,9 @@ export function parseTapName(text: string): string | undefined {
 
 function readTap(name: string, order: number): TapFact {
   const directory = path.join(classDirectory, name);
-  const index = Number.parseInt(readText(path.join(directory, 'ifindex')), 10);
-  const bridge = bridgeOf(directory);
+  const index = Number.parseInt(textOf(path.join(directory, 'ifindex')), 10);
+  const bridge = bridgeOfPort(directory);
   return { name, index: Number.isNaN(index) ? order : index, ...(bridge !== undefined && { bridge }) };
-}
-
-function bridgeOf(directory: string): string | undefined {
-  try {
-    return path.basename(readlinkSync(path.join(directory, 'brport', 'bridge')));
-  } catch {
-    return undefined;
-  }
 }
 
 function readDescriptorInfos(pid: number): string[] {
@@ -45,16 +39,8 @@ function readDescriptorInfos(pid: number): string[] {
   try {
     return readdirSync(directory)
       .toSorted((left, right) => Number(left) - Number(right))
-      .map((name) => readText(path.join(directory, name)));
+      .map((name) => textOf(path.join(directory, name)));
   } catch {
     return [];
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }

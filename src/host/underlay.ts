@@ -1,4 +1,5 @@
 /** What links between hosts go by: the way to each of the others, the interfaces on it, and the VXLANs that there are already. */
+import { isRecord } from '../json-object.ts';
 import type { System } from '../system/system.ts';
 import { readHostLink, type HostLink } from './host-link.ts';
 
@@ -75,6 +76,3 @@ function arrayIn(line: string): Readonly<Record<string, unknown>>[] {
 
 const recordsIn = (value: unknown): Readonly<Record<string, unknown>>[] =>
   Array.isArray(value) ? value.filter(isRecord) : [];
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 /** A card of the host's that is to be a port of a bridge: what the host itself has on it, and would lose. */
+import { isRecord } from '../json-object.ts';
 import type { System } from '../system/system.ts';
 import { readHostLink, type HostLink } from './host-link.ts';
 import { parseLinks } from './links.ts';
@@ -35,6 +36,3 @@ export function parseTargets(text: string): string[] {
     .flatMap((row: unknown) => (isRecord(row) && typeof row['dst'] === 'string' ? [row['dst']] : []))
     .filter((target) => !/^(fe80:|ff00:)/.test(target));
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;

@@ -1,6 +1,6 @@
 /** By which interfaces this host leaves for everywhere else, and with which addresses. No program is started for it. */
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { textOf } from '../system/glance.ts';
 
 export interface Uplink {
   readonly family: 4 | 6;
@@ -58,11 +58,3 @@ export const addressOn = ({ family, name }: Uplink): string | undefined =>
   networkInterfaces()[name]?.find(
     (one) => one.family === `IPv${family}` && !one.internal && !/^fe[89ab]/i.test(one.address),
   )?.address;
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}

@@ -1,5 +1,6 @@
 /** What stands under `vms` of a lab file → its VMs, each looked at by itself, so that the faults of all are told. */
 import type * as z from 'zod/mini';
+import { isRecord } from '../json-object.ts';
 import { isVmName, type VmName } from '../names.ts';
 import type { FieldContext } from '../profile/fields.ts';
 import { faultsOfIssues } from '../profile/issues.ts';
@@ -78,7 +79,7 @@ function readEntry({ path, name, value }: Entry, schema: Schema): VmEntry {
 function normalised(value: unknown, name: string | undefined): object | undefined {
   if (value === null && name !== undefined) return {};
   if (typeof value === 'string') return { profile: value };
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  return isRecord(value) ? value : undefined;
 }
 
 type Checked = z.output<ReturnType<typeof entrySchema>>;

@@ -8,7 +8,7 @@ import type { LinkFact } from '../host/facts.ts';
 import { readLinks } from '../host/links.ts';
 import { faultsOfDoor } from '../nic/bridge-faults.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
-import { QrunError } from '../errors.ts';
+import { orNone, QrunError } from '../errors.ts';
 import { shellWord } from '../shell-word.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
@@ -101,15 +101,6 @@ async function readLinksIfPossible(system: System): Promise<LinkFact[]> {
     return await readLinks(system);
   } catch (error) {
     if (error instanceof QrunError) return [];
-    throw error;
-  }
-}
-
-function orNone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
     throw error;
   }
 }

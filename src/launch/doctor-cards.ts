@@ -2,11 +2,11 @@
 import { QrunError } from '../errors.ts';
 import { listNetCards, hasVfioDriver, type PciDevice } from '../host/pci.ts';
 import { readPciPart, type PciDoor } from '../host/pci-door.ts';
-import { listed } from '../host/sysfs.ts';
 import { requireGroup } from '../nic/hostdev-guard.ts';
 import { vfioDriver } from '../pci-address.ts';
 import type { Profile } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';
+import { namesIn } from '../system/glance.ts';
 import type { Check } from './doctor.ts';
 
 /** More than these are looked at by nobody. */
@@ -22,7 +22,7 @@ export function examineCards(profile?: Pick<Profile, 'nics'>, sysfs = '/sys'): C
           addresses: nics.flatMap(({ address }) => address ?? []),
           parents: nics.flatMap(({ parent }) => parent ?? []),
         };
-  const groups = listed(`${sysfs}/kernel/iommu_groups`).length;
+  const groups = namesIn(`${sysfs}/kernel/iommu_groups`).length;
   return [
     checkOfIommu(groups),
     checkOfVfio(hasVfioDriver(sysfs), groups > 0),

@@ -1,17 +1,18 @@
 /** What `qrun doctor` says of firewalls between the guests of a bridge: Docker's FORWARD policy, bridge netfilter, firewalld's zones. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { listBridges } from '../host/bridges.ts';
 import { droppingChains, type FamiliesOfBridge } from '../host/firewall-walk.ts';
-import { QrunError } from '../errors.ts';
+import { orNone } from '../errors.ts';
 import { readFirewall, type Firewall, type FirewallChain } from '../host/firewall.ts';
 import { readUplinks } from '../host/uplinks.ts';
 import { isBridged } from '../network/bridged/mode.ts';
 import { findForeignDrops, inWords, type ForeignDrop } from '../networks/foreign-drops.ts';
-import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
+import { readNetworkRecord } from '../networks/record.ts';
 import { listNetworkState } from '../networks/state-names.ts';
-import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
+import { networkFiles } from '../plan/network-files.ts';
 import { shellWord } from '../shell-word.ts';
+import { textOf } from '../system/glance.ts';
 import type { Check } from './doctor.ts';
 import type { LaunchContext } from './prepare.ts';
 
@@ -54,19 +55,10 @@ interface DroppedNetwork {
 function readDrops(firewall: Firewall, { system, places }: Pick<LaunchContext, 'system' | 'places'>): DroppedNetwork[] {
   const uplinks = readUplinks();
   return listNetworkState(places).flatMap((network): DroppedNetwork[] => {
-    const record = recordOrNone(networkFiles(places, network));
+    const record = orNone(() => readNetworkRecord(networkFiles(places, network)));
     if (record?.bootId !== system.bootId() || !isBridged(record.plan.forward)) return [];
     return [{ network, drops: findForeignDrops(record, firewall, uplinks) }];
   });
-}
-
-function recordOrNone(files: NetworkFiles): NetworkRecord | undefined {
-  try {
-    return readNetworkRecord(files);
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
-  }
 }
 
 /** None where no such network is up. */
@@ -272,13 +264,5 @@ function listed(directory: string): string[] | undefined {
     return readdirSync(directory);
   } catch {
     return undefined;
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }

@@ -1,5 +1,5 @@
 /** What `qrun doctor` says of taps and macvtaps (`kind: tap`, `macvtap`): devices, rights, filters. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readGroups, readIdentity, readRunAs } from '../host/accounts.ts';
 import type { BlockedBy } from '../host/blocked-by.ts';
 import { readTun, type TunFact } from '../host/bridge-door.ts';
@@ -8,11 +8,12 @@ import { accessOf } from '../host/file-access.ts';
 import { blockedBy } from '../host/blocked-by.ts';
 import { listHostLinks, readHostLink, sysfsIsOwn, type HostLink } from '../host/host-link.ts';
 import { hasNetAdmin } from '../host/link-door.ts';
-import { QrunError } from '../errors.ts';
+import { orNone, type QrunError } from '../errors.ts';
 import { isLinkName } from '../link-name.ts';
 import type { Settings } from '../profile/settings.ts';
 import type { Profile } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
 import { failed } from './doctor-profile.ts';
@@ -203,21 +204,4 @@ function readFilters(names: readonly string[]): FilterFact {
   const read = (name: string): number => Number.parseInt(textOf(`/proc/sys/net/ipv4/conf/${name}/rp_filter`), 10) || 0;
   const cards = names.filter((name) => name !== 'lo' && existsSync(`/proc/sys/net/ipv4/conf/${name}`));
   return { all: read('all'), links: Object.fromEntries(cards.map((name) => [name, read(name)])) };
-}
-
-function orNone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -1,7 +1,7 @@
 /** What `qrun doctor` says of the kinds of NICs that need a program beside QEMU: passt, vde. */
-import { readFileSync } from 'node:fs';
 import { readPasst } from '../host/passt.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
 
@@ -36,17 +36,9 @@ function vde(system: System, qemu: QemuCapabilities | undefined): Check {
 }
 
 /** A destination and a mask of nothing but zeroes, by an interface that is up and not loopback. */
-export function hasDefaultRoute(ipv4 = readText('/proc/net/route'), ipv6 = readText('/proc/net/ipv6_route')): boolean {
+export function hasDefaultRoute(ipv4 = textOf('/proc/net/route'), ipv6 = textOf('/proc/net/ipv6_route')): boolean {
   return (
     /^\S+\s+00000000\s+\S+\s+[0-9A-F]*[13579BDF]\s+\d+\s+\d+\s+\d+\s+00000000\s/im.test(ipv4) ||
     ipv6.split('\n').some((line) => /^0{32} 00 /.test(line) && !line.trimEnd().endsWith(' lo'))
   );
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

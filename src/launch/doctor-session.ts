@@ -1,7 +1,8 @@
 /** What `qrun doctor` says of what the system allows an ordinary user: VMs that outlive the session, user namespaces. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readIdentity } from '../host/accounts.ts';
+import { namesIn, textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
 
@@ -69,7 +70,7 @@ function readSession(system: System): SessionFacts {
   const main = confDirectories.map((directory) => textOf(`${directory}/logind.conf`)).findLast((text) => text !== '');
   const parts = new Map(
     confDirectories.flatMap((directory) =>
-      listed(`${directory}/logind.conf.d`).map((file) => [file, path.join(directory, 'logind.conf.d', file)] as const),
+      namesIn(`${directory}/logind.conf.d`).map((file) => [file, path.join(directory, 'logind.conf.d', file)] as const),
     ),
   );
   const names = [...parts.keys()].filter((file) => file.endsWith('.conf')).toSorted();
@@ -117,20 +118,4 @@ function readUserNamespaces(): UserNamespaceFacts {
     clone: read('kernel/unprivileged_userns_clone'),
     most: read('user/max_user_namespaces'),
   };
-}
-
-function listed(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

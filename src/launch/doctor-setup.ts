@@ -1,7 +1,7 @@
 /** What `qrun doctor` says of what was prepared: what setup made and has come undone, files that keep network managers off, config.yaml. */
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { errnoOf, QrunError } from '../errors.ts';
+import { errnoOf, orNone, QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
 import type { Settings } from '../profile/settings.ts';
 import { dhcpcdBlocks } from '../setup/dhcpcd-items.ts';
@@ -216,11 +216,4 @@ export function checkOfSettings(settings: Settings | QrunError, directories: rea
 }
 
 /** Of what may be read, and is a plain file that is no link; dhcpcd.conf is the largest of them. */
-function textOf(file: string): string | undefined {
-  try {
-    return readOwned(file, { maxBytes: 1024 * 1024 })?.text;
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
-  }
-}
+const textOf = (file: string): string | undefined => orNone(() => readOwned(file, { maxBytes: 1024 * 1024 })?.text);

@@ -1,9 +1,9 @@
 /** Starts the VMs of a lab in their order, and waits for what is to be waited for. Undoing is the caller's business. */
-import { realpathSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import type { LabVm, LabWait } from '../lab/lab.ts';
 import type { VmName } from '../names.ts';
 import { delay } from '../system/delay.ts';
+import { realPathOf } from '../system/glance.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LabContext } from './lab-context.ts';
 import { errorOf, interruptedBy } from './lab-errors.ts';
@@ -176,7 +176,7 @@ export class LabStart {
       });
     const { file } = profileOf(this.#input.profiles, name);
     const { pid, record } = vm;
-    if (record !== undefined && realOf(record.profile) !== realOf(file))
+    if (record !== undefined && realPathOf(record.profile) !== realPathOf(file))
       throw new QrunError('in-use', `${name} is running, pid ${pid}, from another profile: ${record.profile}`, {
         hint: `qrun stop ${name}`,
       });
@@ -222,12 +222,4 @@ async function untilStarted(first: Vm, context: LabContext): Promise<Vm> {
     vm = readVm(context, vm.vm, true);
   }
   return vm;
-}
-
-function realOf(file: string): string {
-  try {
-    return realpathSync(file);
-  } catch {
-    return file;
-  }
 }

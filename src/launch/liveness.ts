@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { findHolders, isAlive, readArguments, readDescriptor } from '../system/processes.ts';
 import type { VmFiles } from '../plan/vm-files.ts';
-import { QrunError } from '../errors.ts';
+import { orNone } from '../errors.ts';
 import { readRun, type RunRecord } from './run-record.ts';
 
 /** QEMU's pid: from the run record when that process still is the one, else by whoever has the lock file open. Undefined: not running. */
@@ -25,11 +25,4 @@ function isQemu(pid: number, { events }: VmFiles): boolean {
 }
 
 /** A record that cannot be read tells nothing; the lock does. */
-function readQuietly(files: VmFiles): RunRecord | undefined {
-  try {
-    return readRun(files);
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
-  }
-}
+const readQuietly = (files: VmFiles): RunRecord | undefined => orNone(() => readRun(files));

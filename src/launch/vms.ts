@@ -1,7 +1,7 @@
 /** The VMs of this user: what runs, in which state, and how the others ended. Read only; no lock is taken and no monitor asked. */
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { errnoOf, QrunError } from '../errors.ts';
+import { errnoOf, orNone, QrunError } from '../errors.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import { readJournal } from '../journal/journal.ts';
 import { isVmName, parseVmName, type VmName } from '../names.ts';
@@ -70,15 +70,6 @@ export function readVm({ places }: Where, vm: VmName, thoroughly = false): Vm {
 
 /** A VM that is just being started has no monitor yet. */
 const hasStarted = ({ journal }: VmFiles): boolean => orNone(() => readJournal(journal))?.started ?? true;
-
-function orNone<R>(read: () => R | undefined): R | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
-  }
-}
 
 /** The event journal has it all; a VM whose monitor is gone runs on, but cannot be reached: lost. A script of `show --shell` writes no record. */
 function stateOf(files: VmFiles, record: RunRecord | undefined): VmState {

@@ -3,9 +3,9 @@ import { bridgedFiles } from '../network/bridged/files.ts';
 import { fixedHostsOf } from '../network/bridged/fixed-hosts.ts';
 import { fixedFiles } from '../network/bridged/servers.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
-import { readFileSync } from 'node:fs';
 import { signalProgram } from '../resources/service-program.ts';
 import { writeQuick } from '../system/files.ts';
+import { contentOf } from '../system/glance.ts';
 import type { NetworkContext } from './context.ts';
 import { servicesOf } from './health.ts';
 import { listMembers } from './members.ts';
@@ -23,16 +23,8 @@ export function tellFixedHosts(
   if (!servicesOf(plan).some(({ programs }) => programs.some(({ name }) => name === 'dnsmasq'))) return;
   const own = bridgedFiles({ files, host: context.places.host, name: network });
   const fixed = fixedHostsOf(definition, plan, { members: listMembers(files), addresses });
-  const changed = fixedFiles(definition, own, fixed).filter(({ path, content }) => content !== textOf(path));
+  const changed = fixedFiles(definition, own, fixed).filter(({ path, content }) => content !== contentOf(path));
   if (changed.length === 0) return;
   for (const { path, content, of } of changed) writeQuick(path, content, { mode: of === 'dnsmasq' ? 0o644 : 0o600 });
   for (const step of servicesOf(plan)) for (const { of } of changed) signalProgram(step, of, signals[of]);
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@
  * Units of systemd's, written and removed. The file is written whole; that systemd knows of it, and starts it, is told by its own tool. A unit of that
  * name that is somebody else's stays as it is. Nothing is started or stopped here.
  */
-import { lstatSync, realpathSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { readIdentity } from '../host/accounts.ts';
@@ -21,6 +21,7 @@ import { shellWord, shellWords } from '../shell-word.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { writeDurable } from '../system/files.ts';
+import { realPathOf } from '../system/glance.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import type { System } from '../system/system.ts';
 import { faultOfUnit, renderUnit, unitNameOf, type UnitInput, type UnitKind } from '../unit-text.ts';
@@ -150,15 +151,7 @@ const thisProgram = (system: System): Pick<UnitInput, 'node' | 'qrun'> => ({
 /** The link on PATH that leads to this node: it leads to the next version too, where each has a directory of its own. */
 function lastingNode(system: System): string {
   const found = system.which('node');
-  return found !== undefined && realOf(found) === process.execPath ? found : process.execPath;
-}
-
-function realOf(file: string): string {
-  try {
-    return realpathSync(file);
-  } catch {
-    return file;
-  }
+  return found !== undefined && realPathOf(found) === process.execPath ? found : process.execPath;
 }
 
 function inputOf(wants: UnitWants, { manager }: UnitPlaces, context: UnitContext): UnitInput {
@@ -201,7 +194,7 @@ function warnOfOthers({ manager, node, qrun }: UnitInput, { warn }: UnitContext)
 
 /** Both ends of a link count, and the file itself. */
 function faultOfProgram(file: string): string | undefined {
-  const real = realOf(file);
+  const real = realPathOf(file);
   const fault = [file, real]
     .map((one) => faultOfDirectory(path.dirname(one), { uid: 0 }))
     .find((one) => one !== undefined);

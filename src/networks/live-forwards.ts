@@ -1,5 +1,4 @@
 /** What a change of forwards means for a network that is up: its record, the gateway's command, and what the switch is told. */
-import { readFileSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import type { KeptPort } from '../network/bridged/kept-ports.ts';
 import { gatewayNetdev } from '../network/gateway.ts';
@@ -10,6 +9,7 @@ import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { stageFiles } from '../system/files.ts';
+import { contentOf } from '../system/glance.ts';
 import { killProcess } from '../system/processes.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
@@ -103,12 +103,4 @@ export async function planAnew(
 function portsOf(plan: NetworkPlan, kept: readonly KeptPort[] = []): Partial<PortFacts> {
   const host = hostNetworkOf(plan);
   return host === undefined ? {} : { macs: host.ports.map(({ mac }) => mac), kept };
-}
-
-function contentOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,12 +1,13 @@
 /** The NICs that are on a network: a small file each, written when a VM joins and removed when it leaves. */
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
-import { errnoOf, QrunError } from '../errors.ts';
+import { QrunError } from '../errors.ts';
 import { isVmName, parseMac } from '../names.ts';
 import { memberFile, type NetworkFiles } from '../plan/network-files.ts';
 import type { SwitchMember } from '../switch/config.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { entriesOf } from '../system/entries.ts';
 import { writeQuick } from '../system/files.ts';
 import { readStateFile } from '../system/state-files.ts';
 
@@ -23,7 +24,7 @@ export function removeMember(files: NetworkFiles, { vm, nic }: Pick<Member, 'vm'
 
 /** In the order of their names. A file that says nothing is passed over. */
 export function listMembers(files: NetworkFiles): Member[] {
-  return namesIn(files.members)
+  return entriesOf(files.members)
     .filter((name) => name.endsWith('.json'))
     .toSorted()
     .flatMap((name): Member[] => {
@@ -51,13 +52,4 @@ function isMember({ vm, nic, mac, since, ip, holder, device }: Readonly<Record<s
     optional &&
     (typeof ip !== 'string' || isIP(ip) !== 0)
   );
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 /** The other networks of the host's that have addresses on it: those that are up, and those that are defined. Read only. */
-import { QrunError } from '../errors.ts';
+import { orNone, QrunError } from '../errors.ts';
 import { listNetworks } from '../host/network-definitions.ts';
 import { subnetsOf } from '../network/bridged/free-subnets.ts';
 import type { Network, NetworkName } from '../network/network.ts';
@@ -48,14 +48,8 @@ export function ownOf(definition: Network): Pick<OtherNetwork, 'name' | 'file' |
   return { name, file, subnets: subnetsOf(definition) };
 }
 
-function recordOf(name: NetworkName, { places }: Pick<NetworkContext, 'places'>): NetworkRecord | undefined {
-  try {
-    return readNetworkRecord(networkFiles(places, name));
-  } catch (error) {
-    if (error instanceof QrunError) return undefined;
-    throw error;
-  }
-}
+const recordOf = (name: NetworkName, { places }: Pick<NetworkContext, 'places'>): NetworkRecord | undefined =>
+  orNone(() => readNetworkRecord(networkFiles(places, name)));
 
 async function readOrNone(file: string, context: NetworkContext): Promise<Network | undefined> {
   try {

@@ -1,5 +1,5 @@
 /** What ports for ordinary users are made from: read by root before they are planned. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { readHostAccess } from '../host/host-access.ts';
 import { readHostLink } from '../host/host-link.ts';
@@ -18,6 +18,7 @@ import { candidates, defaultPool } from '../resources/mac-pool.ts';
 import { hasHostRegistry, readHostClaim } from '../resources/host-claim.ts';
 import { readPortMacs } from '../resources/host-network.ts';
 import type { Places } from '../places.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import { readSwitchAccount } from './switch-account.ts';
@@ -123,7 +124,7 @@ function whoOf({ name, owner, group }: Network, system: System): Pick<PortFacts,
 
 /** From the files of /etc; what is elsewhere (LDAP) by getent. The name is one word of a checked form. */
 function idOf(table: 'passwd' | 'group', name: string, system: System): number | undefined {
-  const local = idIn(readText(`/etc/${table}`), name);
+  const local = idIn(textOf(`/etc/${table}`), name);
   if (local !== undefined || system.which('getent') === undefined) return local;
   return idIn(system.runNow('getent', [table, name]).stdout, name);
 }
@@ -134,12 +135,4 @@ function idIn(text: string, name: string): number | undefined {
     .map((line) => line.split(':'))
     .find(([found]) => found === name)?.[2];
   return id !== undefined && /^\d+$/.test(id) ? Number(id) : undefined;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

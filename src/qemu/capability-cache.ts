@@ -6,6 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, 
 import os from 'node:os';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';
+import { isRecord } from '../json-object.ts';
 import { writeQuick } from '../system/files.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import type { QemuCapabilities } from './capabilities.ts';
@@ -123,8 +124,4 @@ function isEntry(value: unknown): value is CacheEntry {
     lists.every((name) => Array.isArray(capabilities[name])) &&
     records.every((name) => isRecord(capabilities[name]))
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 /** What a guest wants to have of the frames that arrive: QMP `query-rx-filter`. Only virtio NICs say it. https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
+import { isRecord } from '../json-object.ts';
 
 export interface RxFilter {
   /** That the guest uses now. */
@@ -22,6 +23,3 @@ const wasAsked = (row: Readonly<Record<string, unknown>>): boolean =>
     const table = row[`${which}-table`];
     return (Array.isArray(table) && table.length > 0) || row[`${which}-overflow`] === true;
   });
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

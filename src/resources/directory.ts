@@ -1,10 +1,11 @@
 /** A private directory of a run: sockets live in it. Given back with all that is in it. */
-import { chownSync, lstatSync, mkdirSync, readdirSync, rmSync, type Stats } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DirectoryStep } from '../plan/step.ts';
 import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { entriesOf } from '../system/entries.ts';
 import type { Resource } from './resource.ts';
 
 const lastWordsMs = 3000;
@@ -53,7 +54,7 @@ function remove(file: string): void {
 
 /** QEMU would take a socket's path from another without a word, so somebody who listens is asked for. */
 async function findLiveSocket(place: string): Promise<string | undefined> {
-  for (const name of namesIn(place)) {
+  for (const name of entriesOf(place)) {
     const file = path.join(place, name);
     if (lstatSync(file, { throwIfNoEntry: false })?.isSocket() === true && (await isListening(file))) return file;
   }
@@ -65,15 +66,6 @@ async function isSilent(place: string): Promise<boolean> {
   for (const end = performance.now() + lastWordsMs; performance.now() < end; await delay(20))
     if ((await findLiveSocket(place)) === undefined) return true;
   return false;
-}
-
-function namesIn(place: string): string[] {
-  try {
-    return readdirSync(place);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 /** A full queue (EAGAIN) has somebody behind it; whatever else is refused has nobody whose path could be taken. */

@@ -1,9 +1,9 @@
 /** The ports that `auto` forwards had: tried first the next time. Written under the VM's or the network's lock, so no other guard is needed; losing it costs nothing. */
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { isRecord } from '../json-object.ts';
 import { writeQuick } from '../system/files.ts';
 import { readStateFile } from '../system/state-files.ts';
-import { isRecord } from './lease-file.ts';
 
 const stepPrefix = 'port:';
 

@@ -6,6 +6,7 @@
  * `mac` was allocated and comes back when an explicit one is taken out of the profile again.
  */
 import path from 'node:path';
+import { isRecord } from '../json-object.ts';
 import { type Mac, parseMac } from '../names.ts';
 import { type Places, vmDir } from '../places.ts';
 import { writeDurable } from '../system/files.ts';
@@ -66,6 +67,3 @@ function macOf(value: unknown): Mac | 'bad' | undefined {
   const parsed = typeof value === 'string' ? parseMac(value) : undefined;
   return parsed !== undefined && 'mac' in parsed ? parsed.mac : 'bad';
 }
-
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,11 +2,11 @@
  * Who has a MAC: one file per address, made exclusively, so that two can never have the same one and a look-up costs the same whether there
  * are ten or ten thousand. `STATE/leases/macs/52-54-00-12-ab-cd` says which VM's NIC it is; a claim that cannot be read still claims.
  */
-import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { errnoOf } from '../errors.ts';
 import { isVmName, type Mac, parseMac, type VmName } from '../names.ts';
 import type { Places } from '../places.ts';
+import { entriesOf } from '../system/entries.ts';
 import { createExclusive, writeDurable } from '../system/files.ts';
 import { readStateFile } from '../system/state-files.ts';
 
@@ -54,7 +54,7 @@ export function removeClaim(places: Places, mac: Mac): void {
 /** Every claim of one VM: reads the whole registry, so only for repairs and for `rm`. */
 export function scanClaims(places: Places, vm: string): { readonly mac: Mac; readonly claim: Claim }[] {
   const found: { mac: Mac; claim: Claim }[] = [];
-  for (const name of readNames(claimsDir(places))) {
+  for (const name of entriesOf(claimsDir(places))) {
     const parsed = parseMac(name);
     if (!('mac' in parsed) || lstatSync(claimFile(places, parsed.mac), { throwIfNoEntry: false })?.isFile() !== true)
       continue;
@@ -72,13 +72,4 @@ function parseClaim(value: Readonly<Record<string, unknown>>): Claim | undefined
   const profile =
     typeof explicit === 'object' && explicit !== null && 'profile' in explicit ? explicit.profile : undefined;
   return { vm, nic, slot, ...(typeof profile === 'string' && { explicit: { profile } }) };
-}
-
-function readNames(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

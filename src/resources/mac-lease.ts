@@ -5,7 +5,7 @@
  * be goes through the guarded section (lease-settle), and what it costs there does not depend on how many leases there are: the claim of an
  * address is a file of that name, made exclusively.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { createMacScan, type MacScan } from '../host/taken-macs.ts';
 import type { Mac, VmName } from '../names.ts';
@@ -13,6 +13,7 @@ import { vmFiles } from '../plan/vm-files.ts';
 import { type Places, vmDir } from '../places.ts';
 import type { Nic } from '../profile/profile.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { namesIn } from '../system/glance.ts';
 import { findHolders } from '../system/processes.ts';
 import type { RunningQemu } from '../system/qemus.ts';
 import type { System } from '../system/system.ts';
@@ -150,19 +151,11 @@ export async function freeLeases({ places, vm }: Pick<ReserveOptions, 'places' |
 function ownFiles(places: Places, vm: VmName): string[] {
   const leases = leaseFile(places, vm);
   const directory = path.dirname(leases);
-  const aside = readNames(directory).filter((name) => name.startsWith(`${path.basename(leases)}.broken-`));
+  const aside = namesIn(directory).filter((name) => name.startsWith(`${path.basename(leases)}.broken-`));
   return [
     leases,
     lastPortsFile(directory),
     vmFiles(places, vm).linkNames,
     ...aside.map((name) => path.join(directory, name)),
   ];
-}
-
-function readNames(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

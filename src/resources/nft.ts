@@ -4,6 +4,7 @@
  * none, and nothing is done. What fails so is looked at, for a part of ours may be gone. Nobody else's tables are touched.
  */
 import { QrunError } from '../errors.ts';
+import { isRecord } from '../json-object.ts';
 import {
   createTable,
   deleteTable,
@@ -143,9 +144,6 @@ function itemsOf(text: string): Record<string, unknown>[] {
     return [];
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 async function run(system: Runner, commands: readonly NftCommand[]): Promise<RunResult> {
   if (system.which('nft') === undefined) throw noTool('missing-tool');

@@ -3,7 +3,7 @@
  * background, so whatever is wrong is known before QEMU starts. It serves one QEMU and ends by itself when that has gone, killed or not; what is to
  * be ended here is one that no QEMU has ever joined.
  */
-import { closeSync, constants, fchownSync, ftruncateSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, fchownSync, ftruncateSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { StepRecord } from '../journal/journal.ts';
@@ -12,6 +12,7 @@ import type { PasstForward, PasstStep } from '../plan/step.ts';
 import { parsePasstFailure, wordsOfPasst } from '../qemu/passt-failure.ts';
 import { delay } from '../system/delay.ts';
 import { openRegular } from '../system/files.ts';
+import { textOf } from '../system/glance.ts';
 import { holderOfPort } from '../system/ports.ts';
 import { isAlive, killProcess, listPids, readArguments, readIdentity, readRealUser } from '../system/processes.ts';
 import type { ProcessIdentity } from '../system/processes.ts';
@@ -41,7 +42,7 @@ export const passt: Resource<PasstStep> = {
     const [program = '', ...words] = passtCommand(step, (forward) => portOf(forward, context));
     const { status, stderr } = context.system.runNow(program, words, { timeoutMs: startTimeoutMs });
     if (status !== 0) throw faultOf(step, stderr, context);
-    const identity = readIdentity(Number(readText(step.pidFile)));
+    const identity = readIdentity(Number(textOf(step.pidFile).trim()));
     return identity === undefined ? {} : { pid: identity.pid, startTime: identity.startTime, bootId: identity.bootId };
   },
 
@@ -141,12 +142,4 @@ async function end(identity: ProcessIdentity): Promise<void> {
       if (!isAlive(identity)) return;
   }
   throw new QrunError('left-behind', `passt (pid ${identity.pid}) does not end`, { hint: `ps -fp ${identity.pid}` });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

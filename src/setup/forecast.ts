@@ -1,8 +1,9 @@
 /** Whether what setup is going to do can be done here at all: told before the first of it is done. */
-import { accessSync, constants, lstatSync, readFileSync } from 'node:fs';
+import { accessSync, constants, lstatSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { shellWord } from '../shell-word.ts';
+import { textOf } from '../system/glance.ts';
 import type { SetupAction } from './item.ts';
 
 export interface Powers {
@@ -50,7 +51,7 @@ function writtenBy(action: SetupAction): string[] {
 }
 
 export const readPowers = (): Powers => {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readText('/proc/self/status'))?.[1];
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(textOf('/proc/self/status'))?.[1];
   return {
     has: (capability) => effective === undefined || ((BigInt(`0x${effective}`) >> BigInt(capability)) & 1n) === 1n,
     isReadOnly: (directory) => isReadOnly(nearest(directory)),
@@ -66,13 +67,5 @@ function isReadOnly(directory: string): boolean {
     return false;
   } catch (error) {
     return errnoOf(error) === 'EROFS';
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
   }
 }

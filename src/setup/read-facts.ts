@@ -13,6 +13,7 @@ import { lastingWayNameOf } from '../host-way-name.ts';
 import type { Places } from '../places.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
+import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { CardFact, ConfFact, HostManager, ModuleState, SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
 import { accountNamed, groupNamed, groupOfGid } from './items/accounts.ts';
@@ -206,11 +207,3 @@ function stateOfModule(name: string, { system }: SetupHost): ModuleState {
 }
 
 const isThere = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}

@@ -6,6 +6,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { isRecord } from '../json-object.ts';
 import type { Places } from '../places.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
@@ -64,12 +65,9 @@ function parseRecord({ made, entries }: Readonly<Record<string, unknown>>): Setu
 }
 
 function isEntry(value: unknown): value is SetupEntry {
-  if (!isObject(value) || !isObject(value['item']) || !isObject(value['before'])) return false;
+  if (!isRecord(value) || !isRecord(value['item']) || !isRecord(value['before'])) return false;
   return isKind(value['item']['kind']) && (value['state'] === 'begun' || value['state'] === 'done');
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export function writeRecord(places: Places, record: SetupRecord): void {
   writeDurable(recordFile(places), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });

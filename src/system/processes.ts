@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { readBootId } from './boot-id.ts';
+import { namesIn } from './glance.ts';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -126,7 +127,7 @@ export function findHolders(file: string, among: readonly number[] = listPids())
 
 function hasOpen(pid: number, wanted: { readonly ino: number; readonly dev: number }): boolean {
   const directory = `/proc/${pid}/fd`;
-  for (const name of readNames(directory)) {
+  for (const name of namesIn(directory)) {
     try {
       const found = statSync(path.join(directory, name), { throwIfNoEntry: false });
       if (found?.ino === wanted.ino && found.dev === wanted.dev) return true;
@@ -140,7 +141,7 @@ function hasOpen(pid: number, wanted: { readonly ino: number; readonly dev: numb
 /** What its descriptors are, as /proc tells it: paths, `socket:[INODE]`, …; empty if that is not ours to see. */
 export function readDescriptors(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
-  return readNames(directory)
+  return namesIn(directory)
     .map((name) => readLink(path.join(directory, name)))
     .filter((target) => target !== undefined);
 }
@@ -159,14 +160,6 @@ export function isOfThisNetwork(pid: number): boolean {
 /** Such as `mnt:[4026531841]`; undefined if that is not ours to see. */
 export function readMountNamespace(pid: number): string | undefined {
   return readLink(`/proc/${pid}/ns/mnt`);
-}
-
-function readNames(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 function readLink(file: string): string | undefined {

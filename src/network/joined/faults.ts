@@ -1,4 +1,5 @@
 /** What a network of `forward: bridge` cannot honour: refused with the reason, never ignored. */
+import { isRecord } from '../../json-object.ts';
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { DocumentPath, PathFault } from '../../profile/yaml-document.ts';
 import { canonicalAddress, parseAddress } from '../../subnet.ts';
@@ -73,8 +74,8 @@ function writtenLinks(written: WrittenMap): WrittenLink[] {
   const links: unknown = written['links'];
   if (!Array.isArray(links)) return [];
   return links.flatMap((link: unknown, number): WrittenLink[] => {
-    const vxlan = isMap(link) ? link['vxlan'] : undefined;
-    if (!isMap(vxlan)) return [];
+    const vxlan = isRecord(link) ? link['vxlan'] : undefined;
+    if (!isRecord(vxlan)) return [];
     const path = ['links', number, 'vxlan'];
     const peers: readonly unknown[] = Array.isArray(vxlan['peers']) ? vxlan['peers'] : [];
     return [
@@ -92,5 +93,3 @@ function writtenLinks(written: WrittenMap): WrittenLink[] {
 }
 
 const defaultPort = 4789;
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,9 +1,10 @@
 /** A directory of the host-wide registry. */
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { userNameOf } from '../../host/accounts.ts';
 import { parseMac } from '../../names.ts';
 import { shellWords } from '../../shell-word.ts';
+import { namesIn } from '../../system/glance.ts';
 import type { DirectoryItem } from '../item.ts';
 import type { SetupKind } from '../kind.ts';
 
@@ -16,7 +17,7 @@ export const directory: SetupKind<DirectoryItem> = {
   actions: ({ path, mode }) => [{ do: 'mkdir', path, mode }],
   whyKept: ({ path }, { existed }) => {
     if (existed === true) return undefined;
-    const all = entriesOf(path);
+    const all = namesIn(path);
     const rubbish = all.filter((name) => !isClaim(join(path, name)));
     if (rubbish.length > 0) return { why: whyRubbish(path, rubbish) };
     if (all.length === 0) return undefined;
@@ -53,12 +54,4 @@ function whyRubbish(path: string, names: readonly string[]): string {
 function ownersOf(path: string, names: readonly string[]): string {
   const uids = names.flatMap((name) => lstatSync(join(path, name), { throwIfNoEntry: false })?.uid ?? []);
   return [...new Set(uids)].map((uid) => userNameOf(uid) ?? `uid ${uid}`).join(', ');
-}
-
-function entriesOf(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }

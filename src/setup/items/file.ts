@@ -1,6 +1,7 @@
 /** A file of qrun's alone, with its name in it. One that somebody has changed since is theirs. */
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { QrunError } from '../../errors.ts';
+import { contentOf } from '../../system/glance.ts';
 import type { FileItem } from '../item.ts';
 import type { SetupKind } from '../kind.ts';
 import { fileMark } from '../own-file.ts';
@@ -8,11 +9,11 @@ import { groupNamed } from './accounts.ts';
 import { makeParents, missingParents, removeParents } from './missing-parents.ts';
 
 export const file: SetupKind<FileItem> = {
-  isDone: (item) => textOf(item.path) === item.content && modeOf(item.path) === item.mode && isOfGroup(item),
+  isDone: (item) => contentOf(item.path) === item.content && modeOf(item.path) === item.mode && isOfGroup(item),
   // its reader may not have been told yet
   resumes: true,
   before: (item) => {
-    const text = textOf(item.path);
+    const text = contentOf(item.path);
     if (text !== undefined && text !== item.content && !text.startsWith(fileMark))
       throw new QrunError('in-use', `${item.path} is there already, and is not qrun's`, {
         hint: `sudo mv ${item.path} ${item.path}.old`,
@@ -31,26 +32,18 @@ export const file: SetupKind<FileItem> = {
     ...reloads(item),
   ],
   whyKept: (item) => {
-    const text = textOf(item.path);
+    const text = contentOf(item.path);
     if (text === undefined || text === item.content) return undefined;
     return { why: `${item.path} was changed since: remove it yourself`, forget: true };
   },
   undo: (item, before) => [
-    ...(textOf(item.path) === undefined ? [] : [{ do: 'remove', path: item.path } as const]),
+    ...(contentOf(item.path) === undefined ? [] : [{ do: 'remove', path: item.path } as const]),
     ...removeParents(before),
     ...reloads(item),
   ],
 };
 
 const reloads = ({ reload }: FileItem) => reload.map((argv) => ({ do: 'run', argv, mayFail: true }) as const);
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
 
 const isOfGroup = ({ path, group }: FileItem): boolean =>
   group === undefined || lstatSync(path, { throwIfNoEntry: false })?.gid === groupNamed(group)?.gid;

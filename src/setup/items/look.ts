@@ -1,4 +1,5 @@
 /** What `ip` says of a link. */
+import { isRecord } from '../../json-object.ts';
 import type { SetupHost } from '../kind.ts';
 
 export interface LinkLook {
@@ -119,6 +120,3 @@ const textIn = (row: Readonly<Record<string, unknown>>, key: string): string | u
   const value = row[key];
   return typeof value === 'string' ? value : undefined;
 };
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

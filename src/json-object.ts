@@ -1,0 +1,3 @@
+/** What was read as JSON, and has members. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
