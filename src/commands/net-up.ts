@@ -5,7 +5,7 @@ import type { NetworkPlan } from '../network/network-plan.ts';
 import { upNetwork } from '../networks/up.ts';
 import { tellError } from '../report/tell.ts';
 import { parseInterfaceAddress } from '../subnet.ts';
-import type { Run } from './command.ts';
+import type { CommandContext, Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 import type { NetUpArguments } from './network-arguments.ts';
 
@@ -15,7 +15,9 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
   // what most ups do without is loaded for those that need it
   const spot = Object.values(oneLine).every(isUnsaid)
     ? undefined
-    : await (await import('../networks/one-line.ts')).writeOneLine(networks, oneLine, launch);
+    : await (
+        await import('../networks/one-line.ts')
+      ).writeOneLine(networks, oneLine, { ...launch, groupOfSetup: () => groupOfSetup(launch) });
   const tell = tellError(report);
   try {
     return await forEachVm(
@@ -46,6 +48,9 @@ function subnetsOf({ subnet }: NetworkPlan, { addresses }: Network): string[] {
 
 const isUnsaid = (value: unknown): boolean =>
   value === undefined || value === false || (Array.isArray(value) && value.length === 0);
+
+const groupOfSetup = async ({ places }: Pick<CommandContext, 'places'>): Promise<string | undefined> =>
+  (await import('../setup/group-of-setup.ts')).groupOfSetup(places);
 
 const startsByItself = async (...network: Parameters<typeof StartsWithHost>): Promise<boolean> =>
   (await import('../networks/autostart.ts')).startsWithHost(...network);

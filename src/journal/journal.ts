@@ -16,10 +16,10 @@
  * milliseconds. The file survives any kill of any process.
  */
 import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
-import { QrunError } from '../errors.ts';
 import type { Step } from '../plan/step.ts';
 import { failureOf } from '../system/failure.ts';
 import { readOwned } from '../system/regular-file.ts';
+import { newerState } from '../system/state-files.ts';
 
 export interface JournalHead {
   readonly v: 1;
@@ -153,9 +153,7 @@ export function readJournal(path: string): JournalContent | undefined {
 function checkVersion(path: string, head: JournalHead): JournalHead {
   const version: number = head.v;
   if (version <= 1) return head;
-  throw new QrunError('newer-state', `${path} was written by a newer qrun (version ${version}, this one knows 1)`, {
-    hint: 'npm install -g qrun@latest',
-  });
+  throw newerState(path, version);
 }
 
 function parseLine(text: string): Line | undefined {

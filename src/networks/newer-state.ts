@@ -1,11 +1,10 @@
 /** What a newer qrun wrote for a network beside its record and its journal: it is looked at before anything is changed, and is neither overwritten nor removed. */
-import { QrunError } from '../errors.ts';
 import { hostNetworkFiles } from '../network/host-network.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { lastPortsFile } from '../resources/last-ports.ts';
 import { switchedOnFile } from '../resources/sysctl.ts';
-import { readStateFile } from '../system/state-files.ts';
+import { requireKnownVersion } from '../system/state-files.ts';
 import type { NetworkContext } from './context.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
@@ -13,22 +12,12 @@ type Look = Pick<NetworkContext, 'places' | 'system'>;
 /** What an up writes. @throws QrunError `newer-state` */
 export function requireKnownState(name: NetworkName, { places, system }: Look): void {
   const { dir, addresses } = networkFiles(places, name);
-  for (const file of [addresses, lastPortsFile(dir)]) requireKnown(file);
-  if (system.uid === 0) requireKnown(switchedOnFile(places.host));
+  for (const file of [addresses, lastPortsFile(dir)]) requireKnownVersion(file);
+  if (system.uid === 0) requireKnownVersion(switchedOnFile(places.host));
   requireKnownRegistry(name, { places, system });
 }
 
 /** What an end removes. @throws QrunError `newer-state` */
 export function requireKnownRegistry(name: NetworkName, { places, system }: Look): void {
-  if (system.uid === 0) requireKnown(hostNetworkFiles(places.host, name).record);
-}
-
-/** What else is wrong with it is told by who needs it. */
-function requireKnown(file: string): void {
-  try {
-    readStateFile(file, { leave: true });
-  } catch (error) {
-    if (error instanceof QrunError && error.code !== 'newer-state') return;
-    throw error;
-  }
+  if (system.uid === 0) requireKnownVersion(hostNetworkFiles(places.host, name).record);
 }

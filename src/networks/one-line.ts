@@ -20,11 +20,16 @@ export interface Spot {
   readonly tidy: () => void;
 }
 
+interface OneLineContext extends NetworkContext {
+  /** The group that `setup --group` made for VMs, if it did. */
+  readonly groupOfSetup: () => Promise<string | undefined>;
+}
+
 /** Undefined: nothing of a network is said but names. @throws QrunError `usage`, `in-use`, `invalid-name` */
 export async function writeOneLine(
   networks: readonly string[],
   said: OneLine,
-  context: NetworkContext,
+  context: OneLineContext,
 ): Promise<Spot | undefined> {
   const { system, places } = context;
   const takers = asksForTakers(said) && system.uid === 0 ? await takersOf(context) : {};
@@ -56,11 +61,10 @@ export async function writeOneLine(
 }
 
 /** Whoever called sudo; else the group that setup made for VMs; else root, whose own VMs need none. */
-async function takersOf({ system, places }: NetworkContext): Promise<Takers> {
+async function takersOf({ system, groupOfSetup }: OneLineContext): Promise<Takers> {
   const user = system.env['SUDO_USER'];
   if (user !== undefined && user !== '' && user !== 'root') return { owner: user };
-  const { groupOfSetup } = await import('../setup/group-of-setup.ts');
-  const group = groupOfSetup(places);
+  const group = await groupOfSetup();
   return group === undefined ? { owner: 'root' } : { group };
 }
 

@@ -14,7 +14,7 @@ import type { Action, HostNetworkStep } from '../plan/step.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { writeDurable, writeQuick } from '../system/files.ts';
-import { readStateFile } from '../system/state-files.ts';
+import { readStateFile, requireKnownVersion } from '../system/state-files.ts';
 import type { System } from '../system/system.ts';
 import { claimOnHost, freeOnHost } from './host-claim.ts';
 import { makePortLock, rightsOfLock } from './port-lock.ts';
@@ -43,7 +43,7 @@ export const hostNetwork: Resource<HostNetworkStep> = {
     for (const port of step.network.ports) makePortLock(port.lock, rightsOfLock(port, step.network));
     keepMacs(step);
     claimMacs(step);
-    refuseNewer(step.path);
+    requireKnownVersion(step.path);
     writeQuick(step.path, entryOf(step, system), { mode: 0o644 });
     return {};
   },
@@ -62,16 +62,6 @@ function isOfAnotherRun({ path: file, network }: HostNetworkStep): boolean {
   } catch (error) {
     // a newer qrun's is left to it
     if (error instanceof QrunError) return error.code === 'newer-state';
-    throw error;
-  }
-}
-
-/** @throws QrunError `newer-state` */
-function refuseNewer(file: string): void {
-  try {
-    readStateFile(file, { leave: true });
-  } catch (error) {
-    if (error instanceof QrunError && error.code !== 'newer-state') return;
     throw error;
   }
 }

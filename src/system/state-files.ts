@@ -5,10 +5,9 @@ import { failureOf } from './failure.ts';
 import { readOwned } from './regular-file.ts';
 
 const defaultMaxBytes = 4 * 1024 * 1024;
+const knownVersion = 1;
 
 export interface JsonOptions {
-  /** The newest version that this qrun understands; default 1. */
-  readonly version?: number;
   readonly maxBytes?: number;
   /** A broken file stays where it is: for readers that hold no lock. */
   readonly leave?: boolean;
@@ -29,8 +28,7 @@ export function readStateFile(file: string, options: JsonOptions = {}): JsonRead
     if (options.leave === true) return { state: 'broken', reason: parsed.reason };
     return { state: 'broken', reason: parsed.reason, movedTo: setAside(file) };
   }
-  const version = options.version ?? 1;
-  if (parsed.v > version) throw newerState(file, parsed.v, version);
+  if (parsed.v > knownVersion) throw newerState(file, parsed.v);
   return { state: 'read', value: parsed.value };
 }
 
@@ -64,12 +62,19 @@ export function setAside(file: string): string {
 
 const exists = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
 
-function newerState(file: string, found: number, known: number): QrunError {
-  return new QrunError(
-    'newer-state',
-    `${file} was written by a newer qrun (version ${found}, this one knows ${known})`,
-    {
-      hint: 'npm install -g qrun@latest',
-    },
-  );
+/** For whoever is about to write or remove the file; what else is wrong with it is told by who needs it. @throws QrunError `newer-state` */
+export function requireKnownVersion(file: string): void {
+  try {
+    readStateFile(file, { leave: true });
+  } catch (error) {
+    if (error instanceof QrunError && error.code !== 'newer-state') return;
+    throw error;
+  }
 }
+
+export const newerState = (file: string, found: number): QrunError =>
+  new QrunError(
+    'newer-state',
+    `${file} was written by a newer qrun (version ${found}, this one knows ${knownVersion})`,
+    { hint: 'which -a qrun: the newer one reads it' },
+  );
