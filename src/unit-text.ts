@@ -27,7 +27,7 @@ export interface UnitInput extends UnitHead {
   readonly shutdownS?: number;
 }
 
-export const unitMark =
+const unitMark =
   '# Written by qrun autostart; `qrun autostart NAME --off` and `qrun net autostart NAME --off` remove it.';
 
 const validInName = /[A-Za-z0-9:_.]/;

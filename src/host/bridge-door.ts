@@ -65,7 +65,7 @@ function hiddenBy(conf: BridgeVerdict, bridge: string): string | undefined {
   return files.find(own) ?? files.find((file) => !path.basename(file).startsWith('qrun-'));
 }
 
-export const tunDevice = '/dev/net/tun';
+const tunDevice = '/dev/net/tun';
 
 /** To open it does nothing yet; the helper does so with its caller's own rights, also when it is setuid. */
 export function readTun(runAs: RunAs | undefined, user: Identity): TunFact {

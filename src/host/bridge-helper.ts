@@ -55,7 +55,7 @@ const usualFiles = [
   '/usr/local/libexec/qemu-bridge-helper',
   '/run/wrappers/bin/qemu-bridge-helper',
 ];
-export const usualConf = '/etc/qemu/bridge.conf';
+const usualConf = '/etc/qemu/bridge.conf';
 
 export function readBridgeHelper(search: HelperSearch): BridgeHelperFact {
   const { compiledIn, written, system, runAs, user } = search;

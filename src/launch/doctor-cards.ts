@@ -66,7 +66,7 @@ interface Finding {
 }
 
 /** @param needed by a profile */
-export function checkOfCards(wanted: WantedCards, cards: Cards, needed: boolean): Check {
+function checkOfCards(wanted: WantedCards, cards: Cards, needed: boolean): Check {
   const base = { id: 'cards', what: 'PCI network cards (kind: hostdev)' };
   const findings = [
     ...wanted.addresses.map((address) => findingOfCard(address, { wanted, cards, needed })),

@@ -96,7 +96,7 @@ export function checkOfSetup(entries: readonly SetupEntry[], stateOfItem: (item:
 }
 
 /** The commands that were given, as far as the record tells: one for each bridge and each way that something is wrong with. */
-export function setupAgain(items: readonly SetupItem[], undone: readonly SetupItem[]): string {
+function setupAgain(items: readonly SetupItem[], undone: readonly SetupItem[]): string {
   const ways = undone.filter((item) => item.kind === 'way');
   const named = [...new Set(undone.flatMap((item) => bridgeOf(item) ?? []))];
   const any = items.flatMap((item) => bridgeOf(item) ?? [])[0];

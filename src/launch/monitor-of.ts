@@ -4,7 +4,7 @@ import { QrunError } from '../errors.ts';
 import { withMonitor, type MonitorOf } from '../supervise/monitor.ts';
 import { requireRunning, type Where } from './vms.ts';
 
-export function monitorOf(where: Where, name: string): MonitorOf {
+function monitorOf(where: Where, name: string): MonitorOf {
   const { vm, record, files } = requireRunning(where, name);
   return { vm, qmp: record.sockets.qmp, lock: files.monitorLock };
 }

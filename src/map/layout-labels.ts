@@ -5,8 +5,8 @@ import type { MapNetwork } from './map-document.ts';
 import { detailsOf, forwardWords, titleOf } from './words.ts';
 
 /** Pixels of a column at the size of text and of small text; no usual monospaced font is wider than 0.61 of its size. */
-export const columnWidth = 13 * 0.61;
-export const smallColumnWidth = 11 * 0.61;
+const columnWidth = 13 * 0.61;
+const smallColumnWidth = 11 * 0.61;
 export const lineHeight = 16;
 export const smallLineHeight = 14;
 

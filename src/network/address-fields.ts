@@ -13,7 +13,7 @@ export function addressField(description: string, examples: readonly string[]) {
   return parsedText(description, parseLiteral, { pattern: '^[0-9A-Fa-f:.]+$', examples });
 }
 
-export function parseLiteral(written: string): Parsed<string> {
+function parseLiteral(written: string): Parsed<string> {
   if (isIpLiteral(written)) return { value: canonicalAddress(written) ?? written };
   return { fault: `${truncated(written)} is no IP address` };
 }
@@ -87,7 +87,7 @@ export function parseRange(written: string): Parsed<AddressRange> {
 }
 
 /** As DHCP has it: for ever. */
-export const infiniteLeaseS = 2 ** 32 - 1;
+const infiniteLeaseS = 2 ** 32 - 1;
 const shortestLeaseS = 60;
 const seconds = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } as const;
 

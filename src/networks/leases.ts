@@ -123,7 +123,7 @@ function vmOfAddress(ip: string, files: NetworkFiles, { dhcp }: Network): string
 }
 
 /** As numbers, .9 before .10; those of IPv4 first. */
-export function byAddress(one: string, other: string): number {
+function byAddress(one: string, other: string): number {
   const [left, right] = [one, other].map((ip) => parseAddress(ip) ?? { family: 9, value: 0n });
   if (left === undefined || right === undefined || left.family !== right.family)
     return (left?.family ?? 0) - (right?.family ?? 0);

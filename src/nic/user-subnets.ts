@@ -27,7 +27,7 @@ export function userSubnetOf(nic: UserNic, nics: readonly Nic[], networks: HostF
 export const defaultSubnet = '10.0.2.0/24';
 
 /** The network that a NIC is said to be on, where that is known before it runs. */
-export function writtenSubnet(nic: Nic, networks: HostFacts['networks']): Subnet | undefined {
+function writtenSubnet(nic: Nic, networks: HostFacts['networks']): Subnet | undefined {
   const cidr = nic.kind === 'user' ? nic.subnet : nic.kind === 'network' ? networks[nic.network]?.subnet : undefined;
   return cidr === undefined ? undefined : parseSubnet(cidr, 4);
 }

@@ -28,7 +28,7 @@ export interface DisksPlan {
 }
 
 /** Where a disk is made when the place that the profile names cannot be written. */
-export function fallbackDiskFile(facts: Pick<HostFacts, 'places'>, profile: Profile, disk: Disk): string {
+function fallbackDiskFile(facts: Pick<HostFacts, 'places'>, profile: Profile, disk: Disk): string {
   return path.join(vmDir(facts.places, profile.name), path.basename(disk.file));
 }
 

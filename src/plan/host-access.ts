@@ -71,7 +71,7 @@ function networksOf({ addresses, networks }: HostAccessFact): Subnet[] {
 }
 
 /** `10.0.5.0/24` → `10.0.5.0/25`, `10.0.5.128/25`. None of a network of one or two. */
-export function halvesOf({ family, prefix, first, last, at }: Subnet): string[] {
+function halvesOf({ family, prefix, first, last, at }: Subnet): string[] {
   if (prefix < 1 || prefix > (family === 4 ? 30 : 126)) return [];
   return [0n, (last - first + 1n) / 2n].map((offset) => `${at(offset)}/${prefix + 1}`);
 }

@@ -43,7 +43,7 @@ export function tapCommands({ name, alias, uid, gid, mac, queues, mtu, bridge, i
 }
 
 /** A bridge takes the lowest MAC of its ports as its own: this one is never the lowest, nor the guest's. */
-export const tapMacOf = (mac: Mac): string => `fe${mac.slice(2)}`;
+const tapMacOf = (mac: Mac): string => `fe${mac.slice(2)}`;
 
 export interface MacvtapLink {
   readonly name: string;

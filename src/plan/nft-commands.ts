@@ -32,7 +32,7 @@ export const ownerChainOf = (owner: string): string => `${ownerChain}_${digestOf
 const add = (what: string, value: NftValue): NftCommand => ({ add: { [what]: value } });
 const inTable = ({ family, name }: NftTable) => ({ family, table: name });
 
-export const addChain = (table: NftTable, name: string, hook?: NftHook): NftCommand =>
+const addChain = (table: NftTable, name: string, hook?: NftHook): NftCommand =>
   add('chain', {
     ...inTable(table),
     name,

@@ -23,7 +23,7 @@ const suffixes: Readonly<Record<string, DiskFormat>> = {
 };
 
 /** @returns undefined when the name does not say it */
-export function formatOfName(file: string): DiskFormat | undefined {
+function formatOfName(file: string): DiskFormat | undefined {
   const suffix = path.extname(file).toLowerCase();
   return Object.hasOwn(suffixes, suffix) ? suffixes[suffix] : undefined;
 }

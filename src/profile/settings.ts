@@ -9,9 +9,9 @@ export interface Settings {
   readonly sudo: 'never' | 'ask' | 'noninteractive';
 }
 
-export const defaultSettings: Settings = { sudo: 'never' };
+const defaultSettings: Settings = { sudo: 'never' };
 
-export function settingsSchema() {
+function settingsSchema() {
   return z.strictObject({
     sudo: z._default(
       oneOf('Whether qrun may use sudo for what needs root: never, with a password asked for, or without asking.', [

@@ -55,7 +55,7 @@ export function summarise(messages: readonly QmpMessage[]): JournalSummary {
 }
 
 /** For whoever follows a journal: what is known when one more message came. */
-export function addToSummary(summary: JournalSummary, message: QmpMessage): JournalSummary {
+function addToSummary(summary: JournalSummary, message: QmpMessage): JournalSummary {
   if (message.kind === 'return') return { ...summary, started: true, ...pausedBy(message.value) };
   if (message.kind !== 'event') return summary;
   switch (message.event) {

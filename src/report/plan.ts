@@ -61,7 +61,7 @@ function renderNics({ nics }: LaunchPlan, styles: Styles): string {
 }
 
 /** What the network is; and how it is made, unless it is there already. */
-export function renderNetwork(network: NetworkPlan, describe: (step: Step) => Description, styles: Styles): string {
+function renderNetwork(network: NetworkPlan, describe: (step: Step) => Description, styles: Styles): string {
   const { forward, transport, subnet, gateway, dnsServer, forwards } = network;
   const head = [
     `${forward}, ${transport}`,
@@ -94,7 +94,7 @@ function renderReleases({ steps }: LaunchPlan, describe: (step: Step) => Descrip
 }
 
 /** One option a line, as a shell would take it. */
-export function renderCommandLine(qemu: LaunchPlan['qemu']): string {
+function renderCommandLine(qemu: LaunchPlan['qemu']): string {
   const front = frontOf(qemu);
   const lines = [...(front.length > 0 ? [shellWords(front)] : []), shellWord(qemu.file), ...optionLines(qemu.argv)];
   return `${lines.map(visible).join(' \\\n  ')}\n`;

@@ -9,7 +9,7 @@ export function wrapWords(text: string, columns: number): string {
 }
 
 /** A word that is wider than a line stands alone. */
-export function wrapLine(line: string, columns: number): readonly string[] {
+function wrapLine(line: string, columns: number): readonly string[] {
   if (widthOf(line) <= columns) return [line];
   const lines: string[] = [];
   let current = '';

@@ -157,7 +157,7 @@ async function underLock({ parent }: Pick<HostAccessStep, 'parent'>, act: () => 
 }
 
 /** All mounts of sysfs in one network namespace show the same file. */
-export const cardFile = (parent: string): string => `/sys/class/net/${parent}/ifindex`;
+const cardFile = (parent: string): string => `/sys/class/net/${parent}/ifindex`;
 
 function openCard(parent: string): number | undefined {
   try {

@@ -67,7 +67,7 @@ export function settle(options: SettleOptions): Settled {
 }
 
 /** A lease file that cannot be read is set aside and made again from the claims, which say whose they are: no address changes. */
-export function readOrRebuild(places: Places, vm: VmName, reports: string[]): NicLeases {
+function readOrRebuild(places: Places, vm: VmName, reports: string[]): NicLeases {
   const read = readLeaseFile(places, vm);
   if (read.state === 'absent') return new Map();
   if (read.state === 'read') return read.nics;

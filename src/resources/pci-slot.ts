@@ -2,8 +2,8 @@
 import { QrunError } from '../errors.ts';
 
 /** Below are QEMU's own devices and qrun's disks; 0x1f is the chipset's on q35. */
-export const firstSlot = 0x10;
-export const lastSlot = 0x1e;
+const firstSlot = 0x10;
+const lastSlot = 0x1e;
 
 /**
  * A slot for each of `ids`: the one it has, else the first that nobody ever had. When all were given out, those of NICs that are no longer in the

@@ -25,7 +25,7 @@ export function faultsOfOptions(options: SetupOptions, facts: SetupFacts): QrunE
 }
 
 /** Faults that show without a look at the host: names get into files of others, where only plain ones mean themselves. */
-export function faultsOfWords({ bridge, uplink, address, group, hostAccess }: SetupOptions): QrunError[] {
+function faultsOfWords({ bridge, uplink, address, group, hostAccess }: SetupOptions): QrunError[] {
   const usage = (message: string, hint?: string): QrunError =>
     new QrunError('usage', message, hint === undefined ? {} : { hint });
   const faults: QrunError[] = [];

@@ -116,7 +116,7 @@ export interface Arp {
   readonly targetIp: number;
 }
 
-export const arpSize = 28;
+const arpSize = 28;
 export const arpOperations = { request: 1, reply: 2 } as const;
 
 /** `offset` is where the packet begins, behind the frame's type. */

@@ -83,7 +83,7 @@ function memberFiles(directory: string, log: Log): string[] {
 }
 
 /** Undefined: it is no member of a version that we know. */
-export function parseMember(text: string): Member | undefined {
+function parseMember(text: string): Member | undefined {
   const value = parseJson(text) as Partial<Record<keyof SwitchMember, unknown>> | undefined;
   if (typeof value !== 'object' || value === null || value.v !== 1) return undefined;
   const mac = typeof value.mac === 'string' ? parseMac(value.mac) : undefined;

@@ -11,7 +11,7 @@ export interface PortSetOptions extends Pick<PortOptions, 'pool' | 'log' | 'plug
   readonly gateway: string;
 }
 
-export const maxPorts = 1024;
+const maxPorts = 1024;
 
 const isGuestPort = (name: string): boolean => name.endsWith('.port') && !name.startsWith('.');
 

@@ -6,7 +6,6 @@ import {
   closeSync,
   constants,
   fchmodSync,
-  fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
@@ -17,11 +16,10 @@ import {
 import path from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { failureOf } from './failure.ts';
-import { notRegular, symlinked } from './regular-file.ts';
 
 export { openRegular, readOwned, readTail } from './regular-file.ts';
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 
 let drafts = 0;
 
@@ -136,21 +134,6 @@ export function syncDirectory(directory: string): void {
     if (errnoOf(error) !== 'EINVAL') throw failureOf(directory, error, 'cannot sync it'); // some file systems cannot sync a directory
   } finally {
     closeSync(fd);
-  }
-}
-
-/** Appends one line with one write, so that lines of several writers do not mix. */
-export function appendLine(file: string, line: string): void {
-  try {
-    const fd = openSync(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600);
-    try {
-      if (!fstatSync(fd).isFile()) throw notRegular(file, fstatSync(fd), 'unsafe-state');
-      writeSync(fd, `${line}\n`);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw errnoOf(error) === 'ELOOP' ? symlinked(file, 'unsafe-state') : failureOf(file, error, 'cannot write to it');
   }
 }
 

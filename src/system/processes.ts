@@ -169,12 +169,3 @@ function readLink(file: string): string | undefined {
     return undefined;
   }
 }
-
-/** Seconds since a process of this boot started, by the clock that also counts sleep and that nobody can set. */
-export function ageOfProcess(startTime: number): number {
-  const uptimeS = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
-  return Math.max(0, uptimeS - startTime / ticksPerSecond);
-}
-
-/** USER_HZ is 100 in every kernel ABI that QEMU hosts have. */
-const ticksPerSecond = 100;

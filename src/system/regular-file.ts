@@ -96,11 +96,11 @@ function tooLarge(file: string, { maxBytes, code = 'unsafe-file' }: ReadOptions)
   return new QrunError(code, `${file}: larger than ${Math.floor(maxBytes / 1024)} KiB`);
 }
 
-export function symlinked(file: string, code: ErrorCode): QrunError {
+function symlinked(file: string, code: ErrorCode): QrunError {
   return new QrunError(code, `${file} is a symbolic link, and is not followed`, { hint: `ls -l ${file}` });
 }
 
-export function notRegular(file: string, stat: Stats, code: ErrorCode): QrunError {
+function notRegular(file: string, stat: Stats, code: ErrorCode): QrunError {
   if (stat.isSymbolicLink()) return symlinked(file, code);
   return new QrunError(code, `${file} is ${kindOf(stat)}, not a regular file`, { hint: `ls -ld ${file}` });
 }

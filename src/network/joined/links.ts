@@ -118,7 +118,7 @@ export interface LinkStepsOf {
   readonly ipv6: boolean;
 }
 
-export const linkStepId = (number: number): string => `vxlan:${number}`;
+const linkStepId = (number: number): string => `vxlan:${number}`;
 export const isLinkStep = ({ kind, id }: { readonly kind: string; readonly id: string }): boolean =>
   kind === 'link' && id.startsWith('vxlan:');
 

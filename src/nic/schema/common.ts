@@ -89,7 +89,7 @@ export const commonRule: NicRule = ({ kind, queues, vhost }) => {
   ];
 };
 
-export function parseEndpoint(text: string, context: FieldContext): Parsed<Endpoint> {
+function parseEndpoint(text: string, context: FieldContext): Parsed<Endpoint> {
   if (/^(\/|\.\.?\/|~)/.test(text)) {
     const parsed = parseSocketPath(text, context);
     return 'fault' in parsed ? parsed : { value: { path: parsed.value } };

@@ -8,7 +8,7 @@ import { deviceArgs } from './device.ts';
 import { machineFamily } from './machine-family.ts';
 
 /** The descriptor of the console's log; it must be opened for appending, and not for reading. */
-export const consoleLogFd = 4;
+const consoleLogFd = 4;
 
 export function consoleArgs({ profile, capabilities, sockets }: ArgvInput): string[] {
   const family = machineFamily(profile.machine);

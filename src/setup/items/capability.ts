@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { CapabilityItem } from '../item.ts';
 import type { SetupHost, SetupKind } from '../kind.ts';
 
-export const helperCapability = 'cap_net_admin=ep';
+const helperCapability = 'cap_net_admin=ep';
 
 export const capability: SetupKind<CapabilityItem> = {
   isDone: ({ file }, host) => capabilitiesOf(file, host) === helperCapability,

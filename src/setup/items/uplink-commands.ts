@@ -3,7 +3,7 @@ import type { BridgeCommand } from './bridge.ts';
 import type { UplinkAddress, UplinkNeighbour, UplinkRoute } from './uplink-look.ts';
 
 /** As `ip address` takes it. */
-export const addressWords = ({ cidr, peer }: Pick<UplinkAddress, 'cidr' | 'peer'>): string[] => {
+const addressWords = ({ cidr, peer }: Pick<UplinkAddress, 'cidr' | 'peer'>): string[] => {
   const [own = '', length = ''] = cidr.split('/');
   return peer === undefined ? [cidr] : [own, 'peer', `${peer}/${length}`];
 };

@@ -1,8 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { followJournal } from '../../../src/qmp/follow.ts';
 import { createJournalParser, emptySummary, parseJournal, summarise } from '../../../src/qmp/journal.ts';
 import { createLineDecoder } from '../../../src/qmp/line-codec.ts';
 
@@ -88,23 +84,4 @@ describe('the summary', () => {
       shutdownReason: 'guest-panic',
     });
   });
-});
-
-test('following gives what is there, what comes, and ends when told', async () => {
-  const directory = mkdtempSync(path.join(os.tmpdir(), 'qrun-follow-'));
-  const file = path.join(directory, 'events');
-  const first = journal(greeting);
-  writeFileSync(file, `${first}${journal(event('STOP'))}`);
-  const stop = new AbortController();
-  const seen: string[] = [];
-  for await (const message of followJournal(file, { offset: first.length, signal: stop.signal })) {
-    seen.push(message.kind === 'event' ? message.event : message.kind);
-    if (seen.length === 1) {
-      const [begin, end] = [event('RESUME').slice(0, 10), event('RESUME').slice(10)];
-      appendFileSync(file, begin);
-      setTimeout(() => appendFileSync(file, `${end}\n`), 20);
-    } else stop.abort();
-  }
-  expect(seen).toEqual(['STOP', 'RESUME']);
-  rmSync(directory, { recursive: true });
 });

@@ -15,7 +15,6 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { QrunError } from '../../../src/errors.ts';
 import {
-  appendLine,
   createExclusive,
   openRegular,
   readOwned,
@@ -108,7 +107,6 @@ describe('ABUSE 4: only regular files are opened, and nothing is waited for', ()
     const error = errorOf(() => readOwned(at('a'), { maxBytes: 1024 }));
     expect(error.code).toBe('unsafe-file');
     expect(error.message).toMatch(message);
-    expect(errorOf(() => appendLine(at('a'), 'x'))).toBeInstanceOf(QrunError);
   });
 
   test('a device', () => {
@@ -141,13 +139,6 @@ test('readOwned: absent is undefined, also below a file; too large is refused', 
 
 test('a file of /proc says size 0 and is read all the same', () => {
   expect(readOwned('/proc/self/status', { maxBytes: 65_536 })?.text).toContain('Pid:');
-});
-
-test('appendLine adds lines to a file of 0600', () => {
-  appendLine(at('a'), 'one');
-  appendLine(at('a'), 'two');
-  expect(readFileSync(at('a'), 'utf8')).toBe('one\ntwo\n');
-  expect(statSync(at('a')).mode & 0o777).toBe(0o600);
 });
 
 test('readTail gives whole lines of the end', () => {
