@@ -61,7 +61,8 @@ const scripts: Readonly<Record<string, string>> = { bash, zsh, fish };
 
 export const run: Run<CompletionArguments> = async ({ shell }, { report }) => {
   const script = scripts[shell];
-  if (script === undefined) throw new QrunError('usage', `there is no completion for ${shell}`);
+  if (script === undefined)
+    throw new QrunError('usage', `there is no completion for ${shell}`, { hint: 'qrun completion bash|zsh|fish' });
   if (report.json) report.document({ shell, script });
   else report.out(script);
   return 0;

@@ -13,7 +13,8 @@ import { launchContext } from './launch-context.ts';
 
 export const run: Run<RunArguments> = async (args, context) => {
   const { profiles, name } = args;
-  if (name !== undefined && profiles.length > 1) throw new QrunError('usage', '--name goes with one profile only');
+  if (name !== undefined && profiles.length > 1)
+    throw new QrunError('usage', '--name goes with one profile only', { hint: 'qrun run PROFILE --name NAME' });
   const options: LaunchOptions = {
     args: args.qemuArgs,
     ...(args.ephemeral && { ephemeral: true }),

@@ -8,7 +8,8 @@ import type { Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 
 export const run: Run<StopArguments> = async ({ vms, timeout }, context) => {
-  if (timeout !== undefined && !(timeout >= 0)) throw new QrunError('usage', '--timeout takes a number of seconds');
+  if (timeout !== undefined && !(timeout >= 0))
+    throw new QrunError('usage', '--timeout takes a number of seconds', { hint: 'qrun stop NAME --timeout 30' });
   const { report } = context;
   const progress = report.progress(`stopping ${vms.join(' ')}`);
   try {

@@ -8,7 +8,10 @@ import type { LinkFact } from './facts.ts';
 export async function readLinks(system: System): Promise<LinkFact[]> {
   const { status, stdout, stderr } = await system.run('ip', ['-j', '-details', 'addr']);
   if (status === 0) return parseLinks(stdout);
-  throw new QrunError('host-failed', 'ip -j -details addr failed', { causes: [stderr.trim()] });
+  throw new QrunError('host-failed', 'ip -j -details addr failed', {
+    causes: [stderr.trim()],
+    hint: 'ip -details addr',
+  });
 }
 
 export function parseLinks(text: string): LinkFact[] {

@@ -33,7 +33,9 @@ export function mergeParts(parts: readonly Part[]): Together {
   const together = [...vms.values()].map(({ vm }) => vm);
   const cycle = findCycle(together);
   if (cycle !== undefined)
-    throw new QrunError('usage', `${cycle.join(' → ')}: each comes after the next, so none of them can be the first`);
+    throw new QrunError('usage', `${cycle.join(' → ')}: each comes after the next, so none of them can be the first`, {
+      hint: 'take one of their "after" out',
+    });
   return { vms: together, networks: [...networks.values()].map(({ network }) => network) };
 }
 

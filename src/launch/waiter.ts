@@ -63,7 +63,7 @@ export function shellFor(descriptors: ReadonlyMap<number, number>, system: Pick<
   const bash = system.which('bash');
   if (bash !== undefined) return bash;
   throw new QrunError('missing-tool', 'a VM with so many network descriptors needs bash, which was not found on PATH', {
-    hint: 'apt-get install bash',
+    hint: 'sudo apt-get install bash',
   });
 }
 

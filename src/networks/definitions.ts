@@ -83,7 +83,7 @@ function keep(target: string, text: string, { force }: DefineOptions): void {
   else if (!createExclusive(target, text, { mode: 0o644 })) {
     const name = path.basename(target, '.yaml');
     throw new QrunError('in-use', `${target} exists, and is another`, {
-      hint: `qrun net edit ${name}, or: qrun net define --force`,
+      hint: `qrun net edit ${name}, or: qrun net define --force FILE`,
     });
   }
 }

@@ -62,7 +62,9 @@ export async function resolveForwards(
 function refuseTwice(forwards: readonly NetworkForward[]): void {
   const twin = forwards.find((forward, index) => forwards.slice(0, index).some((one) => collide(one, forward)));
   if (twin === undefined) return;
-  throw new QrunError('usage', `two rules want ${twin.protocol} port ${twin.hostPort} on ${twin.hostAddress}`);
+  throw new QrunError('usage', `two rules want ${twin.protocol} port ${twin.hostPort} on ${twin.hostAddress}`, {
+    hint: 'leave one of the two out, or give it another port',
+  });
 }
 
 function isSame(one: NetworkForward, other: NetworkForward): boolean {

@@ -36,7 +36,10 @@ export async function writeOneLine(
   const text = renderOneLine(said, takers);
   if (text === undefined) return undefined;
   const [written = '', ...more] = networks;
-  if (more.length > 0) throw new QrunError('usage', 'one network is made on the spot, not several');
+  if (more.length > 0)
+    throw new QrunError('usage', 'one network is made on the spot, not several', {
+      hint: 'qrun net up lan --nat 10.66.0.1/24',
+    });
   const name = parseNetworkName(written);
   const defined = findNetworkFile(name, { places });
   if (defined !== undefined) {

@@ -96,7 +96,10 @@ async function macsOf(
   const taken = new Set([...kept, ...(await readTakenForPorts(system, places))]);
   return macs.map((known) => {
     const mac = known ?? [...candidates(defaultPool)].find((one) => !taken.has(one) && isOpen(one));
-    if (mac === undefined) throw new QrunError('host-failed', `network ${name}: no MAC is left`);
+    if (mac === undefined)
+      throw new QrunError('host-failed', `network ${name}: no MAC is left`, {
+        hint: 'qrun net rm, and qrun rm, of what is not wanted any more',
+      });
     taken.add(mac);
     return mac;
   });

@@ -79,7 +79,9 @@ function requireVfio(at: string, { facts, profile }: NicContext): void {
     throw new QrunError('invalid-profile', `${at}: a microvm has no PCI`, { hint: 'machine: q35' });
   }
   if (facts.qemu.devices.includes(vfioDriver)) return;
-  throw new QrunError('missing-feature', `${at}: ${facts.qemu.file} has no device ${vfioDriver}`);
+  throw new QrunError('missing-feature', `${at}: ${facts.qemu.file} has no device ${vfioDriver}`, {
+    hint: 'use a QEMU that has it (QRUN_QEMU)',
+  });
 }
 
 /** A name that is wrong is said before what else is missing. */
@@ -104,7 +106,9 @@ function deviceOf(nic: HostdevNic, at: string, context: NicContext): PciDevice {
   if (address === undefined) return refuseVf(nic, at, context);
   const others = context.profile.nics.filter((other) => other !== nic && other.kind === 'hostdev');
   if (others.some((other) => other.kind === 'hostdev' && other.address === address)) {
-    throw new QrunError('invalid-profile', `${at}: ${address} is another NIC's of this profile too`);
+    throw new QrunError('invalid-profile', `${at}: ${address} is another NIC's of this profile too`, {
+      hint: 'give each NIC a card of its own',
+    });
   }
   const found = devices[address];
   if (found === undefined) throw new Error(`nobody looked at ${address}`);

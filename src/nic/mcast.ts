@@ -15,7 +15,10 @@ export const mcastNic: NicKind<McastNic> = { kind: 'mcast', plan };
 function plan(nic: McastNic, context: NicContext): NicPlan {
   const at = `nics[${indexOfNic(nic, context)}]`;
   const { address, port } = nic.group;
-  if (!isIPv4(address)) throw new QrunError('missing-feature', `${at}.group: QEMU's multicast is IPv4 alone`);
+  if (!isIPv4(address))
+    throw new QrunError('missing-feature', `${at}.group: QEMU's multicast is IPv4 alone`, {
+      hint: 'an IPv4 group, such as 239.0.0.1:12345',
+    });
   const local = localOf(nic, at, context.facts);
   const group = `${address}:${port}`;
   return {

@@ -54,7 +54,9 @@ function unwrapped(value: OptionValue): OptionValue {
 function scalar(value: OptionValue, key: string): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   if (typeof value === 'object')
-    throw new QrunError('missing-feature', `this QEMU is too old to be told ${key} (it reads no JSON)`);
+    throw new QrunError('missing-feature', `this QEMU is too old to be told ${key} (it reads no JSON)`, {
+      hint: 'use a newer QEMU (QRUN_QEMU)',
+    });
   return String(value);
 }
 

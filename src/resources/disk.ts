@@ -6,6 +6,7 @@ import { existsSync, linkSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DiskStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { makePrivate } from '../system/private-file.ts';
 import type { Resource } from './resource.ts';
@@ -33,7 +34,10 @@ export const disk: Resource<DiskStep> = {
     const { status, stderr } = await system.run('qemu-img', imageArguments(step, draft));
     if (status !== 0) {
       rmSync(draft, { force: true });
-      throw new QrunError('host-failed', `${step.file}: the disk could not be created`, { causes: [stderr.trim()] });
+      throw new QrunError('host-failed', `${step.file}: the disk could not be created`, {
+        causes: [stderr.trim()],
+        hint: `df -h ${shellWord(path.dirname(step.file))}`,
+      });
     }
     const inode = makePrivate(draft, step.owner);
     record({ made: true, inode });

@@ -67,7 +67,10 @@ async function awaitDevice({ link, index }: TapNodeStep): Promise<string> {
   for (;;) {
     const device = readTapNode(link, index);
     if (device !== undefined) return device;
-    if (performance.now() > end) throw new QrunError('host-failed', `the kernel tells no device of ${link}`);
+    if (performance.now() > end)
+      throw new QrunError('host-failed', `the kernel tells no device of ${link}`, {
+        hint: `ip -details link show dev ${link}`,
+      });
     await delay(2);
   }
 }

@@ -178,7 +178,8 @@ const driverOf = ({ address }: VfioStep, sysfs: string): string | undefined => r
 function requireAsPlanned(step: VfioStep, { sysfs, dev }: VfioPlaces): void {
   const { address, bind, group } = step;
   const device = readPciDevice(address, sysfs);
-  if (device === undefined) throw new QrunError('host-failed', `the PCI device ${address} is gone`);
+  if (device === undefined)
+    throw new QrunError('host-failed', `the PCI device ${address} is gone`, { hint: 'lspci -D | grep -i net' });
   const expected = bind === undefined ? vfioDriver : bind.driver;
   if (device.driver !== expected || device.group !== group) {
     throw taken(step, `${address} is with ${device.driver ?? 'no driver'} now: somebody else has it`, 'try again');

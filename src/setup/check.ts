@@ -179,7 +179,7 @@ function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts)
   if (link.master === bridge) return undefined;
   if (link.master !== undefined)
     return new QrunError('in-use', `${uplink} is a port of ${link.master} already`, {
-      hint: `qrun setup --bridge ${link.master}`,
+      hint: `sudo qrun setup --bridge ${link.master}`,
     });
   if (wifi)
     return new QrunError(
@@ -190,7 +190,7 @@ function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts)
       },
     );
   if (link.kind === 'bridge')
-    return new QrunError('usage', `${uplink} is a bridge itself`, { hint: `qrun setup --bridge ${uplink}` });
+    return new QrunError('usage', `${uplink} is a bridge itself`, { hint: `sudo qrun setup --bridge ${uplink}` });
   const left = faultOfLeft(uplink, fact);
   if (left !== undefined || !onlyWayOut || yes) return left;
   return new QrunError(

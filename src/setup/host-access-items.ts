@@ -108,11 +108,15 @@ function faultOfLink(name: string, { link, wifi, loopback, macvlan }: Card): Qru
     return new QrunError(
       'host-failed',
       `${name} is a macvlan itself: in its mode bridge the host reaches guests as it is`,
+      { hint: `parent: ${name} in profiles, without setup` },
     );
-  if (loopback) return new QrunError('host-failed', `${name} is the loopback, and no macvtap can stand on it`);
+  if (loopback)
+    return new QrunError('host-failed', `${name} is the loopback, and no macvtap can stand on it`, {
+      hint: 'kind: user',
+    });
   if (link?.master !== undefined)
     return new QrunError('in-use', `${name} is a port of ${link.master}, which takes all of its frames`, {
-      hint: `qrun setup --bridge ${link.master}`,
+      hint: `sudo qrun setup --bridge ${link.master}`,
     });
   if (link?.up === true) return undefined;
   return new QrunError('host-failed', `${name} is down`, { hint: `sudo ip link set dev ${name} up` });

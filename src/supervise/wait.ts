@@ -14,7 +14,7 @@ export type { WaitFor };
 export function parseWaitFor(text: string): WaitFor {
   const parsed = parse(text);
   if ('value' in parsed) return parsed.value;
-  throw new QrunError('usage', `--for: ${parsed.fault}`);
+  throw new QrunError('usage', `--for: ${parsed.fault}`, { hint: 'qrun wait NAME --for end|port:22|text:REGEX' });
 }
 
 /** How much of the console is kept to find a text in. */

@@ -15,7 +15,7 @@ let tool: string | undefined;
 function flockTool(): string {
   tool ??= findTool('flock', { env: process.env, uid: process.getuid?.() ?? 0 });
   if (tool !== undefined) return tool;
-  throw new QrunError('missing-tool', 'flock was not found on PATH', { hint: 'apt-get install util-linux' });
+  throw new QrunError('missing-tool', 'flock was not found on PATH', { hint: 'sudo apt-get install util-linux' });
 }
 
 /** Opens, or makes with mode 0600, a lock file; nothing but a regular file of this user's or root's. Its descriptor is close-on-exec. */

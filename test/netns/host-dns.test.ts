@@ -124,7 +124,7 @@ test('what it takes: a domain, and somebody to be told', async (context) => {
   const { root } = await createToldHost(context, []);
   const missing = await refused(root, 'net', 'up', 'lan0');
   expect(missing).toEqual({ status: 3, stderr: expect.stringContaining('neither systemd-resolved nor resolvconf') });
-  expect(missing.stderr).toContain('sudo apt install resolvconf');
+  expect(missing.stderr).toContain('sudo apt-get install resolvconf');
   root.network('lan0', 'addresses: [10.10.120.1/24]\nhostDns: true\n');
   expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
     status: 2,

@@ -326,7 +326,7 @@ function requireAll(look: Look): void {
   ];
   for (const [tool, debian] of needed) {
     if (input.facts.tools[tool] !== undefined) continue;
-    throw new QrunError('missing-tool', `${at}: ${tool} is not installed`, { hint: `sudo apt install ${debian}` });
+    throw new QrunError('missing-tool', `${at}: ${tool} is not installed`, { hint: `sudo apt-get install ${debian}` });
   }
   const { link } = facts;
   if (link !== undefined && link.alias !== linkAliasOf(ownerOf(look))) {
@@ -341,7 +341,7 @@ function requireAll(look: Look): void {
   requireOwnRoutes(look);
   if (network.hostDns && facts.resolver === undefined) {
     throw new QrunError('missing-tool', `${at}: hostDns: neither systemd-resolved nor resolvconf is there to be told`, {
-      hint: 'sudo apt install resolvconf',
+      hint: 'sudo apt-get install resolvconf',
     });
   }
 }

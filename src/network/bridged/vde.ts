@@ -168,7 +168,7 @@ function switchProgram(
       'missing-tool',
       `network ${host.name}: transport vde takes vde_switch, which is not installed`,
       {
-        hint: 'sudo apt install vde2; or write transport: tap',
+        hint: 'sudo apt-get install vde2; or write transport: tap',
       },
     );
   const { socket, directory: mode } = modesOf(host);

@@ -76,7 +76,9 @@ function pciProperties(options: {
   const { input, nic, plan, slot, family } = options;
   const { first, count } = pciSlots.nics;
   if (slot >= count) {
-    throw new QrunError('missing-feature', `NIC ${nic.id}: a machine has room for ${count} NICs at fixed addresses`);
+    throw new QrunError('missing-feature', `NIC ${nic.id}: a machine has room for ${count} NICs at fixed addresses`, {
+      hint: 'take some out of nics',
+    });
   }
   return {
     ...(hasPinnedPci(family) && { addr: renderSlot(first + slot) }),

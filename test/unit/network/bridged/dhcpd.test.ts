@@ -81,7 +81,7 @@ test('without dhcpd, what to install is said', () => {
   const ports = { host: '/host', state: '/state', macs: [], rights: true, registry: false, udev: false, ipv6: true };
   const facts = { tools: { nft: '/nft', dnsmasq: '/dnsmasq' }, ports };
   const plan = () => planOf('addresses: [10.1.1.1/24]\ndhcp: { server: dhcpd }', { uid: 0, facts });
-  expect(plan).toThrow(expect.objectContaining({ code: 'missing-tool', hint: 'sudo apt install isc-dhcp-server' }));
+  expect(plan).toThrow(expect.objectContaining({ code: 'missing-tool', hint: 'sudo apt-get install isc-dhcp-server' }));
 });
 
 test('dhcpd -t: it takes every option, several networks, names', (context) => {
