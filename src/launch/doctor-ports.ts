@@ -12,7 +12,7 @@ import { scopeOf } from '../network/scope.ts';
 import { readHostNetwork } from '../networks/host-networks.ts';
 import { listNetworkNames } from '../networks/names.ts';
 import { faultyPorts, isFree, readPortFaults, type PortFault } from '../networks/port-health.ts';
-import { faultOfMember, takersOf } from '../networks/port-lease.ts';
+import { faultOfMember, takersOf } from '../networks/port-takers.ts';
 import { readDefinition } from '../networks/prepare-network.ts';
 import type { NicKindName, Profile } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';

@@ -6,7 +6,7 @@ import type { HostFacts } from '../host/facts.ts';
 import { holdersOn } from '../nic/network.ts';
 import { onPools } from '../nic/network-pool.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
-import type { Choice } from '../networks/port-lease.ts';
+import type { Choice } from '../networks/port-choice.ts';
 import type { PreparedNetwork } from '../networks/prepare-network.ts';
 import type { Places } from '../places.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
@@ -116,7 +116,7 @@ async function choosePorts(
   context: LaunchContext & { readonly shows: boolean },
 ): Promise<Choice> {
   if (!Object.values(plans).some(({ attach }) => attach.by === 'port')) return { ports: {}, portFaults: {} };
-  return await (await import('../networks/port-lease.ts')).choosePorts(profile, plans, context);
+  return await (await import('../networks/port-choice.ts')).choosePorts(profile, plans, context);
 }
 
 export async function loadProfile(

@@ -23,7 +23,7 @@ import { withGateway, type Gateway } from './gateway.ts';
 import { choosePortsNow } from './kept-ports.ts';
 import { keepForwards, requireLive } from './live-forwards.ts';
 import { withHostLock, withNetworkLock } from './lock.ts';
-import { readPortMembers } from './port-lease.ts';
+import { readPortMembers } from './port-users.ts';
 import type { NetworkRecord } from './record.ts';
 import type { Wanted } from './replace-rules.ts';
 import { requireUp } from './require-up.ts';

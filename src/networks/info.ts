@@ -16,7 +16,7 @@ import { requireKnownNetwork } from './names.ts';
 import { listMembers, type Member } from './members.ts';
 import { isCutOff, isLost } from './nic-state.ts';
 import { outsideRoutes } from './outside-routes.ts';
-import { readPortMembers } from './port-lease.ts';
+import { readPortMembers } from './port-users.ts';
 import { listPorts, type PortInfo } from './port-list.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';

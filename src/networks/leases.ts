@@ -12,7 +12,7 @@ import type { NetworkContext } from './context.ts';
 import { isCurrent, readLeases } from './lease-files.ts';
 import { readOwned6 } from './leases6.ts';
 import { listMembers, type Member } from './members.ts';
-import { readPortMembers, readPortUsers } from './port-lease.ts';
+import { readPortMembers, readPortUsers } from './port-users.ts';
 import type { NetworkRecord } from './record.ts';
 import { requireUp } from './require-up.ts';
 

@@ -9,7 +9,7 @@ import { asDefined } from './as-defined.ts';
 import { startsWithHost } from './autostart.ts';
 import { listMembers } from './members.ts';
 import { listNetworkNames } from './names.ts';
-import { readPortMembers } from './port-lease.ts';
+import { readPortMembers } from './port-users.ts';
 import type { NetworkRecord } from './record.ts';
 import { readDefinition } from './prepare-network.ts';
 import { readNetworkStatus, type NetworkState } from './state.ts';

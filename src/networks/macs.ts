@@ -14,7 +14,7 @@ import type { NetworkContext } from './context.ts';
 import { readAddresses } from './address-file.ts';
 import { listMembers } from './members.ts';
 import { requireKnownNetwork } from './names.ts';
-import { readPortMembers, readPortUsers } from './port-lease.ts';
+import { readPortMembers, readPortUsers } from './port-users.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
 import { readNetworkStatus } from './state.ts';

@@ -1,6 +1,6 @@
 /** The ports of a network of root's, and whose they are. Read only. */
 import { portInWords, type HostNetwork } from '../network/host-network.ts';
-import { readPortMembers, readPortUsers, strangerOn } from './port-lease.ts';
+import { readPortMembers, readPortUsers, strangerOn } from './port-users.ts';
 
 export interface PortInfo {
   readonly device: string;

@@ -154,7 +154,7 @@ export async function withPortsLocked<T>(
 ): Promise<T> {
   const host = record === undefined ? undefined : hostNetworkOf(record.plan);
   if (host === undefined || host.ports.length === 0) return await act([]);
-  const { locks, busy } = (await import('./port-lease.ts')).lockPorts(host);
+  const { locks, busy } = (await import('./port-users.ts')).lockPorts(host);
   try {
     return await act(busy);
   } finally {
@@ -186,7 +186,7 @@ async function onPorts(files: NetworkFiles, uid: number): Promise<string[]> {
   const record = readNetworkRecord(files);
   const host = record === undefined ? undefined : hostNetworkOf(record.plan);
   if (host === undefined || host.ports.length === 0) return [];
-  const { readPortMembers } = await import('./port-lease.ts');
+  const { readPortMembers } = await import('./port-users.ts');
   return [...new Set(readPortMembers(host, uid).map(({ vm }) => vm))];
 }
 

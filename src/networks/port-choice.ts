@@ -3,7 +3,6 @@
  * Nothing is taken here: the step does that, and when somebody was faster, it is chosen anew.
  */
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
 import { userNameOf } from '../host/accounts.ts';
@@ -12,16 +11,13 @@ import { readHostLink } from '../host/host-link.ts';
 import type { VmName } from '../names.ts';
 import { portInWords, type HostNetwork, type HostPort, type PortHolder } from '../network/host-network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
-import type { Network } from '../network/network.ts';
-import { forRootAlone } from '../network/pools/hostdev.ts';
 import { vmFiles } from '../plan/vm-files.ts';
 import type { Profile } from '../profile/profile.ts';
-import { readPortUse, tryPort, type PortUse } from '../resources/port-lease.ts';
+import { readPortUse, type PortUse } from '../resources/port-lease.ts';
 import { delay } from '../system/delay.ts';
-import { findHolders, readRealUser } from '../system/processes.ts';
-import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import { isFree } from './port-health.ts';
+import { faultOfMember } from './port-takers.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'> & {
   /** Nothing is started: where all are taken, the one that would be next is as good as another to be shown. */
@@ -213,126 +209,4 @@ function portsInWords(uses: readonly Use[], open: number): string {
 function requireMember(host: HostNetwork, { system }: Look): void {
   const fault = faultOfMember(host, system);
   if (fault !== undefined) throw fault;
-}
-
-/** Why this user may take no port of it. */
-export function faultOfMember(
-  { name, user, group, definition }: HostNetwork,
-  { uid, gid }: Pick<System, 'uid' | 'gid'>,
-): QrunError | undefined {
-  if (user === uid) return undefined;
-  if (group !== undefined && [gid, ...(process.getgroups?.() ?? [])].includes(group)) return undefined;
-  const me = userNameOf(uid);
-  if (definition.forward === 'hostdev') return forRootAlone(definition);
-  if (definition.ports === undefined) {
-    return new QrunError('permission', `network ${name} has no ports for ordinary users`, {
-      hint: anewWith(definition, { keys: `ports: 4 and owner: ${me ?? uid}`, options: `-n 4 --owner ${me ?? uid}` }),
-    });
-  }
-  return new QrunError('permission', `network ${name}: its ports are for ${takersOf({ group, definition })}`, {
-    hint:
-      definition.group === undefined
-        ? anewWith(definition, { keys: `owner: ${me ?? uid}`, options: `--owner ${me ?? uid}` })
-        : `sudo usermod -aG ${definition.group} ${me ?? uid}, and log in again`,
-  });
-}
-
-/** What is written of ports counts when the network comes up. One that was made on the spot has no definition to be edited. */
-function anewWith({ name, file }: Network, say: { readonly keys: string; readonly options: string }): string {
-  const down = `sudo qrun net down ${name}`;
-  if (path.basename(path.dirname(file)) === name) return `${down}; and as it was made, with ${say.options}`;
-  return `${say.keys} in ${file}: sudo qrun net edit ${name}; ${down}; sudo qrun net up ${name}`;
-}
-
-/** In words. */
-export const takersOf = ({
-  group,
-  definition,
-}: {
-  readonly group?: number | undefined;
-  readonly definition: Pick<HostNetwork['definition'], 'owner' | 'group'>;
-}): string => definition.owner ?? `the group ${definition.group ?? group ?? ''}`;
-
-export interface PortMember {
-  /** Of another user's: `alice/web1`. */
-  readonly vm: string;
-  readonly nic: string;
-  readonly mac: string;
-  readonly since: string;
-}
-
-/** Who has which port now, as far as this user may look. */
-export const readPortMembers = ({ ports }: HostNetwork, uid: number): PortMember[] =>
-  ports.flatMap((port) => (isBusy(port.lock) ? usersOf(port, uid) : []));
-
-export interface PortUser extends Pick<PortMember, 'vm' | 'mac'> {
-  /** Null: the port is kept for a VM that has not come yet. */
-  readonly nic: string | null;
-}
-
-/** Whom a port is kept for, by root; or who has it, or had it last. */
-export const readPortUsers = ({ ports }: HostNetwork, uid: number): PortUser[] =>
-  ports.flatMap((port): PortUser[] => {
-    const { kept, mac } = port;
-    const users = usersOf(port, uid);
-    if (kept === undefined) return users;
-    const vm = inFull(kept, uid);
-    const own = users.filter((one) => one.vm === vm);
-    return own.length > 0 ? own : [{ vm, nic: null, mac }];
-  });
-
-function usersOf({ lock, mac }: HostPort, uid: number): PortMember[] {
-  const use = readPortUse(lock);
-  if (use === undefined) return [];
-  const { vm, nic, at } = use;
-  return [{ vm: inFull({ uid: use.uid, vm }, uid), nic, mac, since: at }];
-}
-
-/** One's own by its name alone. */
-const inFull = ({ uid, vm }: { readonly uid: number; readonly vm: string }, own: number): string =>
-  uid === own ? vm : `${userNameOf(uid) ?? uid}/${vm}`;
-
-function isBusy(lock: string): boolean {
-  try {
-    return !isFree(lock);
-  } catch {
-    return false;
-  }
-}
-
-/** The locks of all ports, for root while the network goes; `busy`: of those that are in use. */
-export function lockPorts({ ports }: HostNetwork): { readonly locks: number[]; readonly busy: readonly string[] } {
-  const locks: number[] = [];
-  const busy: string[] = [];
-  for (const port of ports) {
-    const { lock } = port;
-    const fd = tryPort(lock);
-    if (fd !== undefined) locks.push(fd);
-    // without its file it was never given to anybody
-    else if (existsSync(lock)) busy.push(`${portInWords(port)} by ${wordOf(lock)}`);
-  }
-  return { locks, busy };
-}
-
-function wordOf(lock: string): string {
-  const use = readPortUse(lock);
-  if (use === undefined) return strangerIn(lock) ?? 'somebody';
-  return `${use.vm} of ${userNameOf(use.uid) ?? `uid ${use.uid}`}`;
-}
-
-/** Whoever has a port's lock and is no VM that says so; as far as this user may look. */
-export function strangerOn({ lock }: HostPort): string | undefined {
-  if (!isBusy(lock) || readPortUse(lock) !== undefined) return undefined;
-  const found = strangerIn(lock);
-  // whoever only looks has it for a moment
-  return isBusy(lock) ? (found ?? 'somebody') : undefined;
-}
-
-/** `a process of alice (pid 4711)` */
-function strangerIn(lock: string): string | undefined {
-  const [pid, ...more] = findHolders(lock);
-  const uid = pid === undefined ? undefined : readRealUser(pid);
-  if (pid === undefined || uid === undefined) return undefined;
-  const what = more.length === 0 ? 'a process' : 'processes';
-  return `${what} of ${userNameOf(uid) ?? `uid ${uid}`} (pid ${[pid, ...more].join(', ')})`;
 }

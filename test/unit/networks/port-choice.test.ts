@@ -1,6 +1,6 @@
 /** Who has the ports of a network of root's, in words. */
 import { expect, test } from 'vitest';
-import { portHoldersInWords } from '../../../src/networks/port-lease.ts';
+import { portHoldersInWords } from '../../../src/networks/port-choice.ts';
 
 const [own, other] = [54_320, 54_321];
 const of = (uid: number, vm: string, nic = 'net0') => ({ uid, state: 's', vm, nic, at: '' });
