@@ -41,6 +41,11 @@ test('rooms that decide do not touch the host', () => {
   expect(whoBreaks(({ room, aim }) => pure.includes(room) && host.test(aim))).toEqual([]);
 });
 
+test('networks know neither launch nor setup, and setup knows no launch', () => {
+  expect(whoBreaks(({ room, aim }) => room === 'networks' && /^(launch|setup|report)\//.test(aim))).toEqual([]);
+  expect(whoBreaks(({ room, aim }) => room === 'setup' && /^(launch|report)\//.test(aim))).toEqual([]);
+});
+
 test('nobody but the command line’s own frame loads a command', () => {
   const frame = ['cli.ts', 'boot.ts', 'commands'];
   expect(whoBreaks(({ room, aim }) => !frame.includes(room) && aim.startsWith('commands/'))).toEqual([]);
