@@ -57,9 +57,13 @@ function callsOf({ by, bridge, addresses, domain }: ResolverStep): Call[] {
     return [{ argv: ['resolvconf', '-a', recordOf(bridge)], stdin }];
   }
   return [
-    { argv: ['resolvectl', 'dns', bridge, ...addresses] },
+    // dnsmasq signs nothing and speaks no TLS, whatever the host asks of others
+    { argv: ['resolvectl', 'dnssec', bridge, 'no'] },
+    { argv: ['resolvectl', 'dnsovertls', bridge, 'no'] },
     // with the sign: whoever looks up a short name does not search in it
     { argv: ['resolvectl', 'domain', bridge, `~${domain}`] },
+    // last: a server without a domain would be asked for every name
+    { argv: ['resolvectl', 'dns', bridge, ...addresses] },
   ];
 }
 

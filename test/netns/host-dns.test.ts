@@ -50,7 +50,12 @@ async function createToldHost(
 }
 
 const made: Readonly<Record<Tool, readonly string[]>> = {
-  resolvectl: ['resolvectl dns qr-lan0 10.10.120.1 fd00:120::1', 'resolvectl domain qr-lan0 ~lan0.test'],
+  resolvectl: [
+    'resolvectl dnssec qr-lan0 no',
+    'resolvectl dnsovertls qr-lan0 no',
+    'resolvectl domain qr-lan0 ~lan0.test',
+    'resolvectl dns qr-lan0 10.10.120.1 fd00:120::1',
+  ],
   resolvconf: ['resolvconf -a lo.qr-lan0', 'nameserver 10.10.120.1 nameserver fd00:120::1 '],
 };
 const undone: Readonly<Record<Tool, string>> = {
