@@ -26,9 +26,12 @@ export interface TestFacts {
   readonly qemu: Provided<{ readonly file: string }>;
   /** QEMU of the next Debian release. */
   readonly secondQemu: Provided<{ readonly file: string }>;
-  /** Unpacked packages that both have a program resolvconf. Absent: an older set-up made these facts. */
-  readonly resolvers?: Provided<{ readonly openresolv: string; readonly resolvconf: string }>;
+  /** Unpacked packages. Absent: an older set-up made these facts. */
+  readonly resolvers?: Provided<Readonly<Record<Resolver, string>>>;
 }
+
+/** Two that have a program resolvconf, and the one that is told by resolvectl, with a bus. */
+export type Resolver = 'openresolv' | 'resolvconf' | 'systemd-resolved';
 
 export interface GuestFiles {
   readonly vmlinuz: string;

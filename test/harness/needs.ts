@@ -3,7 +3,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import type { TestContext } from 'vitest';
-import { isRoot, testFacts, type GuestFiles, type Provided } from './facts.ts';
+import { isRoot, testFacts, type GuestFiles, type Provided, type Resolver } from './facts.ts';
 
 type Skipping = Pick<TestContext, 'skip'>;
 
@@ -36,8 +36,10 @@ export function needsSecondQemu(context: Skipping): string {
 }
 
 /** The unpacked package of that name. */
-export function needsResolver(context: Skipping, name: 'openresolv' | 'resolvconf'): string {
-  return provided(context, testFacts().resolvers ?? { why: 'an older set-up' })[name];
+export function needsResolver(context: Skipping, name: Resolver): string {
+  const older = { why: 'an older set-up' };
+  const directory = provided<Partial<Record<Resolver, string>>>(context, testFacts().resolvers ?? older)[name];
+  return directory ?? context.skip(older.why);
 }
 
 /** For `test.for(bothQemus)`: the test asks for its binary with `needsEitherQemu(context, which)`. */

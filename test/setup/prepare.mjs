@@ -55,7 +55,7 @@ export async function prepareMachine({ install = false } = {}) {
     secondQemu: await provide('the second QEMU', async () =>
       (await import('./second-qemu.mjs')).buildSecondQemu({ cacheDir: cache, say }),
     ),
-    resolvers: await provide('the two of resolvconf', async () =>
+    resolvers: await provide('the resolvers', async () =>
       (await import('./resolvers.mjs')).buildResolvers({ cacheDir: cache, say }),
     ),
   };
