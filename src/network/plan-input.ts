@@ -72,8 +72,8 @@ export interface PortFacts {
   /** It runs here. */
   readonly udev: boolean;
   readonly ipv6: boolean;
-  /** Who can be told of name servers; only looked for where `hostDns` is. */
-  readonly resolver?: 'resolvectl' | 'resolvconf';
+  /** Who can be told of name servers; only looked for where `hostDns` is. `stopped`: systemd-resolved could be, if it ran. */
+  readonly resolver?: 'resolvectl' | 'resolvconf' | 'stopped';
   /** Interfaces by which the host would lose its own routes of IPv6 if it forwarded. */
   readonly advertised?: readonly string[];
 }

@@ -1,5 +1,6 @@
 /** What ports for ordinary users are made from: read by root before they are planned. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
+import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { readHostAccess } from '../host/host-access.ts';
 import { readHostLink } from '../host/host-link.ts';
@@ -75,11 +76,14 @@ async function readJoined({ bridge, links }: Network, system: System): Promise<P
   };
 }
 
-/** systemd-resolved only where it answers: its tool is there on hosts that do not run it. */
+/** systemd-resolved only where it answers: its tool is there on hosts that do not run it, by the name of resolvconf too. */
 function resolverOf(system: System): Pick<PortFacts, 'resolver'> {
-  if (system.which('resolvectl') !== undefined && system.runNow('resolvectl', ['dns']).status === 0)
-    return { resolver: 'resolvectl' };
-  return system.which('resolvconf') === undefined ? {} : { resolver: 'resolvconf' };
+  const resolvectl = system.which('resolvectl');
+  if (resolvectl !== undefined && system.runNow('resolvectl', ['dns']).status === 0) return { resolver: 'resolvectl' };
+  const resolvconf = system.which('resolvconf');
+  if (resolvconf !== undefined && path.basename(realpathSync(resolvconf)) !== 'resolvectl')
+    return { resolver: 'resolvconf' };
+  return resolvectl === undefined ? {} : { resolver: 'stopped' };
 }
 
 /** Those of earlier runs, and new ones for ports that had none. One that somebody else has claimed since is not used any more. */

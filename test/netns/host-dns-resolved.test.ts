@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test, type TestContext } from 'vitest';
 import { needsResolver, waitUntil, type Running } from '../harness/harness.ts';
 import { detach, still } from '../cli/a-vm.ts';
-import { everything, everythingAgain, must } from './a-bridged-host.ts';
+import { everything, everythingAgain, must, refused } from './a-bridged-host.ts';
 import { createLeaseHost, type LeaseHost } from './a-lease-host.ts';
 
 const mac = '52:54:00:00:01:01';
@@ -45,6 +45,7 @@ interface ResolvedHost extends LeaseHost {
   readonly asked: () => number;
   /** What systemd-resolved was told of links. */
   readonly told: () => string;
+  readonly stop: () => Promise<void>;
   readonly restart: () => Promise<void>;
 }
 
@@ -71,6 +72,11 @@ async function createResolvedHost(context: TestContext, ...settings: string[]): 
     expect(await waitUntil(() => namespace.run(['resolvectl', 'dns']).status === 0, 30_000)).toBe(true);
   };
   await resolve();
+  const stop = async (): Promise<void> => {
+    const last = running.pop();
+    last?.kill('SIGKILL');
+    await last?.end;
+  };
   return {
     ...lease,
     query: (name) => {
@@ -85,10 +91,9 @@ async function createResolvedHost(context: TestContext, ...settings: string[]): 
     asked: () =>
       [...host.must('nft list table inet asked').matchAll(/packets (\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0),
     told: () => ['dns', 'domain', 'default-route'].map((what) => host.must(`resolvectl ${what}`)).join(''),
+    stop,
     restart: async () => {
-      const before = running.pop();
-      before?.kill('SIGKILL');
-      await before?.end;
+      await stop();
       await resolve();
     },
   };
@@ -143,6 +148,11 @@ test('a host that wants signatures and TLS of others resolves guests’ names; s
   expect(await waitUntil(() => query('box.lan0.example.com') === '10.10.120.7@qr-lan0', 30_000)).toBe(true);
   await must(root, 'kill', 'web9');
   await must(root, 'net', 'down', 'lan0');
+  await host.stop();
+  expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
+    status: 3,
+    stderr: expect.stringMatching(/hostDns: systemd-resolved does not run\nhint: sudo systemctl .*systemd-resolved/),
+  });
 });
 
 test('kill -9 of qrun before and after it was told, and of the VM that the network was for: nothing of it stays', async (context) => {

@@ -267,7 +267,7 @@ function serviceSteps({ network, input, facts }: Look, host: HostNetwork): Servi
 /** The host asks for the guests' names itself, where they are. */
 function resolverSteps({ network, facts, addresses }: Look): ResolverStep[] {
   const { hostDns, dns } = network;
-  if (!hostDns || dns.domain === undefined || facts.resolver === undefined) return [];
+  if (!hostDns || dns.domain === undefined || facts.resolver === undefined || facts.resolver === 'stopped') return [];
   const step: ResolverStep = {
     kind: 'resolver',
     id: 'resolver',
@@ -342,6 +342,11 @@ function requireAll(look: Look): void {
   if (network.hostDns && facts.resolver === undefined) {
     throw new QrunError('missing-tool', `${at}: hostDns: neither systemd-resolved nor resolvconf is there to be told`, {
       hint: 'sudo apt-get install resolvconf',
+    });
+  }
+  if (network.hostDns && facts.resolver === 'stopped') {
+    throw new QrunError('host-failed', `${at}: hostDns: systemd-resolved does not run`, {
+      hint: 'sudo systemctl enable --now systemd-resolved',
     });
   }
 }
