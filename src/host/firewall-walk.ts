@@ -1,4 +1,5 @@
-/** What becomes of a packet under the host's rules, as far as interfaces, states of connections and ports tell. Pure. */
+/** What becomes of a packet under the host's rules, as far as interfaces, addresses, states of connections and ports tell. Pure. */
+import { parseSpan, shareOf } from '../address-spans.ts';
 import type { Firewall, FirewallChain, FirewallRule, RuleMatch } from './firewall.ts';
 
 export interface Packet {
@@ -11,6 +12,10 @@ export interface Packet {
   readonly dnat?: boolean;
   readonly protocol?: 'udp' | 'tcp';
   readonly port?: number;
+  readonly family?: 4 | 6;
+  /** Where it may come from and go to: addresses, or networks. What is not known may be any. */
+  readonly from?: readonly string[];
+  readonly to?: readonly string[];
 }
 
 /** The chains that drop it. Chains of qrun's own are left out. @param families whose rules are asked about it */
@@ -96,14 +101,28 @@ function isMeant({ matches, conditional }: FirewallRule, packet: Packet): boolea
   return conditional || all.includes(undefined) ? undefined : true;
 }
 
-function fits({ of, names, negated, protocol }: RuleMatch, packet: Packet): boolean | undefined {
+function fits(match: RuleMatch, packet: Packet): boolean | undefined {
+  const { of, names, negated, protocol } = match;
+  if (of === 'saddr' || of === 'daddr') return fitsAddress(match, packet);
   if (protocol !== undefined && packet.protocol !== undefined && protocol !== packet.protocol) return false;
   const value = valueOf(of, packet);
   if (value === undefined) return undefined;
   return names.some((name) => isNamed(name, value)) !== negated;
 }
 
-function valueOf(of: RuleMatch['of'], packet: Packet): string | undefined {
+/** Undefined: it depends on which of its addresses it is. */
+function fitsAddress({ of, names, negated, family }: RuleMatch, packet: Packet): boolean | undefined {
+  if (packet.family !== undefined && family !== undefined && packet.family !== family) return false;
+  const addresses = of === 'saddr' ? packet.from : packet.to;
+  if (addresses === undefined) return undefined;
+  const [own, asked] = [addresses, names].map((some) => some.map(parseSpan));
+  if (own === undefined || !own.every((span) => span !== undefined)) return undefined;
+  if (asked === undefined || !asked.every((span) => span !== undefined)) return undefined;
+  const share = shareOf(own, asked);
+  return share === 'some' ? undefined : (share === 'all') !== negated;
+}
+
+function valueOf(of: Exclude<RuleMatch['of'], 'saddr' | 'daddr'>, packet: Packet): string | undefined {
   switch (of) {
     case 'in':
       return packet.in;

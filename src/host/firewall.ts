@@ -253,7 +253,7 @@ interface SetName {
 }
 
 /** Sets that rules ask for addresses. */
-function setsAsked(text: string): SetName[] {
+export function setsAsked(text: string): SetName[] {
   const found = (itemsOf(text) ?? []).flatMap(({ rule }): SetName[] => {
     if (!isRecord(rule) || !Array.isArray(rule['expr'])) return [];
     const [family, table] = [String(rule['family']), String(rule['table'])];
@@ -271,7 +271,7 @@ function setsAsked(text: string): SetName[] {
 const keyOf = ({ family, table, name }: SetName): string => [family, table, name].join(' ');
 
 /** Of `nft -j list set`. Undefined: it is none, or not of single names. */
-function parseSet(text: string): string[] | undefined {
+export function parseSet(text: string): string[] | undefined {
   const set = itemsOf(text)?.find((item) => isRecord(item['set']))?.['set'];
   return isRecord(set) ? namesOf({ set: Array.isArray(set['elem']) ? set['elem'] : [] }) : undefined;
 }

@@ -55,17 +55,21 @@ const familiesOf = (family: 4 | 6): string[] => [family === 4 ? 'ip' : 'ip6', 'i
 
 function casesOf({ definition, forwards }: Known, bridge: string, uplinks: readonly Uplink[]): Case[] {
   const { forward: mode, nat, route } = definition;
-  const own = subnetsOf(definition).flatMap((one) => parseInterfaceAddress(one)?.subnet.family ?? []);
-  const families = [...new Set(own)];
-  const asks = hasDnsmasq(definition) ? questionsOf({ bridge, families, leases: definition.dhcp !== undefined }) : [];
+  const subnets = subnetsOf(definition).flatMap((one) => parseInterfaceAddress(one)?.subnet ?? []);
+  const families = [...new Set(subnets.map((one) => one.family))];
+  const guestsOf = (family: 4 | 6): string[] => subnets.flatMap((one) => (one.family === family ? [one.cidr] : []));
+  const leases = definition.dhcp !== undefined;
+  const asks = hasDnsmasq(definition) ? questionsOf({ bridge, families, leases, guestsOf }) : [];
   const passing = families.flatMap((family): Case[] => {
     const dev = (mode === 'nat' ? nat?.dev : route?.dev) ?? uplinks.find((one) => one.family === family)?.name ?? '';
-    const out = { hook: 'forward', in: bridge, out: dev, state: 'new' } as const;
-    const into = { hook: 'forward', in: dev, out: bridge, state: 'new' } as const;
+    const guests = guestsOf(family);
+    const out = { hook: 'forward', in: bridge, out: dev, state: 'new', family, from: guests } as const;
+    const into = { hook: 'forward', in: dev, out: bridge, state: 'new', family, to: guests } as const;
     const of = { families: [family] };
-    const isReached = forwards.some(
-      ({ hostAddress, guestAddress }) => !isLoopback(hostAddress) && guestAddress.includes(':') === (family === 6),
-    );
+    const reached = forwards
+      .filter(({ hostAddress }) => !isLoopback(hostAddress))
+      .map(({ guestAddress }) => guestAddress)
+      .filter((address) => address.includes(':') === (family === 6));
     return [
       ...(mode === 'nat' || mode === 'route'
         ? [
@@ -74,7 +78,11 @@ function casesOf({ definition, forwards }: Known, bridge: string, uplinks: reado
           ]
         : []),
       ...(mode === 'route' ? [{ ...of, what: 'what comes to guests from outside', packet: into }] : []),
-      ...(isReached ? [{ ...of, what: 'what forwards lead to guests', packet: { ...into, dnat: true } }] : []),
+      ...[...new Set(reached)].map((address) => ({
+        ...of,
+        what: 'what forwards lead to guests',
+        packet: { ...into, to: [address], dnat: true },
+      })),
     ];
   });
   return [...asks, ...passing];
@@ -84,15 +92,20 @@ interface Questions {
   readonly bridge: string;
   readonly families: readonly (4 | 6)[];
   readonly leases: boolean;
+  readonly guestsOf: (family: 4 | 6) => string[];
 }
 
-function questionsOf({ bridge, families, leases }: Questions): Case[] {
+function questionsOf({ bridge, families, leases, guestsOf }: Questions): Case[] {
   const ask = (port: number): Packet => ({ hook: 'input', in: bridge, out: '', state: 'new', protocol: 'udp', port });
   return [
     ...(leases
       ? [{ what: 'what guests ask of DHCP', families: families.filter((one) => one === 4), packet: ask(67) }]
       : []),
-    { what: 'names that guests ask for', families, packet: ask(53) },
+    ...families.map((family) => ({
+      what: 'names that guests ask for',
+      families: [family],
+      packet: { ...ask(53), family, from: guestsOf(family) },
+    })),
   ];
 }
 

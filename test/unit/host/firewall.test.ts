@@ -66,7 +66,9 @@ test('what a table of qrun’s own drops, its network wants so; a table that has
 });
 
 test('what is no ruleset is not read as one without rules', () => {
-  expect(['', '[]', '{"nftables":1}', 'Error: syntax'].map(parseRuleset)).toEqual(Array(4).fill(undefined));
+  expect(['', '[]', '{"nftables":1}', 'Error: syntax'].map((text) => parseRuleset(text))).toEqual(
+    Array(4).fill(undefined),
+  );
   expect(parseRuleset('{"nftables":[{"chain":{"name":7}},null,{"rule":{}}]}')).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 /** Firewalls of others: recorded rules of Docker's, ufw's and firewalld's, and what they do to a network's packets. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseIptables, parseRuleset, type Firewall } from '../../../src/host/firewall.ts';
+import { parseIptables, parseRuleset, parseSet, setsAsked, type Firewall } from '../../../src/host/firewall.ts';
 import type { Uplink } from '../../../src/host/uplinks.ts';
 import type { NetworkForward } from '../../../src/network/network-plan.ts';
 import { findForeignDrops, type ForeignDrop } from '../../../src/networks/foreign-drops.ts';
@@ -185,4 +185,79 @@ test('a network whose bridge is the host’s own is nobody’s to forward', () =
   const attach = { by: 'bridge', bridge: 'br0', mtu: 1500, isolated: false } as never;
   const network = { definition, forwards: [], plan: { attach, forward: 'bridge' } as never };
   expect(findForeignDrops(network, recorded('docker.json'), uplinks)).toEqual([]);
+});
+
+describe('rules that ask for addresses alone', () => {
+  const address = (field: 'saddr' | 'daddr', right: unknown, protocol = 'ip'): object =>
+    matching({ payload: { protocol, field } }, right);
+  const prefix = (addr: string, len: number): object => ({ prefix: { addr, len } });
+  const own = prefix('10.10.120.0', 24);
+  const ruleset = (...rules: readonly (readonly object[])[]): string =>
+    JSON.stringify({
+      nftables: [
+        { chain: { family: 'ip', table: 'filter', name: 'FORWARD', hook: 'forward', policy: 'accept' } },
+        { set: { family: 'ip', table: 'filter', name: 'blocked', type: 'ipv4_addr' } },
+        ...rules.map((expr) => rule('filter', 'FORWARD', expr)),
+      ],
+    });
+  const dropped = (text: string, sets?: Parameters<typeof parseRuleset>[1]): string[] =>
+    dropsOf({ chains: parseRuleset(text, sets) ?? [] }, { forwards: [forward] }).flatMap(({ drops }) => drops);
+  const drop = { drop: null };
+  const [guests, others, forwarded] = ['what guests send out', 'the answers to them', 'what forwards lead to guests'];
+
+  test.for([
+    ['from them', [address('saddr', own), drop], [guests]],
+    ['from more than them', [address('saddr', prefix('10.0.0.0', 8)), { counter: {} }, { reject: null }], [guests]],
+    ['to them', [address('daddr', own), drop], [others, forwarded]],
+    ['to one of them', [address('daddr', '10.10.120.60'), drop], [forwarded]],
+    [
+      'any of several',
+      [address('saddr', { set: ['192.0.2.1', { range: ['10.10.0.0', '10.11.0.0'] }] }), drop],
+      [guests],
+    ],
+    [
+      'neighbours, together',
+      [address('saddr', { set: [prefix('10.10.120.0', 25), prefix('10.10.120.128', 25)] }), drop],
+      [guests],
+    ],
+    [
+      'all but others',
+      [{ match: { op: '!=', left: { payload: { protocol: 'ip', field: 'saddr' } }, right: own } }, drop],
+      [],
+    ],
+    ['some of them', [address('saddr', prefix('10.10.120.0', 25)), drop], []],
+    ['others', [address('saddr', prefix('10.10.121.0', 24)), drop], []],
+    ['of IPv6', [address('saddr', prefix('::', 0), 'ip6'), drop], []],
+  ] as const)('%s', ([, expr, drops]) => {
+    expect(dropped(ruleset(expr))).toEqual(drops);
+  });
+
+  test('an accept before it, and sets by their names', () => {
+    expect(dropped(ruleset([address('saddr', own), { accept: null }], [drop]))).toEqual([others, forwarded]);
+    const named = ruleset([address('saddr', '@blocked'), drop]);
+    expect(dropped(named)).toEqual([]);
+    expect(setsAsked(named)).toEqual([{ family: 'ip', table: 'filter', name: 'blocked' }]);
+    const list = {
+      set: { family: 'ip', name: 'blocked', table: 'filter', elem: [own, { elem: { val: '192.0.2.1' } }] },
+    };
+    const elements = parseSet(JSON.stringify({ nftables: [{ metainfo: {} }, list] }));
+    expect(elements).toEqual(['10.10.120.0/24', '192.0.2.1']);
+    expect(dropped(named, new Map([['ip filter blocked', elements ?? []]]))).toEqual([guests]);
+  });
+
+  test('iptables of the older kind', () => {
+    const text =
+      '-P FORWARD ACCEPT\n-A FORWARD -s 10.10.120.0/24 ! -d 10.0.0.0/8 -j DROP\n-A FORWARD -d 10.10.120.0/24 -j DROP\n';
+    expect(dropsOf({ chains: parseIptables(text, 'ip') })).toMatchObject([{ drops: ['the answers to them'] }]);
+  });
+
+  test('what guests ask this host', () => {
+    const text = JSON.stringify({
+      nftables: [
+        { chain: { family: 'ip', table: 'filter', name: 'INPUT', hook: 'input', policy: 'accept' } },
+        rule('filter', 'INPUT', [address('saddr', own), drop]),
+      ],
+    });
+    expect(dropped(text)).toEqual(['names that guests ask for']);
+  });
 });
