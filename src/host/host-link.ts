@@ -50,8 +50,8 @@ const persistFlag = 0x800;
 export function readHostLink(name: string): HostLink | undefined {
   const directory = path.join(classDirectory, name);
   const text = (file: string): string => attributeOf(path.join(directory, file));
-  const index = Number.parseInt(text('ifindex'), 10);
-  if (Number.isNaN(index)) return undefined;
+  const index = readLinkIndex(name);
+  if (index === undefined) return undefined;
   const flags = Number.parseInt(text('flags'), 16);
   const master = linkTarget(path.join(directory, 'master'));
   const tap = readTapFlags(text);
@@ -73,6 +73,14 @@ export function readHostLink(name: string): HostLink | undefined {
     ...(lackingMac !== undefined && { lackingMac }),
   };
 }
+
+/** The kernel's number of it. */
+export function readLinkIndex(name: string): number | undefined {
+  const index = Number.parseInt(attributeOf(path.join(classDirectory, name, 'ifindex')), 10);
+  return Number.isNaN(index) ? undefined : index;
+}
+
+export const isBridge = (name: string): boolean => existsSync(path.join(classDirectory, name, 'bridge'));
 
 /** Names, in no order that means anything. */
 export const listHostLinks = (): string[] =>

@@ -112,6 +112,10 @@ function note(journal: Journal, step: Step): void {
   }
 }
 
+/** Why it could not be given back, and the command that does it where one is known. */
+export const whyLeft = ({ error }: Pick<Leftover, 'error'>): string =>
+  error instanceof QrunError && error.hint !== undefined ? `${error.message}; ${error.hint}` : error.message;
+
 /** @throws QrunError `left-behind` that names each thing and why */
 export function throwIfLeft(vm: string, left: readonly Leftover[]): void {
   if (left.length === 0) return;
@@ -119,7 +123,7 @@ export function throwIfLeft(vm: string, left: readonly Leftover[]): void {
     'left-behind',
     `${vm}: ${left.length === 1 ? 'one thing' : `${left.length} things`} could not be given back`,
     {
-      causes: left.map(({ step, error }) => `${step.id}: ${error.message}`),
+      causes: left.map((one) => `${one.step.id}: ${whyLeft(one)}`),
       hint: `mend that, then: qrun gc ${vm}`,
     },
   );

@@ -4,6 +4,7 @@
 import { closeSync, existsSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
+import { whyLeft } from '../journal/walk.ts';
 import type { VmName } from '../names.ts';
 import { vmFiles } from '../plan/vm-files.ts';
 import { finishLocked, finishSetAside, listSetAside } from './end.ts';
@@ -52,7 +53,7 @@ async function collectVm(vm: VmName, context: LaunchContext, dryRun: boolean): P
     const what = entries.length > 0 ? entries : ['run record'];
     if (dryRun) return what.map((one) => ({ vm, what: one, state: 'would-remove' }));
     const left = [...(await finishLocked(vm, context)), ...(await finishSetAside(vm, context))];
-    const failed = new Map(left.map(({ step, error }) => [step.id, error.message]));
+    const failed = new Map(left.map((one) => [one.step.id, whyLeft(one)]));
     return what.map((one) => {
       const why = failed.get(one);
       return why === undefined ? { vm, what: one, state: 'removed' } : { vm, what: one, state: 'left', why };

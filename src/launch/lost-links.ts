@@ -7,12 +7,12 @@
  * - no process in this network has a lock file of a VM of that name open. Whoever makes an interface has it open from before, and hands it to QEMU.
  *
  * Both looks at the processes are made twice: who is handed something between two of them is found by one. Where not every process is seen, or it is a
- * port of a network (which lives without a process), it is told, with the command.
+ * port or the bridge of a network (which live without a process), it is told, with the command.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';
-import { listHostLinks, readHostLink, sysfsIsOwn, type HostLink } from '../host/host-link.ts';
+import { isBridge, listHostLinks, readHostLink, sysfsIsOwn, type HostLink } from '../host/host-link.ts';
 import { readLinkUse, type LinkUse } from '../host/link-use.ts';
 import { readJournal } from '../journal/journal.ts';
 import { isLinkName, isPortAlias, parseLinkAlias, type LinkAlias } from '../link-name.ts';
@@ -48,7 +48,7 @@ export async function collectLinks(context: LaunchContext, dryRun: boolean): Pro
   const known = candidates.length === 0 ? new Set<string>() : await readKnown(context);
   const found: CollectedLink[] = [];
   for (const lost of candidates) {
-    if (!known.has(lost.link.name)) found.push(...(await collectLink(lost, context, dryRun)));
+    if (!isKnown(lost, known)) found.push(...(await collectLink(lost, context, dryRun)));
   }
   return [...found, ...(await collectWays(context, dryRun))];
 }
@@ -64,16 +64,21 @@ async function collectWays({ system }: LaunchContext, dryRun: boolean): Promise<
   return found;
 }
 
+/** A bridge has a name that somebody chose, or that follows from its network's; it may have another by now. */
 function findCandidates(): Lost[] {
   return listHostLinks()
-    .filter(isLinkName)
     .toSorted()
     .flatMap((name) => {
-      const link = readHostLink(name);
+      const link = isLinkName(name) || isBridge(name) ? readHostLink(name) : undefined;
       const alias = link === undefined ? undefined : parseLinkAlias(link.alias);
-      return link === undefined || alias === undefined || !isOfRole(link, alias) ? [] : [{ link, alias }];
+      const isNamed = isLinkName(name) || alias?.role === 'bridge';
+      return link === undefined || alias === undefined || !isNamed || !isOfRole(link, alias) ? [] : [{ link, alias }];
     });
 }
+
+/** Whoever has it in a journal or in the registry gives it back: a bridge by its alias, whatever it is called. */
+const isKnown = ({ link, alias }: Lost, known: ReadonlySet<string>): boolean =>
+  known.has(link.name) || (alias.role === 'bridge' && (known.has(link.alias) || known.has(alias.vm)));
 
 const isOfRole = ({ kind }: HostLink, { role }: LinkAlias): boolean => kind === (role === 'vxlan' ? 'other' : role);
 
@@ -106,7 +111,7 @@ export function judge({ alias }: Pick<Lost, 'alias'>, { users, locks, complete }
   if (locks.some((lock) => stateOf(lock.path) === alias.state)) return 'alive';
   if (isPortAlias(alias))
     return {
-      why: `a ${alias.role === 'vxlan' ? 'link' : 'port'} of the network ${alias.vm.slice('net/'.length)}, which no registry knows`,
+      why: `${partOf(alias)} of the network ${alias.vm.slice('net/'.length)}, which no registry knows`,
     };
   const [user] = users;
   if (user !== undefined) return { why: `pid ${user.pid} (${user.program}) names it` };
@@ -116,10 +121,13 @@ export function judge({ alias }: Pick<Lost, 'alias'>, { users, locks, complete }
   return complete ? 'dead' : { why: 'not every process of the host can be seen from here' };
 }
 
+const partOf = ({ role }: LinkAlias): string =>
+  role === 'bridge' ? 'the bridge' : role === 'vxlan' ? 'a link' : 'a port';
+
 /** Of `STATE/locks/vm.NAME`. */
 const stateOf = (lock: string): string => digestOf(path.dirname(path.dirname(lock)));
 
-/** Names of interfaces that a journal or the host's registry has: they are given back by whoever has that. */
+/** Names and aliases of interfaces that a journal or the host's registry has, and the registry's networks: they are given back by whoever has that. */
 async function readKnown(context: LaunchContext): Promise<ReadonlySet<string>> {
   const { places } = context;
   const { listNetworkState } = await import('../networks/state-names.ts');
@@ -129,15 +137,16 @@ async function readKnown(context: LaunchContext): Promise<ReadonlySet<string>> {
     return [files.journal, ...(existsSync(files.dir) ? listSetAside(files) : [])];
   });
   const networks = listNetworkState(places).map((name) => networkFiles(places, name).journal);
-  const ports = listHostNetworkNames(places).flatMap((name) => readHostNetwork(name, context)?.ports ?? []);
-  return new Set([...[...vms, ...networks].flatMap(namesIn), ...ports.map(({ device }) => device)]);
+  const hosts = listHostNetworkNames(places).flatMap((name) => readHostNetwork(name, context) ?? []);
+  const registered = hosts.flatMap(({ name, ports }) => [`net/${name}`, ...ports.map(({ device }) => device)]);
+  return new Set([...[...vms, ...networks].flatMap(namesIn), ...registered]);
 }
 
 /** What a newer qrun wrote is not understood; `gc` has told so. */
 function namesIn(journal: string): string[] {
   try {
     const entries = readJournal(journal)?.entries ?? [];
-    return entries.flatMap(({ step, released }) => (step.kind === 'link' && !released ? [step.name] : []));
+    return entries.flatMap(({ step, released }) => (step.kind === 'link' && !released ? [step.name, step.alias] : []));
   } catch {
     return [];
   }

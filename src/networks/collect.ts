@@ -1,7 +1,7 @@
 /** `gc` for networks: what is dead is given back. Dead is one that nobody is on and nobody pinned, one whose end was begun, and every one of an earlier boot. */
 import { QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
-import type { Leftover } from '../journal/walk.ts';
+import { whyLeft, type Leftover } from '../journal/walk.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
@@ -87,7 +87,7 @@ async function endOfLost(name: NetworkName, context: NetworkContext, dryRun: boo
 }
 
 function told(network: string, things: readonly string[], leftovers: readonly Leftover[]): CollectedNetwork[] {
-  const left = new Map(leftovers.map(({ step, error }) => [step.id, error.message]));
+  const left = new Map(leftovers.map((one) => [one.step.id, whyLeft(one)]));
   return things.map((what) => {
     const why = left.get(what);
     return why === undefined ? { network, what, state: 'removed' } : { network, what, state: 'left', why };

@@ -1,5 +1,5 @@
 /** A network's lock: held by whoever takes it up or down, joins or leaves it. Short, but for a start. */
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { NetworkName } from '../network/network.ts';
@@ -69,6 +69,11 @@ export async function tryNetworkLock<T>(
   } finally {
     closeSync(fd);
   }
+}
+
+/** Somebody is at work on it. */
+export function isLocked({ lock }: Pick<NetworkFiles, 'lock'>): boolean {
+  return existsSync(lock) && !canLock(lock, 'shared');
 }
 
 /**

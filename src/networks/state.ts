@@ -8,6 +8,8 @@ import type { NetworkContext } from './context.ts';
 import { QrunError } from '../errors.ts';
 import { readLostState } from './lost-state.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
+import { isLocked } from './lock.ts';
+import { isRules } from './mend-bridge.ts';
 import { isHeld } from './take-down.ts';
 
 /** `broken`: something of it is missing, and `net up` mends it. */
@@ -36,7 +38,18 @@ export function readNetworkStatus(
   // begun, and never finished; or of an earlier boot: nothing of it runs
   if (record === undefined) return { state: 'broken' };
   if (record.bootId !== system.bootId()) return { state: 'defined' };
-  const health = readHealth(record, system);
+  return statusOf(files, record, system);
+}
+
+/** Whoever changes rules has the lock, and writes the record after them. */
+function statusOf(files: NetworkFiles, read: NetworkRecord, system: NetworkContext['system']): NetworkStatus {
+  let [record, health] = [read, readHealth(read, system)];
+  if (health.missing.some(isRules)) {
+    const isAtWork = isLocked(files);
+    const again = readOrFault(files);
+    if (again !== undefined && !(again instanceof QrunError)) record = again;
+    health = readHealth(record, isAtWork ? undefined : system);
+  }
   if (health.missing.length > 0) return { state: 'broken', record, health };
   return { state: record.pinned ? 'pinned' : 'up', record, health };
 }

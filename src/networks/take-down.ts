@@ -3,7 +3,7 @@ import { closeSync, existsSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
-import { releaseAll, type Leftover } from '../journal/walk.ts';
+import { releaseAll, whyLeft, type Leftover } from '../journal/walk.ts';
 import { hostNetworkOf } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
@@ -89,7 +89,7 @@ export async function endUnusedLocked(
   });
 }
 
-const briefMs = 500;
+const briefMs = 2000;
 
 /** The watcher looks by locking, for a moment: where nobody is known to be on it, that moment is waited out, and the end does not hang on the watcher alone. */
 async function isLeft(files: NetworkFiles): Promise<boolean> {
@@ -196,6 +196,6 @@ export function throwIfLeft(name: NetworkName, left: readonly Leftover[]): void 
   throw new QrunError(
     'left-behind',
     `network ${name}: ${left.length === 1 ? 'one thing' : `${left.length} things`} could not be given back`,
-    { causes: left.map(({ step, error }) => `${step.id}: ${error.message}`), hint: 'mend that, then: qrun gc' },
+    { causes: left.map((one) => `${one.step.id}: ${whyLeft(one)}`), hint: 'mend that, then: qrun gc' },
   );
 }

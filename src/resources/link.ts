@@ -7,7 +7,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { readCardUses } from '../host/card-use.ts';
-import { listHostLinks, readHostLink, type HostLink } from '../host/host-link.ts';
+import { listHostLinks, readHostLink, readLinkIndex, type HostLink } from '../host/host-link.ts';
 import { readLinkUse } from '../host/link-use.ts';
 import type { StepRecord } from '../journal/journal.ts';
 import { isLinkName, parseLinkAlias } from '../link-name.ts';
@@ -47,8 +47,8 @@ export const link: Resource<LinkStep> = {
     // without a record it was never made: the record is written before; links end with the boot
     if (record === undefined || !sameBoot) return;
     if (record['network'] !== ownNetwork()) return elsewhere(step, String(record['network']));
-    const found = readHostLink(step.name);
-    if (found !== undefined && isOwn(found, step, record)) await remove(step, system);
+    const found = findMade(step, record);
+    if (found !== undefined) await remove({ ...step, name: found.name }, system);
   },
 };
 
@@ -60,9 +60,23 @@ function fillFdb(step: LinkStep, lines: readonly string[], system: System): void
 const textOf = ({ commands }: LinkStep): string => `${commands.join('\n')}\n`;
 const removal = ({ name }: LinkStep): string[] => ['ip', 'link', 'delete', 'dev', name];
 
-function isOwn({ alias, index }: HostLink, step: LinkStep, record: StepRecord): boolean {
-  if (alias !== '') return alias === step.alias;
-  return record['index'] === undefined || record['index'] === index;
+/** By its name, or, where somebody renamed it, by its number. @throws QrunError `left-behind`: its alias says that it is somebody's by now */
+function findMade(step: LinkStep, record: StepRecord): HostLink | undefined {
+  const { index = 0 } = record;
+  const named = readHostLink(step.name);
+  if (named?.alias === step.alias || (named?.alias === '' && [0, named.index].includes(Number(index)))) return named;
+  const made = named?.index === index ? named : findByIndex(Number(index));
+  if (made === undefined || made.alias === step.alias) return made;
+  const name = made.name === step.name ? made.name : `${step.name}, which is called ${made.name} by now,`;
+  throw new QrunError('left-behind', `${name} has another alias, ${JSON.stringify(made.alias)}: it is left as it is`, {
+    hint: `if nothing needs it: sudo ip link delete dev ${made.name}`,
+  });
+}
+
+/** The kernel gives no number twice. */
+function findByIndex(index: number): HostLink | undefined {
+  const name = index > 0 ? listHostLinks().find((one) => readLinkIndex(one) === index) : undefined;
+  return name === undefined ? undefined : readHostLink(name);
 }
 
 async function remove(step: LinkStep, system: System): Promise<void> {

@@ -4,7 +4,6 @@
  * none, and nothing is done. What fails so is looked at, for a part of ours may be gone. Nobody else's tables are touched.
  */
 import { QrunError } from '../errors.ts';
-import { isRecord } from '../json-object.ts';
 import {
   createTable,
   deleteTable,
@@ -18,6 +17,7 @@ import type { NftStep } from '../plan/step.ts';
 import type { RunResult, System } from '../system/system.ts';
 import { elsewhere, lastWords, ownNetwork } from './link.ts';
 import { runPrivileged, runPrivilegedBeside } from './privilege.ts';
+import { compareTable, ownerChainIn, type TableState } from './nft-table.ts';
 import type { Resource } from './resource.ts';
 
 const tool = ['nft', '-j', '-f', '-'] as const;
@@ -49,7 +49,7 @@ export const nft: Resource<NftStep> = {
     if (system.which('nft') === undefined) throw noTool('left-behind');
     if ((await run(system, removed(step))).status === 0) return;
     // somebody else's of that name stays: ours is gone then
-    const own = step.tables.filter((table) => ['own', 'emptied'].includes(stateOf(table, step, system)));
+    const own = step.tables.filter((table) => !['gone', 'foreign'].includes(stateOf(table, step, system)));
     if (own.length === 0) return;
     const { status, stderr } = await run(system, own.flatMap(deleteTable));
     if (status === 0) return;
@@ -58,17 +58,6 @@ export const nft: Resource<NftStep> = {
     });
   },
 };
-
-/** As the step has it: an older qrun may have made it, and called it otherwise. */
-function ownerChainIn({ commands }: Pick<Tables, 'commands'>, { family, name }: NftTable): string | undefined {
-  for (const { add } of commands) {
-    const chain = isRecord(add) ? add['chain'] : undefined;
-    if (!isRecord(chain) || chain['family'] !== family || chain['table'] !== name) continue;
-    const called = chain['name'];
-    if (typeof called === 'string' && called.startsWith(ownerChain)) return called;
-  }
-  return undefined;
-}
 
 /** Where they are ours, all of them; else nothing. */
 const proven = (step: Tables): NftCommand[] =>
@@ -92,11 +81,10 @@ async function replace(step: NftStep, system: Runner): Promise<void> {
 }
 
 export interface MissingTable extends NftTable {
-  /** `emptied`: it is there, and not all that was in it. */
-  readonly why: 'gone' | 'emptied' | 'foreign';
+  readonly why: 'gone' | Exclude<TableState, 'own'>;
 }
 
-/** What somebody else's `nft flush ruleset`, or hand, has taken of them. Undefined: only root can tell. */
+/** What somebody else's `nft flush ruleset`, or hand, has taken or changed of them. Undefined: only root can tell. */
 export function missingTables(step: Tables, system: Runner): MissingTable[] | undefined {
   if (system.uid !== 0 || system.which('nft') === undefined) return undefined;
   return step.tables.flatMap((table) => {
@@ -105,44 +93,14 @@ export function missingTables(step: Tables, system: Runner): MissingTable[] | un
   });
 }
 
-type TableState = 'own' | 'gone' | 'emptied' | 'foreign';
-
 const isAbsent = ({ stderr }: RunResult): boolean => /No such file or directory/.test(stderr);
 
 /** @throws QrunError `host-failed`, `permission` */
-function stateOf(table: NftTable, { owner, commands }: Tables, system: Runner): TableState {
-  const result = runPrivileged(system, ['nft', '-j', '-t', 'list', 'table', table.family, table.name]);
-  if (result.status !== 0) {
-    if (isAbsent(result)) return 'gone';
-    throw failed({ tables: [table] }, result);
-  }
-  const found = itemsOf(result.stdout);
-  const ours = ownerChainIn({ commands }, table) ?? ownerChain;
-  const named = (value: unknown, key: string): boolean =>
-    isRecord(value) && typeof value[key] === 'string' && value[key].startsWith(ownerChain);
-  const marker = found.find(({ rule }) => named(rule, 'chain'))?.['rule'];
-  // emptied, it has the chain's name alone to tell it by
-  const isOurs = isRecord(marker)
-    ? marker['comment'] === owner
-    : found.some(({ chain }) => isRecord(chain) && chain['name'] === ours);
-  if (!isOurs) return 'foreign';
-  const count = (items: readonly unknown[], what: string): number =>
-    items.filter((item) => {
-      const one = isRecord(item) ? item[what] : undefined;
-      return isRecord(one) && one['family'] === table.family && one['table'] === table.name;
-    }).length;
-  const wanted = commands.map((command) => command['add']);
-  const whole = ['chain', 'rule', 'set'].every((what) => count(found, what) >= count(wanted, what));
-  return whole ? 'own' : 'emptied';
-}
-
-function itemsOf(text: string): Record<string, unknown>[] {
-  try {
-    const whole: unknown = JSON.parse(text);
-    return isRecord(whole) && Array.isArray(whole['nftables']) ? whole['nftables'].filter(isRecord) : [];
-  } catch {
-    return [];
-  }
+function stateOf(table: NftTable, { owner, commands }: Tables, system: Runner): TableState | 'gone' {
+  const result = runPrivileged(system, ['nft', '-a', 'list', 'table', table.family, table.name]);
+  if (result.status === 0) return compareTable({ ...table, owner, commands }, result.stdout);
+  if (isAbsent(result)) return 'gone';
+  throw failed({ tables: [table] }, result);
 }
 
 async function run(system: Runner, commands: readonly NftCommand[]): Promise<RunResult> {

@@ -27,7 +27,7 @@ export const sysctl: Resource<SysctlStep> = {
         changed.map(([key]) => key),
         system,
       );
-    for (const [key, value] of changed) write(key, value);
+    for (const [key, value] of changed) writeSetting(key, value);
     return {};
   },
 
@@ -45,7 +45,8 @@ export function readSetting(key: string): string | undefined {
   }
 }
 
-function write(key: string, value: string): void {
+/** @throws QrunError `host-failed` */
+export function writeSetting(key: string, value: string): void {
   try {
     writeFileSync(path.join(root, key), `${value}\n`);
   } catch (error) {

@@ -11,7 +11,11 @@ interface LinkRow {
   readonly master?: string;
   readonly link?: string;
   readonly promiscuity?: number;
-  readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: Readonly<Record<string, unknown>> };
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_data?: Readonly<Record<string, unknown>>;
+    readonly info_slave_data?: Readonly<Record<string, unknown>>;
+  };
 }
 
 export class LinkHost {

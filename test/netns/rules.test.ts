@@ -581,6 +581,40 @@ describe('tables', () => {
     expect(missingTables(step, host.system)).toEqual([]);
   });
 
+  test('what somebody changes is noticed, in every mode; what nft lists of them otherwise than it was written is not', async () => {
+    const gone = { protocol: 'tcp', hostAddress: '0.0.0.0', guest: 'web1', guestPort: 80 } as const;
+    const withdrawn: readonly NetworkForward[] = [
+      { ...gone, hostPort: 8080, guestAddress: '10.66.0.11' },
+      { ...gone, hostPort: 8081, guestAddress: '10.66.0.11', protocol: 'udp' },
+      { ...gone, hostAddress: '::', hostPort: 8080, guestAddress: 'fd66::11' },
+    ];
+    const guarded = [52, 54].map((first) => ({ device: `tap${first}`, mac: `${first}:54:00:00:00:01`, ips: [] }));
+    for (const mode of ['nat', 'route', 'open', 'isolated'] as const) {
+      const step = await host.take({ ...own, mode, isolatedPorts: true, withdrawn, ports: guarded });
+      expect({ mode, missing: missingTables(step, host.system) }).toEqual({ mode, missing: [] });
+    }
+    const step = await host.take(own);
+    const [, last = ''] =
+      /jump to_guests # handle (\d+)$/m.exec(host.parties.host.must('nft -a list table inet qrun_lan0')) ?? [];
+    for (const line of [
+      'add table inet qrun_lan0 { flags dormant; }',
+      'delete element inet qrun_lan0 own4 { 10.66.0.0/24 }',
+      'add element inet qrun_lan0 own4 { 10.10.121.0/24 }',
+      'add rule inet qrun_lan0 filter_forward accept',
+      'add set inet qrun_lan0 more { type ipv4_addr; }',
+      `delete rule inet qrun_lan0 filter_forward handle ${last}; add rule inet qrun_lan0 filter_forward accept`,
+      'add chain inet qrun_lan0 filter_forward { policy drop; }',
+    ]) {
+      write(line);
+      expect({ line, missing: missingTables(step, host.system) }).toEqual({
+        line,
+        missing: [{ family: 'inet', name: 'qrun_lan0', why: 'changed' }],
+      });
+      await host.take(own);
+      expect({ line, missing: missingTables(step, host.system) }).toEqual({ line, missing: [] });
+    }
+  });
+
   test('what nft lists of them nft reads again', async () => {
     await host.take({ ...own, mode: 'isolated' });
     await host.take({ ...lan1, nat: { ipv6: true, dev: 'up0', ports: { from: 1024, to: 2048 } } });

@@ -43,15 +43,15 @@ class FakeNft {
 
   #run(argv: readonly string[], stdin: string | undefined): RunResult {
     const input = stdin ?? argv[2]?.match(/^\{.*/s)?.[0];
-    this.runs.push(input === undefined ? argv.slice(3).join(' ') : 'commands');
+    this.runs.push(input === undefined ? argv.slice(2).join(' ') : 'commands');
     if (this.failsAt.includes(this.runs.length)) return saying(this.error);
     return input === undefined ? this.#list(argv) : this.#commit(input);
   }
 
-  #list([, , , , , family = '', name = '']: readonly string[]): RunResult {
+  #list([, , , , family = '', name = '']: readonly string[]): RunResult {
     const items = this.tables.get(`${family} ${name}`);
     if (items === undefined) return saying('No such file or directory');
-    return { ...done, stdout: JSON.stringify({ nftables: [{ metainfo: {} }, { table: { family, name } }, ...items] }) };
+    return { ...done, stdout: textOf(family, name, items) };
   }
 
   /** All or nothing. */
@@ -76,6 +76,33 @@ class FakeNft {
     this.tables = next;
     return done;
   }
+}
+
+/** As nft lists a table, with what its rules do left out. */
+function textOf(family: string, name: string, items: readonly Item[]): string {
+  const block = (kind: string, { name: own }: Record<string, unknown>, lines: readonly string[]): string =>
+    `\t${kind} ${String(own)} { # handle 1\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
+  const blocks = items.flatMap(({ set, chain }) => {
+    if (set !== undefined) {
+      const elements = (set['elem'] as { prefix: { addr: string; len: number } }[]).map(
+        ({ prefix: { addr, len } }) => `${addr}/${len}`,
+      );
+      return [block('set', set, ['type ipv4_addr', `elements = { ${elements.join(',\n\t\t\t     ')} }`])];
+    }
+    if (chain === undefined) return [];
+    const own = items.flatMap(({ rule }) => (rule?.['chain'] === chain['name'] ? [rule] : []));
+    const texts = own.map((one) =>
+      one?.['comment'] === undefined ? 'return' : `return comment "${one['comment'] as string}"`,
+    );
+    return [
+      block(
+        'chain',
+        chain,
+        texts.map((text) => `${text} # handle 1`),
+      ),
+    ];
+  });
+  return `table ${family} ${name} { # handle 1\n${blocks.join('\n')}}\n`;
 }
 
 const rules = (more: Partial<Parameters<typeof buildRuleset>[0]> = {}): NftStep => ({
@@ -287,6 +314,14 @@ test('what is missing of them; only root can tell', async () => {
   ]);
   host.tables.set('inet qrun_lan0', theirs());
   expect(missingTables(step, host.system)?.[0]).toMatchObject({ why: 'foreign' });
+  await take(host, rules({ table: 'qrun_lan1' }));
+  const own = rules({ table: 'qrun_lan1' });
+  const items = host.tables.get('inet qrun_lan1') ?? [];
+  host.tables.set('inet qrun_lan1', [
+    ...items,
+    { rule: { family: 'inet', table: 'qrun_lan1', chain: 'filter_input' } },
+  ]);
+  expect(missingTables(own, host.system)).toEqual([{ family: 'inet', name: 'qrun_lan1', why: 'changed' }]);
   host.uid = 1000;
   expect(missingTables(step, host.system)).toBeUndefined();
 });
