@@ -76,5 +76,5 @@ export const newerState = (file: string, found: number): QrunError =>
   new QrunError(
     'newer-state',
     `${file} was written by a newer qrun (version ${found}, this one knows ${knownVersion})`,
-    { hint: 'which -a qrun: the newer one reads it' },
+    { hint: 'use the newer one, or install it again: which -a qrun' },
   );
