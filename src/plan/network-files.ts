@@ -76,13 +76,20 @@ export const longestSocket = (runtimeDir: string): string => path.join(runtimeDi
 
 /** The socket on which a guest's QEMU waits for the switch; a digest where the readable name would be too long. */
 export function portSocket(files: NetworkFiles, vm: string, nic: string): string {
-  const readable = path.join(files.ports, `${vm}.${nic}.port`);
+  const readable = path.join(files.ports, `${placeName(vm, nic)}.port`);
   return Buffer.byteLength(readable) <= maxSocketPath
     ? readable
     : path.join(files.ports, `${digest(`${vm}/${nic}`)}.port`);
 }
 
 export const memberFile = (files: NetworkFiles, vm: string, nic: string): string =>
+  path.join(files.members, `${placeName(vm, nic)}.json`);
+
+/** As qrun called it once, whatever names: `a` with `b.c` was `a.b` with `c`. Such files lie there until their VMs have ended. */
+export const olderMemberFile = (files: NetworkFiles, vm: string, nic: string): string =>
   path.join(files.members, `${vm}.${nic}.json`);
+
+/** Both names may have dots. Then a colon is between them, which neither has. */
+const placeName = (vm: string, nic: string): string => `${vm}${/\./.test(vm + nic) ? ':' : '.'}${nic}`;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10);

@@ -1,10 +1,10 @@
 /** Networks in trouble: somebody sits on the lock, sockets vanish, state is garbage, the unplugged live on. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
 import { hub, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
-import { detach, statusOf } from './a-vm.ts';
+import { detach, statusOf, still } from './a-vm.ts';
 
 function aHome(): Home {
   const home = createHome();
@@ -88,6 +88,56 @@ describe('net down --force', () => {
     expect(await waitUntil(() => networkProcesses(home).length === 0, 30_000)).toBe(true);
     expect(isAlive(pid)).toBe(true);
     await home.qrun(['kill', 'web1']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+});
+
+describe('names with dots in them', () => {
+  const withNic = (id: string): string => `${still}nics: [{ kind: network, network: lab, id: ${id} }]\n`;
+  const members = async (home: Home): Promise<string[]> => {
+    const { stdout } = await home.qrun(['net', 'info', 'lab', '--json']);
+    const read = JSON.parse(stdout) as { members: { vm: string; nic: string }[] };
+    return read.members.map(({ vm, nic }) => `${vm} ${nic}`).toSorted();
+  };
+  const nicOf = async (home: Home, vm: string): Promise<unknown> =>
+    (JSON.parse((await home.qrun(['nics', vm, '--json'])).stdout) as unknown[])[0];
+  const memberFiles = (home: Home): string[] => readdirSync(path.join(home.state, 'networks/lab/members')).toSorted();
+
+  test('two VMs have a place each, and each gives back its own', async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    home.profile('a', withNic('b.c'));
+    home.profile('a.b', withNic('c'));
+    await detach(home, 'a');
+    await detach(home, 'a.b');
+    expect(await members(home)).toEqual(['a b.c', 'a.b c']);
+    for (const vm of ['a', 'a.b']) expect(await nicOf(home, vm)).not.toHaveProperty('link');
+    await home.qrun(['kill', 'a']);
+    expect(await members(home)).toEqual(['a.b c']);
+    expect(await nicOf(home, 'a.b')).not.toHaveProperty('link');
+    await home.qrun(['kill', 'a.b']);
+    expect(await noNetworkLeft(home)).toBe(true);
+  });
+
+  test('a place that an older qrun wrote down is given back, and nobody else has it', async (context) => {
+    needsQemu(context);
+    const home = aHome();
+    home.profile('a', withNic('b.c'));
+    home.profile('a.b', withNic('c'));
+    await detach(home, 'a');
+    const directory = path.join(home.state, 'networks/lab/members');
+    const [now = ''] = memberFiles(home);
+    const older = path.join(directory, 'a.b.c.json');
+    renameSync(path.join(directory, now), older);
+    await detach(home, 'a.b');
+    expect(await members(home)).toEqual(['a b.c', 'a.b c']);
+    await home.qrun(['kill', 'a.b']);
+    expect(await members(home)).toEqual(['a b.c']);
+    await detach(home, 'a.b');
+    await home.qrun(['kill', 'a']);
+    expect(await members(home)).toEqual(['a.b c']);
+    expect(existsSync(older)).toBe(false);
+    await home.qrun(['kill', 'a.b']);
     expect(await noNetworkLeft(home)).toBe(true);
   });
 });
