@@ -62,9 +62,13 @@ test('isAlive: the same pid with another start time or of another boot is somebo
 });
 
 test('a zombie is dead', async () => {
-  // sh does not wait for its child, which ends at once
-  const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const pid = await new Promise<number>((resolve) => shell.stdout.once('data', (text) => resolve(Number(text))));
+  // sh would collect it between two commands: it ends when its parent is sleep, which does not
+  const shell = spawn('sh', ['-c', 'read go <&3 & echo $!; exec sleep 60 3<&-'], {
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+  });
+  const pid = await new Promise<number>((resolve) => shell.stdout?.once('data', (text) => resolve(Number(text))));
+  while (readProcess(shell.pid ?? 0)?.command !== 'sleep') await new Promise((resolve) => setTimeout(resolve, 2));
+  shell.stdio[3]?.destroy();
   let state = readProcess(pid);
   while (state !== undefined && state.state !== 'Z') {
     await new Promise((resolve) => setTimeout(resolve, 2));
