@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { isAlive, waitUntil, type Home } from '../harness/harness.ts';
+import { parseDocument } from '../harness/document.ts';
+import { createHome, isAlive, must, waitUntil, type Home } from '../harness/harness.ts';
 import { still } from './a-vm.ts';
 
 export const hub = 'forward: nat\nscope: user\ntransport: hub\naddresses: [10.44.0.1/24]\n';
@@ -43,6 +44,14 @@ const read = (file: string): string => {
   }
 };
 
+/** A home with the network `lab` and two VMs on it. */
+export function createNetworkHome(definition = hub): Home {
+  const home = createHome();
+  home.network('lab', definition);
+  for (const name of ['web1', 'web2']) home.profile(name, onLab);
+  return home;
+}
+
 /** Of a network that is down: processes, sockets, files that are not kept. */
 export function leftOfNetworks(home: Home): string[] {
   const kept = /^(addresses\.json|leases\.json|ports\.json|log)$/;
@@ -60,6 +69,40 @@ export const noNetworkLeft = (home: Home): Promise<boolean> =>
 export async function lastingOfNetworks(home: Home): Promise<string[]> {
   await noNetworkLeft(home);
   return leftOfNetworks(home);
+}
+
+export async function stateOf(home: Home, network = 'lab'): Promise<string | undefined> {
+  const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; state: string }[];
+  return rows.find(({ name }) => name === network)?.state;
+}
+
+export interface NetInfo {
+  readonly state: string;
+  readonly file: string;
+  readonly bridge: string | null;
+  readonly gateway: string;
+  readonly domain: string | null;
+  readonly mtu: number | null;
+  readonly missing: readonly string[];
+  readonly mend: string | null;
+  readonly processes: readonly { readonly name: string; readonly pids: readonly number[] }[];
+  readonly members: readonly {
+    readonly vm: string;
+    readonly nic: string;
+    readonly mac: string;
+    readonly ip: string | null;
+    readonly leased: boolean;
+    readonly state: string;
+  }[];
+  readonly forwards: readonly { readonly guest: string; readonly guestPort: number; readonly hostPort: number }[];
+  readonly links: readonly { readonly device: string; readonly mtu: number; readonly peers: readonly string[] }[];
+}
+
+/** What `net info` tells, as a document of its schema. */
+export async function infoOf(home: Home, network: string): Promise<NetInfo> {
+  const { status, stdout, stderr } = await home.qrun(['net', 'info', network, '--json']);
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  return parseDocument('net-info', stdout) as NetInfo;
 }
 
 /** What is gone already is no error. First they are all stopped: none starts anew what was killed before it. */

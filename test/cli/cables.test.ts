@@ -14,6 +14,7 @@ import {
   type Result,
 } from '../harness/harness.ts';
 import { detach, eventually, leftOf, nothingLeft, ps, rowOf, still } from './a-vm.ts';
+import { freePort } from './free-port.ts';
 
 const nic = (keys: string): string => `${still}nics: [{ ${keys} }]\n`;
 
@@ -24,14 +25,6 @@ async function start(home: Home, name: string, keys: string): Promise<Result> {
 
 const network = async (home: Home, name: string): Promise<string> =>
   (await home.qrun(['monitor', name, 'info', 'network'])).stdout;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** Every end of a cable in one row: both VMs of the test are ended. */
 async function end(home: Home, ...names: string[]): Promise<void> {

@@ -1,6 +1,5 @@
 /** Forwards into a network, while it is up. Nobody answers behind them: what listens on the host is looked at. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
@@ -17,6 +16,7 @@ import {
 } from '../harness/harness.ts';
 import { hub, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, eventually } from './a-vm.ts';
+import { freePort } from './free-port.ts';
 
 interface Forward {
   readonly protocol: string;
@@ -65,13 +65,6 @@ async function boundByGateway(home: Home): Promise<string[]> {
 }
 
 /** A free port, for a moment. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('net forward', () => {
   test('ABUSE 31: adds, lists and takes away; on 127.0.0.1 unless an address is said', async (context) => {

@@ -3,17 +3,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
-import { hub, killAll, lastingOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import {
+  createNetworkHome,
+  hub,
+  killAll,
+  lastingOfNetworks,
+  networkProcesses,
+  noNetworkLeft,
+  onLab,
+} from './a-network.ts';
 import { sideBySide } from './side-by-side.ts';
 import { detach, rowOf, statusOf, still } from './a-vm.ts';
-
-function aHome(): Home {
-  const home = createHome();
-  home.network('lab', hub);
-  home.profile('web1', onLab);
-  home.profile('web2', onLab);
-  return home;
-}
 
 const programs = (home: Home): string[] =>
   networkProcesses(home)
@@ -26,7 +26,7 @@ const waiterOf = (pid: number): number => Number(statusOf(pid, 'PPid'));
 describe('a network', () => {
   test('is up from the first VM to the last', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await detach(home, 'web1');
     expect(programs(home)).toEqual(['gateway', 'switch']);
     await detach(home, 'web2');
@@ -39,7 +39,7 @@ describe('a network', () => {
 
   test('keeps each VM its address, whoever comes first', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const memberIp = (vm: string): string =>
       (
         JSON.parse(readFileSync(path.join(home.state, `networks/lab/members/${vm}.net0.json`), 'utf8')) as {
@@ -60,7 +60,7 @@ describe('a network', () => {
 
   test('QEMU holds it up by a descriptor, and the waiter does not', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     const users = path.join(home.state, 'locks/users.lab');
     const holders = async (one: number): Promise<string> =>
@@ -72,7 +72,7 @@ describe('a network', () => {
 
   test('many at once take it up once', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     for (let number = 1; number <= 8; number += 1) home.profile(`vm${number}`, onLab);
     const names = Array.from({ length: 8 }, (_, index) => `vm${index + 1}`);
     const starts = await Promise.all(names.map((name) => home.qrun(['run', name, '-d'])));
@@ -111,7 +111,7 @@ describe('a network', () => {
 describe('kill -9 in any order', () => {
   test('of the switch and of the gateway: both are back, and the VM stays', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     for (const program of ['switch', 'gateway']) {
       const victim = networkProcesses(home).find((one) => one.program === program && !one.keeper);
@@ -126,14 +126,14 @@ describe('kill -9 in any order', () => {
 
   test('of QEMU: the network ends with the last VM', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await killAll([(await detach(home, 'web1')).pid]);
     expect(await noNetworkLeft(home)).toBe(true);
   });
 
   test('of the waiter, then QEMU: the watcher ends it all the same', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     await killAll([waiterOf(pid)]);
     await killAll([pid]);
@@ -144,7 +144,7 @@ describe('kill -9 in any order', () => {
 
   test('of the watcher and the keepers, then QEMU: the waiter ends it', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     await killAll(networkProcesses(home).flatMap((one) => (one.keeper || one.watcher ? [one.pid] : [])));
     expect(programs(home)).toEqual(['gateway', 'switch']);
@@ -154,7 +154,7 @@ describe('kill -9 in any order', () => {
 
   test('of everything but QEMU: the next VM mends it', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await detach(home, 'web1');
     await killAll(networkProcesses(home).map(({ pid }) => pid));
     expect(programs(home)).toEqual([]);
@@ -167,7 +167,7 @@ describe('kill -9 in any order', () => {
 
   test('of everything with QEMU and the waiter: gc, twice', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     await killAll([waiterOf(pid), ...networkProcesses(home).map((one) => one.pid), pid]);
     expect((await home.qrun(['gc'])).status).toBe(0);
@@ -184,7 +184,7 @@ describe('ABUSE 64, 51: at each step of a start that takes a network up', () => 
     const plain = createHome();
     plain.profile('web1', still);
     const without = await failpointsOf(plain);
-    return (await failpointsOf(aHome())).filter((name) => !without.includes(name));
+    return (await failpointsOf(createNetworkHome())).filter((name) => !without.includes(name));
   }
 
   async function failpointsOf(home: Home): Promise<string[]> {
@@ -199,7 +199,7 @@ describe('ABUSE 64, 51: at each step of a start that takes a network up', () => 
     const names = await failpoints();
     expect(names.length).toBeGreaterThan(10);
     await sideBySide(names, async (name) => {
-      const home = aHome();
+      const home = createNetworkHome();
       const { status } = await home.qrun(['web1', '-d'], { env: { QRUN_FAILPOINT: `${name}:${how}` } });
       await check(home, status).catch((error: unknown) => {
         throw new Error(`failpoint ${name}:${how}: ${error instanceof Error ? error.message : String(error)}`, {
@@ -228,7 +228,7 @@ describe('ABUSE 64, 51: at each step of a start that takes a network up', () => 
     needsQemu(context);
     // whether the waiter, the watcher or `kill` comes first is a matter of luck
     await sideBySide(['1', '2', '3', '4'], async () => {
-      const home = aHome();
+      const home = createNetworkHome();
       const env = { QRUN_FAILPOINT: 'release:service:throw' };
       expect((await home.qrun(['web1', '-d'], { env })).status).toBe(0);
       await home.qrun(['kill', 'web1']);

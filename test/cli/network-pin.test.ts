@@ -3,27 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
-import { hub, killAll, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { createNetworkHome, hub, killAll, networkProcesses, noNetworkLeft, onLab, stateOf } from './a-network.ts';
 import { detach } from './a-vm.ts';
-
-function aHome(definition = hub): Home {
-  const home = createHome();
-  home.network('lab', definition);
-  home.profile('web1', onLab);
-  return home;
-}
-
-async function stateOf(home: Home, name = 'lab'): Promise<string | undefined> {
-  const rows = JSON.parse((await home.qrun(['net', 'ls', '--json'])).stdout) as { name: string; state: string }[];
-  return rows.find((row) => row.name === name)?.state;
-}
 
 const pidsOf = (home: Home): number[] => networkProcesses(home).map(({ pid }) => pid);
 
 describe('a pinned network', () => {
   test('stays when VMs come and go, until it is taken down', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     expect(await stateOf(home)).toBe('defined');
     expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
     expect(await stateOf(home)).toBe('pinned');
@@ -43,7 +31,7 @@ describe('a pinned network', () => {
 
   test('may have been up for a VM before: it stays when that VM ends', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await detach(home, 'web1');
     expect(await stateOf(home)).toBe('up');
     expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
@@ -56,7 +44,7 @@ describe('a pinned network', () => {
 
   test('two ups at once are one', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const ups = await Promise.all([1, 2, 3].map(() => home.qrun(['net', 'up', 'lab'])));
     expect(ups.map(({ status }) => status)).toEqual([0, 0, 0]);
     expect(networkProcesses(home).filter(({ keeper }) => !keeper)).toHaveLength(2);
@@ -66,7 +54,7 @@ describe('a pinned network', () => {
 
   test('is broken when its programs are gone for good, and mended by net up', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await home.qrun(['net', 'up', 'lab']);
     await killAll(pidsOf(home));
     expect(await stateOf(home)).toBe('broken');
@@ -79,7 +67,7 @@ describe('a pinned network', () => {
 
   test('ABUSE 49: of an earlier boot it is not up, and comes up again', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await home.qrun(['net', 'up', 'lab']);
     await killAll(pidsOf(home));
     for (const name of ['network.json', 'journal']) {
@@ -110,7 +98,7 @@ describe('a pinned network', () => {
 describe('net down with a VM on it', () => {
   test('is refused, and with --force the VM is unplugged and lives', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     expect(await home.qrun(['net', 'down', 'lab'])).toMatchObject({
       status: 4,
@@ -132,13 +120,13 @@ describe('net down with a VM on it', () => {
 describe('what is in the way', () => {
   test('a forward whose port is taken: exit 4, nothing is left', async (context) => {
     needsQemu(context);
-    const one = aHome(`${hub}forwards: ["auto:web1:80"]\n`);
+    const one = createNetworkHome(`${hub}forwards: ["auto:web1:80"]\n`);
     await one.qrun(['net', 'up', 'lab']);
     const { forwards } = JSON.parse((await one.qrun(['net', 'info', 'lab', '--json'])).stdout) as {
       forwards: { hostPort: number }[];
     };
     const port = forwards[0]?.hostPort ?? 0;
-    const other = aHome(`${hub}forwards: ["${port}:web1:80"]\n`);
+    const other = createNetworkHome(`${hub}forwards: ["${port}:web1:80"]\n`);
     expect(await other.qrun(['net', 'up', 'lab'])).toMatchObject({
       status: 4,
       stderr: expect.stringContaining(String(port)),
@@ -158,7 +146,7 @@ describe('what is in the way', () => {
 
   test('ABUSE 42: a link in the place of its lock', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await home.qrun(['ls']);
     home.mkdir('s/locks');
     const victim = home.write('victim', 'precious');

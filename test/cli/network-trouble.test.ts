@@ -2,20 +2,9 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
-import { hub, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import { isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { createNetworkHome, hub, infoOf, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, statusOf, still } from './a-vm.ts';
-
-function aHome(): Home {
-  const home = createHome();
-  home.network('lab', hub);
-  home.profile('web1', onLab);
-  home.profile('web2', onLab);
-  return home;
-}
-
-const info = async (home: Home) =>
-  JSON.parse((await home.qrun(['net', 'info', 'lab', '--json'])).stdout) as { state: string; missing: string[] };
 
 const kill = async (pid: number): Promise<void> => {
   process.kill(pid, 'SIGKILL');
@@ -39,7 +28,7 @@ function flocksOf(home: Home): number[] {
 describe('the watch', () => {
   test('goes on when its flock is killed', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     for (const one of flocksOf(home)) await kill(one);
     expect(await waitUntil(() => flocksOf(home).length === 1, 30_000)).toBe(true);
@@ -51,12 +40,12 @@ describe('the watch', () => {
 
   test('is missed when it is gone, and comes back', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await detach(home, 'web1');
     for (const { pid, watcher } of networkProcesses(home)) if (watcher) await kill(pid);
-    expect(await info(home)).toMatchObject({ state: 'broken', missing: ['watcher'] });
+    expect(await infoOf(home, 'lab')).toMatchObject({ state: 'broken', missing: ['watcher'] });
     await detach(home, 'web2');
-    expect(await info(home)).toMatchObject({ state: 'up', missing: [] });
+    expect(await infoOf(home, 'lab')).toMatchObject({ state: 'up', missing: [] });
     await home.qrun(['kill', 'web1', 'web2']);
     expect(await noNetworkLeft(home)).toBe(true);
   });
@@ -65,7 +54,7 @@ describe('the watch', () => {
 describe('the lock of a network', () => {
   test('gc does not wait for who has it', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await home.qrun(['net', 'up', 'lab']);
     const lock = path.join(home.state, 'locks/net.lab');
     const holder = home.startProgram(['flock', '-x', '-F', lock, 'sh', '-c', 'echo has it; exec sleep 100']);
@@ -80,7 +69,7 @@ describe('the lock of a network', () => {
 describe('net down --force', () => {
   test('those that it unplugged are not counted on what comes after', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { pid } = await detach(home, 'web1');
     expect((await home.qrun(['net', 'down', 'lab', '--force'])).status).toBe(0);
     await detach(home, 'web2');
@@ -105,7 +94,7 @@ describe('names with dots in them', () => {
 
   test('two VMs have a place each, and each gives back its own', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     home.profile('a', withNic('b.c'));
     home.profile('a.b', withNic('c'));
     await detach(home, 'a');
@@ -121,7 +110,7 @@ describe('names with dots in them', () => {
 
   test('a place that an older qrun wrote down is given back, and nobody else has it', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     home.profile('a', withNic('b.c'));
     home.profile('a.b', withNic('c'));
     await detach(home, 'a');
@@ -145,15 +134,15 @@ describe('names with dots in them', () => {
 describe('sockets that went away with a session', () => {
   test('are missed, and made again by net up; nothing is left at the end', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await detach(home, 'web1');
     for (const name of readdirSync(home.runtime)) rmSync(path.join(home.runtime, name), { recursive: true });
-    expect(await info(home)).toMatchObject({
+    expect(await infoOf(home, 'lab')).toMatchObject({
       state: 'broken',
       missing: expect.arrayContaining([path.join(home.runtime, '_net/lab'), 'gateway']),
     });
     expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
-    expect(await info(home)).toMatchObject({ state: 'pinned', missing: [] });
+    expect(await infoOf(home, 'lab')).toMatchObject({ state: 'pinned', missing: [] });
     await detach(home, 'web2');
     await home.qrun(['kill', 'web1', 'web2']);
     expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
@@ -164,7 +153,7 @@ describe('sockets that went away with a session', () => {
 describe('garbage in the state of a network', () => {
   test("a newer qrun's record keeps nobody from being told of the rest", async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     home.network('other', hub.replace('10.44', '10.45'));
     home.profile('web3', onLab.replace('network:lab', 'network:other'));
     await detach(home, 'web1');
@@ -183,7 +172,7 @@ describe('garbage in the state of a network', () => {
 
   test('members that are none are passed over', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     await detach(home, 'web1');
     const members = path.join(home.state, 'networks/lab/members');
     for (const [name, text] of Object.entries({
@@ -205,7 +194,7 @@ describe('garbage in the state of a network', () => {
   test.for(['journal', 'log'])('a FIFO or a directory in the place of its %s', async (name, context) => {
     needsQemu(context);
     for (const make of ['mkfifo', 'mkdir']) {
-      const home = aHome();
+      const home = createNetworkHome();
       home.mkdir('s/networks');
       home.mkdir('s/networks/lab');
       const file = path.join(home.state, 'networks/lab', name);

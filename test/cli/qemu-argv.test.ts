@@ -15,6 +15,7 @@ import { createSystem } from '../../src/system/real.ts';
 import { bothQemus, needsEitherQemu, needsFile, needsQemu } from '../harness/harness.ts';
 import { aContext, aForward, aMac, aProfile, aUserNic, anInput } from '../unit/qemu/a-profile.ts';
 import { removeDirectory, startQemu, temporaryDirectory, type StartedQemu } from './a-qemu.ts';
+import { freePort } from './free-port.ts';
 
 let directory = '';
 /** Asking a QEMU takes longer than most of these tests. */
@@ -59,16 +60,6 @@ function listeningPorts(): number[] {
   return rows.flatMap((row) => {
     const [, local = '', , state] = row.trim().split(/\s+/);
     return state === '0A' ? [Number.parseInt(local.split(':')[1] ?? '', 16)] : [];
-  });
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
   });
 }
 

@@ -2,18 +2,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createHome, isAlive, needsQemu, waitUntil, type Home, type Running } from '../harness/harness.ts';
+import { isAlive, needsQemu, waitUntil, type Home, type Running } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
-import { hub, killAll, lastingOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
+import {
+  createNetworkHome,
+  hub,
+  infoOf,
+  killAll,
+  lastingOfNetworks,
+  networkProcesses,
+  noNetworkLeft,
+  onLab,
+} from './a-network.ts';
 import { detach, eventually, leftOf, ps } from './a-vm.ts';
-
-function aHome(more = ''): Home {
-  const home = createHome();
-  home.network('lab', `${hub}${more}`);
-  home.profile('web1', onLab);
-  home.profile('web2', onLab);
-  return home;
-}
 
 async function writeScript(home: Home, name: string): Promise<string> {
   const { status, stdout, stderr } = await home.qrun(['show', name, '--shell']);
@@ -44,24 +45,12 @@ async function quit({ script, pid }: Started): Promise<void> {
   expect(await script.end).toMatchObject({ status: 0 });
 }
 
-interface Info {
-  readonly state: string;
-  readonly missing: readonly string[];
-  readonly members: readonly { readonly vm: string; readonly ip: string }[];
-  readonly forwards: readonly { readonly hostPort: number }[];
-}
-
-async function infoOf(home: Home): Promise<Info> {
-  const { stdout } = await home.qrun(['net', 'info', 'lab', '--json']);
-  return parseDocument('net-info', stdout) as Info;
-}
-
-const vmsOn = async (home: Home): Promise<string[]> => (await infoOf(home)).members.map(({ vm }) => vm);
+const vmsOn = async (home: Home): Promise<string[]> => (await infoOf(home, 'lab')).members.map(({ vm }) => vm);
 
 describe('a network that a script takes up', () => {
   test('is as one that qrun took up, to ps, net and gc, and is gone when the script ends', async (context) => {
     needsQemu(context);
-    const home = aHome('forwards: ["auto:web1:80"]\n');
+    const home = createNetworkHome(`${hub}forwards: ["auto:web1:80"]\n`);
     const shown = parseDocument('show', (await home.qrun(['show', 'web1', '--json'])).stdout) as {
       qemu: { argv: string[] };
     };
@@ -71,7 +60,7 @@ describe('a network that a script takes up', () => {
     const [, port] = await started.script.waitFor(
       /^port (\d+) of 127\.0\.0\.1 is port 80\/tcp of web1 on network lab$/m,
     );
-    const info = await infoOf(home);
+    const info = await infoOf(home, 'lab');
     expect(info).toMatchObject({ state: 'up', missing: [], forwards: [{ hostPort: Number(port) }] });
     expect(info.members.map(({ vm }) => vm)).toEqual(['web1']);
     expect((await home.qrun(['net', 'forward', 'lab', 'auto:web1:22'])).status).toBe(0);
@@ -87,13 +76,13 @@ describe('a network that a script takes up', () => {
 
   test('is joined by a run of qrun and by another script, and ends with the last of them', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     home.profile('web3', onLab);
     const first = await startScript(home, 'web1');
     const programs = networkProcesses(home).map(({ pid }) => pid);
     await detach(home, 'web2');
     const third = await startScript(home, 'web3');
-    const { members } = await infoOf(home);
+    const { members } = await infoOf(home, 'lab');
     expect(members.map(({ vm }) => vm)).toEqual(['web1', 'web2', 'web3']);
     expect(new Set(members.map(({ ip }) => ip)).size).toBe(3);
     await quit(first);
@@ -106,12 +95,12 @@ describe('a network that a script takes up', () => {
 
   test("is mended by a qrun's VM that joins it", async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const started = await startScript(home, 'web1');
     await killAll(networkProcesses(home).map(({ pid }) => pid));
     const { status, stderr } = await home.qrun(['run', 'web2', '-d']);
     expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('started again') });
-    expect(await infoOf(home)).toMatchObject({ state: 'up', missing: [] });
+    expect(await infoOf(home, 'lab')).toMatchObject({ state: 'up', missing: [] });
     await home.qrun(['kill', 'web2']);
     await quit(started);
     expect(await lastingOfNetworks(home)).toEqual([]);
@@ -121,7 +110,7 @@ describe('a network that a script takes up', () => {
 describe('a network that qrun has up', () => {
   test('is joined by a script, and outlives the VM that took it up', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const file = await writeScript(home, 'web1');
     await detach(home, 'web2');
     const programs = networkProcesses(home).map(({ pid }) => pid);
@@ -137,11 +126,11 @@ describe('a network that qrun has up', () => {
 
   test('and pinned, stays; so does a script that was made of it when it is down', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     expect((await home.qrun(['net', 'up', 'lab'])).status).toBe(0);
     const file = await writeScript(home, 'web1');
     await quit(await startScript(home, 'web1', file));
-    expect(await infoOf(home)).toMatchObject({ state: 'pinned', missing: [], members: [] });
+    expect(await infoOf(home, 'lab')).toMatchObject({ state: 'pinned', missing: [], members: [] });
     expect((await home.qrun(['net', 'down', 'lab'])).status).toBe(0);
     expect(await lastingOfNetworks(home)).toEqual([]);
     await quit(await startScript(home, 'web1', file));
@@ -152,7 +141,7 @@ describe('a network that qrun has up', () => {
 describe('addresses', () => {
   test('are reserved by show --shell, and by show alone they are not', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const book = path.join(home.state, 'networks/lab/addresses.json');
     expect((await home.qrun(['show', 'web1'])).status).toBe(0);
     expect(existsSync(book)).toBe(false);
@@ -163,7 +152,7 @@ describe('addresses', () => {
       addresses: { web1: { ip: one }, web2: { ip: two } },
     });
     await detach(home, 'web2');
-    expect((await infoOf(home)).members).toMatchObject([{ vm: 'web2', ip: two }]);
+    expect((await infoOf(home, 'lab')).members).toMatchObject([{ vm: 'web2', ip: two }]);
     await home.qrun(['kill', 'web2']);
   });
 
@@ -171,11 +160,11 @@ describe('addresses', () => {
     needsQemu(context);
     const bytes = [process.pid >> 8, process.pid].map((byte) => (byte & 255).toString(16).padStart(2, '0'));
     const mac = `52:54:00:44:${bytes.join(':')}`; // of this run's own
-    const home = aHome(`dhcp: { hosts: [{ mac: "${mac}", ip: 10.44.0.9 }] }\n`);
+    const home = createNetworkHome(`${hub}dhcp: { hosts: [{ mac: "${mac}", ip: 10.44.0.9 }] }\n`);
     home.profile('web1', onLab.replace('"network:lab"', `{ kind: network, network: lab, mac: "${mac}" }`));
     expect((await home.qrun(['show', 'web1'])).stdout).toContain('"ip":"10.44.0.9"');
     const started = await startScript(home, 'web1');
-    expect((await infoOf(home)).members).toMatchObject([{ vm: 'web1', ip: '10.44.0.9' }]);
+    expect((await infoOf(home, 'lab')).members).toMatchObject([{ vm: 'web1', ip: '10.44.0.9' }]);
     await quit(started);
   });
 });
@@ -183,7 +172,7 @@ describe('addresses', () => {
 describe('kill -9', () => {
   test('of the script, then of QEMU: the watcher ends the network, and gc the rest', async (context) => {
     needsQemu(context);
-    const home = aHome();
+    const home = createNetworkHome();
     const { script, pid } = await startScript(home, 'web1');
     script.kill('SIGKILL');
     await script.end;
@@ -195,7 +184,7 @@ describe('kill -9', () => {
   });
 
   test.each(['script', 'run', 'gc'] as const)('of everything but a keeper: the next %s tidies it', async (next) => {
-    const home = aHome();
+    const home = createNetworkHome();
     const file = await writeScript(home, 'web1');
     const { script, pid } = await startScript(home, 'web1', file);
     script.kill('SIGKILL');

@@ -1,8 +1,7 @@
 /** Root on a host of its own with networks that have a bridge each, and all that such a network may leave behind. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect } from 'vitest';
-import { createHome, needsFile, waitUntil, type Home, type Result } from '../harness/harness.ts';
+import { createHome, needsFile, waitUntil, type Home } from '../harness/harness.ts';
 import { networkProcesses } from '../cli/a-network.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
 import { PortUser } from './a-port-host.ts';
@@ -77,22 +76,6 @@ function filesOf(root: Home): string[] {
 }
 
 export const hostDir = (root: Home): string => root.env['QRUN_HOST_DIR'] ?? '';
-
-export async function must(home: Home, ...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await home.qrun(args);
-  expect({ args, status, stderr }).toMatchObject({ status: 0 });
-  return stdout + stderr;
-}
-
-export async function refused(home: Home, ...args: string[]): Promise<Pick<Result, 'status' | 'stderr'>> {
-  const { status, stderr } = await home.qrun(args);
-  return { status, stderr };
-}
-
-export async function stateOf(home: Home, network: string): Promise<string | undefined> {
-  const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; state: string }[];
-  return rows.find(({ name }) => name === network)?.state;
-}
 
 export const settingOf = (host: LinkHost, key: string): string => host.must(`sysctl -n ${key}`).trim();
 

@@ -1,10 +1,11 @@
 /** Root's units, in a network and with directories of the test's own: written, run as systemd would run them, taken away. */
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { stateOf } from '../cli/a-network.ts';
 import { analyze, fakeSystemctl, runOfUnit, verifyUnit } from '../cli/a-unit.ts';
 import { parseDocument } from '../harness/document.ts';
-import { needsFile } from '../harness/harness.ts';
-import { createBridgedHost, everything, must, stateOf, type BridgedHost } from './a-bridged-host.ts';
+import { must, needsFile } from '../harness/harness.ts';
+import { createBridgedHost, everything, type BridgedHost } from './a-bridged-host.ts';
 
 /** As on a host that systemd started; what is written of units is seen by nobody else. */
 async function createSystemdHost(context: Parameters<typeof createBridgedHost>[0]): Promise<BridgedHost> {

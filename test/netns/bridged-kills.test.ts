@@ -1,10 +1,10 @@
 /** kill -9 of who takes a network with a bridge of its own down, or comes onto it, and of each program of it; and two who do so at once. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { isAlive, needsQemu, ownerFor, type Home } from '../harness/harness.ts';
-import { killAll, networkProcesses } from '../cli/a-network.ts';
+import { isAlive, must, needsQemu, ownerFor, type Home } from '../harness/harness.ts';
+import { killAll, networkProcesses, stateOf } from '../cli/a-network.ts';
 import { detach, statusOf, still } from '../cli/a-vm.ts';
-import { createBridgedHost, everything, everythingAgain, must, stateOf, type BridgedHost } from './a-bridged-host.ts';
+import { createBridgedHost, everything, everythingAgain, type BridgedHost } from './a-bridged-host.ts';
 
 const definition = (): string =>
   'forward: nat\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\n' +

@@ -1,9 +1,9 @@
 /** What keeps a network with a bridge of its own from coming up, and forwards from being added: each is told with what is in the way. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsQemu, needsRoot, waitUntil, type Home, type Running } from '../harness/harness.ts';
+import { must, needsQemu, needsRoot, refused, waitUntil, type Home, type Running } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
-import { createBridgedHost, everything, must, refused, settingOf, textOf } from './a-bridged-host.ts';
+import { createBridgedHost, everything, settingOf, textOf } from './a-bridged-host.ts';
 
 const lan0 = 'forward: nat\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\n';
 

@@ -2,18 +2,15 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { createNamespace, isAlive, needsQemu, ownerFor, waitUntil } from '../harness/harness.ts';
-import { killAll, networkProcesses } from '../cli/a-network.ts';
+import { createNamespace, isAlive, must, needsQemu, ownerFor, refused, waitUntil } from '../harness/harness.ts';
+import { killAll, networkProcesses, stateOf } from '../cli/a-network.ts';
 import { detach, eventually, rowOf, still } from '../cli/a-vm.ts';
 import {
   createBridgedHost,
   everything,
   everythingAgain,
   hostDir,
-  must,
-  refused,
   settingOf,
-  stateOf,
   textOf,
   type BridgedHost,
 } from './a-bridged-host.ts';

@@ -2,8 +2,9 @@
 
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { waitUntil } from '../harness/harness.ts';
-import { createBridgedHost, everythingAgain, everything, must, refused, stateOf, textOf } from './a-bridged-host.ts';
+import { stateOf } from '../cli/a-network.ts';
+import { must, refused, waitUntil } from '../harness/harness.ts';
+import { createBridgedHost, everythingAgain, everything, textOf } from './a-bridged-host.ts';
 
 test('it comes up beside libvirt’s default network, which stays as it is', async (context) => {
   const bridged = await createBridgedHost(context);

@@ -2,11 +2,11 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { waitUntil } from '../harness/harness.ts';
+import { must, waitUntil } from '../harness/harness.ts';
 import { dhcpOptionNames, encodeDhcpOption, type DhcpOption } from '../../src/network/dhcp-options.ts';
 import { networkProcesses } from '../cli/a-network.ts';
 import { detach, still } from '../cli/a-vm.ts';
-import { hostDir, must, textOf } from './a-bridged-host.ts';
+import { hostDir, textOf } from './a-bridged-host.ts';
 import { createLeaseHost, silent, type LeaseHost } from './a-lease-host.ts';
 
 const macOf = (number: number): string => `52:54:00:00:01:${number.toString(16).padStart(2, '0')}`;

@@ -2,10 +2,10 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsFile, waitUntil, type Home } from '../harness/harness.ts';
+import { must, needsFile, refused, waitUntil, type Home } from '../harness/harness.ts';
 import { detach, rowOf, still } from '../cli/a-vm.ts';
 import { networkProcesses } from '../cli/a-network.ts';
-import { everything, must, refused } from './a-bridged-host.ts';
+import { everything } from './a-bridged-host.ts';
 import { createLeaseHost, silent } from './a-lease-host.ts';
 
 const macOf = (number: number): string => `52:54:00:00:02:0${number}`;

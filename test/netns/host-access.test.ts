@@ -1,6 +1,6 @@
 /** `hostAccess`: the host's way to macvtaps of a card, which all of them share, in a network of the test's own. */
 import { expect, test } from 'vitest';
-import { createHome, needsQemu, ownerFor, type Home } from '../harness/harness.ts';
+import { createHome, needsQemu, ownerFor, refused } from '../harness/harness.ts';
 import { detach, leftOf, still } from '../cli/a-vm.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
 import { createPortHost } from './a-port-host.ts';
@@ -17,11 +17,6 @@ const stateOf = (host: LinkHost): string[] => [
   host.must('ip -6 route').replaceAll(/^(fe80::|.* proto kernel).*\n/gm, ''),
   host.must('ip -6 -oneline address show scope global').replaceAll(/\d+: |\\.*$/gm, ''),
 ];
-
-const refusal = async (home: Home, vm: string): Promise<{ status: number; stderr: string }> => {
-  const { status, stderr } = await home.qrun(['run', vm, '-d']);
-  return { status, stderr };
-};
 
 async function createWayHost(context: Parameters<typeof createLinkHost>[0]): Promise<LinkHost> {
   const host = await createLinkHost(context);
@@ -70,7 +65,7 @@ test('with an address of its own: the host’s on the card stays where it is, an
   const name = way(host) ?? '';
   expect(host.must(`ip -4 -oneline address show dev ${name}`)).toMatch(/inet 10\.78\.0\.9\/32 /);
   expect(host.must('ip route get 10.78.0.77')).toContain(`dev ${name} src 10.78.0.9`);
-  expect(await refusal(home, 'web2')).toEqual({
+  expect(await refused(home, 'run', 'web2', '-d')).toEqual({
     status: 4,
     stderr: expect.stringMatching(/10\.78\.0\.9 and not 10\.78\.0\.8/),
   });
@@ -137,20 +132,32 @@ test('what cannot be: another mode, no address, a strict reverse path filter, an
   home.profile('vepa', `${still}nics: [{ kind: macvtap, parent: v0, mode: vepa, hostAccess: true }]\n`);
   home.profile('own', nic('{ address: 10.99.0.9/32 }'));
   home.profile('web1', nic('true'));
-  expect(await refusal(home, 'vepa')).toEqual({ status: 2, stderr: expect.stringContaining('mode: bridge alone') });
-  expect(await refusal(home, 'own')).toEqual({ status: 3, stderr: expect.stringContaining('such as 10.99.0.9/24') });
+  expect(await refused(home, 'run', 'vepa', '-d')).toEqual({
+    status: 2,
+    stderr: expect.stringContaining('mode: bridge alone'),
+  });
+  expect(await refused(home, 'run', 'own', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('such as 10.99.0.9/24'),
+  });
   host.must('sysctl -qw net.ipv4.conf.v0.rp_filter=1');
-  expect(await refusal(home, 'web1')).toEqual({ status: 3, stderr: expect.stringContaining('rp_filter=2') });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('rp_filter=2'),
+  });
   host.must('sysctl -qw net.ipv4.conf.v0.rp_filter=0');
   await detach(home, 'web1');
   const name = way(host) ?? '';
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   host.must(`ip link add ${name} type bridge`);
-  expect(await refusal(home, 'web1')).toEqual({ status: 3, stderr: expect.stringContaining(name) });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({ status: 3, stderr: expect.stringContaining(name) });
   expect(host.made()).toEqual([name]);
   host.must(`ip link delete dev ${name}`);
   host.must('ip address flush dev v0');
-  expect(await refusal(home, 'web1')).toEqual({ status: 3, stderr: expect.stringContaining('no address on v0') });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('no address on v0'),
+  });
   expect(host.made()).toEqual([]);
 });
 

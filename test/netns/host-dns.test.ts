@@ -1,8 +1,8 @@
 /** `hostDns`: whoever resolves names for the host is told of a network's name server, and forgets it. Fake tools show what they are told. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { createHome } from '../harness/harness.ts';
-import { createBridgedHost, everything, must, refused, textOf, type BridgedHost } from './a-bridged-host.ts';
+import { createHome, must, refused } from '../harness/harness.ts';
+import { createBridgedHost, everything, textOf, type BridgedHost } from './a-bridged-host.ts';
 
 type Tool = 'resolvectl' | 'resolvconf';
 

@@ -1,5 +1,6 @@
 /** `forward: hostdev` with the real qrun on a made-up PCI bus: virtual functions of a card are handed out to root's VMs. It was not run on hardware. */
 import { expect, test } from 'vitest';
+import { infoOf } from '../cli/a-network.ts';
 import { createHome, type Home } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
 import { detach, eventually, leftOf, nothingLeft, ps, rowOf, still } from '../cli/a-vm.ts';
@@ -26,9 +27,7 @@ const asBefore = (host: CardHost): unknown =>
   vfs.map((address, index) => [...host.state(address), host.setting(index)]);
 const given = vfs.map(() => ['ixgbevf', '', free]);
 
-const infoOf = async (home: Home): Promise<{ state: string; members: readonly unknown[] }> =>
-  parseDocument('net-info', (await home.qrun(['net', 'info', 'lan0', '--json'])).stdout) as never;
-const isDown = async (home: Home): Promise<boolean> => (await infoOf(home)).state === 'defined';
+const isDown = async (home: Home): Promise<boolean> => (await infoOf(home, 'lan0')).state === 'defined';
 
 test('each VM gets a function with its MAC in the network’s VLAN; none free names who has them; given back', async (context) => {
   const host = await createPool(context);
@@ -44,7 +43,7 @@ test('each VM gets a function with its MAC in the network’s VLAN; none free na
   const macs = await Promise.all(['web1', 'web2'].map(async (vm) => (await rowOf(home, vm)).nics[0]?.mac));
   expect(macs[0]).toBe(shown.nics[0]?.mac);
   expect(asBefore(host)).toEqual(macs.map((mac) => ['vfio-pci', 'vfio-pci', `${mac} 42`]));
-  expect(await infoOf(home)).toMatchObject({
+  expect(await infoOf(home, 'lan0')).toMatchObject({
     ...{ state: 'up', bridge: 'eth2', missing: [] },
     members: ['web1', 'web2'].map((vm, at) => ({ vm, mac: macs[at], state: 'paused' })),
   });
@@ -167,7 +166,7 @@ test('doctor looks at the card and its functions; show --shell takes one as qrun
   const script = home.write('web1.sh', (await home.qrun(['show', 'web1', '--shell'])).stdout, 0o700);
   const running = home.startProgram(['sh', script]);
   await eventually(() => Promise.resolve(host.driver(vfs[0] ?? '') === 'vfio-pci'));
-  await eventually(async () => (await infoOf(home)).members.length === 1);
+  await eventually(async () => (await infoOf(home, 'lan0')).members.length === 1);
   running.kill('SIGTERM');
   await running.end;
   await eventually(() => isDown(home));

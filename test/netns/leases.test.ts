@@ -2,10 +2,18 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { createNamespace, isAlive, Running, waitUntil, type Home, type Namespace } from '../harness/harness.ts';
-import { killAll, networkProcesses } from '../cli/a-network.ts';
+import {
+  createNamespace,
+  isAlive,
+  must,
+  refused,
+  Running,
+  waitUntil,
+  type Home,
+  type Namespace,
+} from '../harness/harness.ts';
+import { infoOf, killAll, networkProcesses } from '../cli/a-network.ts';
 import { argvOf, detach, still } from '../cli/a-vm.ts';
-import { must, refused } from './a-bridged-host.ts';
 import { createLeaseHost, silent } from './a-lease-host.ts';
 
 const macOf = (number: number): string => `52:54:00:00:03:0${number}`;
@@ -21,9 +29,6 @@ interface Row {
 
 const leasesOf = async (root: Home): Promise<Row[]> =>
   JSON.parse(await must(root, 'net', 'leases', 'lan0', '--json')) as Row[];
-
-const infoOf = async (root: Home): Promise<object> =>
-  JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as object;
 
 async function ipsOf(root: Home, vm: string): Promise<readonly string[]> {
   const [nic] = JSON.parse(await must(root, 'nics', vm, '--json')) as { ips: string[] }[];
@@ -142,7 +147,11 @@ test('dnsmasq alone is told of guests, and ended: no other of its arguments, its
   // one that is gone with who would have started it again is noticed, and up mends it; then all is ended
   const killed = networkProcesses(root).filter((one) => ![twin.pid, bearer.pid].includes(one.pid));
   await killAll(killed.map((one) => one.pid));
-  expect(await infoOf(root)).toMatchObject({ state: 'broken', missing: ['dnsmasq'], mend: 'sudo qrun net up lan0' });
+  expect(await infoOf(root, 'lan0')).toMatchObject({
+    state: 'broken',
+    missing: ['dnsmasq'],
+    mend: 'sudo qrun net up lan0',
+  });
   // what it left behind does not make it look ready
   const taken = new Running(host.namespace.wrap(['socat', 'UDP4-RECV:53,bind=10.10.120.1', 'STDOUT']), {
     env: { PATH: '/usr/bin:/bin' },
@@ -157,7 +166,7 @@ test('dnsmasq alone is told of guests, and ended: no other of its arguments, its
   await taken.end;
   // its keeper lives by now, and brings it up
   await must(root, 'net', 'up', 'lan0');
-  expect(await infoOf(root)).toMatchObject({ state: 'pinned', missing: [] });
+  expect(await infoOf(root, 'lan0')).toMatchObject({ state: 'pinned', missing: [] });
   await must(root, 'net', 'down', 'lan0');
   expect(networkProcesses(root).filter(({ pid: one }) => ![twin.pid, bearer.pid].includes(one))).toEqual([]);
   expect([isAlive(twin.pid), isAlive(bearer.pid), timesRead(twin)]).toEqual([true, true, before]);

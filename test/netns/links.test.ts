@@ -1,18 +1,9 @@
 /** Networks of forward: bridge that span hosts by VXLAN, or have a card: each host is a network of the test's own, with a real qrun as root. */
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor, readProcessesNaming } from '../harness/harness.ts';
+import { infoOf, stateOf } from '../cli/a-network.ts';
+import { must, needsQemu, ownerFor, readProcessesNaming, refused } from '../harness/harness.ts';
 import { argvOf, detach, eventually, statusOf, still } from '../cli/a-vm.ts';
-import { must, refused, stateOf } from './a-bridged-host.ts';
 import { CableGuest, createJoinedHosts, unplug, type JoinedHost } from './a-joined-host.ts';
-
-interface Told {
-  readonly state: string;
-  readonly missing: readonly string[];
-  readonly links: readonly { readonly device: string; readonly mtu: number; readonly peers: readonly string[] }[];
-}
-
-const infoOf = async ({ root }: JoinedHost): Promise<Told> =>
-  JSON.parse(await must(root, 'net', 'info', 'lan0', '--json')) as Told;
 
 const up = ({ root }: JoinedHost): Promise<string> => must(root, 'net', 'up', 'lan0');
 const down = ({ root }: JoinedHost): Promise<string> => must(root, 'net', 'down', 'lan0');
@@ -26,7 +17,7 @@ test('two hosts, one with a bridge of its own and one with its host’s: full fr
   b.network(`forward: bridge\nbridge: { name: br0 }\n${vxlan('10.1.0.1', ', dev: w0')}`);
   await up(a);
   await up(b);
-  const { links } = await infoOf(a);
+  const { links } = await infoOf(a.root, 'lan0');
   expect(links).toMatchObject([{ mtu: 1450, peers: ['10.1.0.2'], id: 42, port: 4789 }]);
   expect(await must(a.root, 'net', 'info', 'lan0')).toMatch(
     /Links to other hosts[\s\S]*42, port 4789 .* 1450 .*10\.1\.0\.2/,
@@ -38,14 +29,14 @@ test('two hosts, one with a bridge of its own and one with its host’s: full fr
   const device = links[0]?.device ?? '';
   for (const harm of [`delete dev ${device}`, `set dev ${device} down`, `set dev ${device} nomaster`]) {
     a.host.must(`ip link ${harm}`);
-    expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: [device] });
+    expect(await infoOf(a.root, 'lan0')).toMatchObject({ state: 'broken', missing: [device] });
     await up(a);
     expect(await stateOf(a.root, 'lan0')).toBe('pinned');
     expect(a.host.must(`bridge -d link show dev ${device}`)).toContain('isolated on');
     expect({ harm, reached: one.reaches('10.9.0.12', 1450) }).toEqual({ harm, reached: true });
   }
   a.host.must('ip link delete dev qr-lan0');
-  expect((await infoOf(a)).missing).toEqual(['qr-lan0', device]);
+  expect((await infoOf(a.root, 'lan0')).missing).toEqual(['qr-lan0', device]);
   await up(a);
   a.host.must('ip link set dev cable master qr-lan0');
   expect(one.reaches('10.9.0.12', 1450)).toBe(true);
@@ -60,7 +51,7 @@ test('three hosts, of one definition, and IPv6 underneath: all hear all, and nob
   for (const host of hosts) {
     host.network(`forward: bridge\n${vxlan('"fd00:1::1", "fd00:1::2", "fd00:1::3"')}`);
     await up(host);
-    expect((await infoOf(host)).links).toMatchObject([{ mtu: 1430, peers: { length: 2 } }]);
+    expect((await infoOf(host.root, 'lan0')).links).toMatchObject([{ mtu: 1430, peers: { length: 2 } }]);
   }
   const guests: CableGuest[] = [];
   for (const [number, { host }] of hosts.entries())
@@ -140,7 +131,7 @@ test('show --shell: the script takes the network up and gives it back', async (c
   await eventually(() =>
     Promise.resolve(readProcessesNaming(root.dir).some(({ command }) => command.includes('guest=web1'))),
   );
-  const [link] = (await infoOf(a)).links;
+  const [link] = (await infoOf(a.root, 'lan0')).links;
   expect(host.row(link?.device ?? '')).toMatchObject({ master: 'qr-lan0', mtu: 1450 });
   expect(host.must(`bridge fdb show dev ${link?.device}`)).toMatch(/dst 10\.1\.0\.2 [\s\S]*dst 10\.1\.0\.3 /);
   running.kill('SIGTERM');
@@ -163,7 +154,7 @@ test('a card is a port while the network is up, and given back as it was; not on
   await up(a);
   expect(host.row('c0')).toMatchObject({ master: 'lan', flags: expect.arrayContaining(['UP']) });
   host.must('ip link set dev c0 nomaster');
-  expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: ['c0'] });
+  expect(await infoOf(a.root, 'lan0')).toMatchObject({ state: 'broken', missing: ['c0'] });
   await up(a);
   expect(host.row('c0')).toMatchObject({ master: 'lan' });
   await down(a);
@@ -175,14 +166,14 @@ test('a card is a port while the network is up, and given back as it was; not on
   a.network('forward: bridge\nbridge: { uplink: c0 }\n');
   await up(a);
   host.must('ip link delete dev c0');
-  expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: ['c0'] });
+  expect(await infoOf(a.root, 'lan0')).toMatchObject({ state: 'broken', missing: ['c0'] });
   expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
     status: 3,
     stderr: expect.stringMatching(/network lan0: its card c0 is gone\n.*ip -brief link show/),
   });
   host.must('ip link add c0 type veth peer name c1');
   await up(a);
-  expect((await infoOf(a)).state).toBe('pinned');
+  expect((await infoOf(a.root, 'lan0')).state).toBe('pinned');
   expect(host.row('c0')).toMatchObject({ master: 'qr-lan0', flags: expect.arrayContaining(['UP']) });
   host.must('ip link delete dev c0');
   await down(a);
@@ -239,14 +230,14 @@ test('what a link goes by, or the host’s bridge that it is a port of, may go a
   await up(a);
   const [device] = host.made();
   host.must('ip link delete dev c0');
-  expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: [device] });
+  expect(await infoOf(a.root, 'lan0')).toMatchObject({ state: 'broken', missing: [device] });
   const noWay = expect.stringContaining('there is no interface c0');
   expect(await refused(root, 'net', 'up', 'lan0')).toEqual({ status: 3, stderr: noWay });
   makeWay();
   await up(a);
-  expect(await infoOf(a)).toMatchObject({ state: 'pinned', bridge: 'br0', mtu: 1450 });
+  expect(await infoOf(a.root, 'lan0')).toMatchObject({ state: 'pinned', bridge: 'br0', mtu: 1450 });
   host.must('ip link delete dev br0');
-  expect(await infoOf(a)).toMatchObject({ state: 'broken', missing: ['br0', device] });
+  expect(await infoOf(a.root, 'lan0')).toMatchObject({ state: 'broken', missing: ['br0', device] });
   const noBridge = expect.stringContaining('the bridge br0, which qrun did not make, has gone');
   expect(await refused(root, 'net', 'up', 'lan0')).toEqual({ status: 3, stderr: noBridge });
   host.must('ip link add br0 type bridge');

@@ -1,10 +1,10 @@
 /** `forward: macvtap` as a network: root's VMs make macvtaps of their own on its card, ordinary users' VMs take a port beside them. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor, readProcessesNaming, type Home } from '../harness/harness.ts';
+import { infoOf } from '../cli/a-network.ts';
+import { must, needsQemu, ownerFor, readProcessesNaming, refused, type Home } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
 import { argvOf, detach, eventually, leftOf, nothingLeft, ps, rowOf, statusOf, still } from '../cli/a-vm.ts';
-import { must, refused } from './a-bridged-host.ts';
 import { createPortHost, type PortHost } from './a-port-host.ts';
 
 const onCard = 'forward: macvtap\nbridge: { uplink: v0 }\n';
@@ -20,16 +20,8 @@ interface NicRow {
 }
 const nicOf = async (home: Home, vm: string): Promise<NicRow> => (await rowOf(home, vm)).nics[0] as unknown as NicRow;
 
-interface Info {
-  readonly state: string;
-  readonly bridge: string | null;
-  readonly missing: readonly string[];
-  readonly members: readonly { readonly vm: string; readonly mac: string; readonly state: string }[];
-}
-const infoOf = async ({ root }: PortHost): Promise<Info> =>
-  parseDocument('net-info', (await root.qrun(['net', 'info', 'lan0', '--json'])).stdout) as Info;
-
-const isDown = (ports: PortHost) => async (): Promise<boolean> => (await infoOf(ports)).state === 'defined';
+const isDown = (ports: PortHost) => async (): Promise<boolean> =>
+  (await infoOf(ports.root, 'lan0')).state === 'defined';
 
 async function createPool(context: Parameters<typeof createPortHost>[0], text: string, vms = 1): Promise<PortHost> {
   needsQemu(context);
@@ -63,7 +55,7 @@ test('two VMs: each has a macvtap with its MAC on the card, and the network last
     expect(argvOf(pid).join(' ')).toContain(nic.mac);
   }
   const macs = await Promise.all(['web1', 'web2'].map(async (vm) => (await nicOf(root, vm)).mac));
-  expect(await infoOf(ports)).toMatchObject({
+  expect(await infoOf(ports.root, 'lan0')).toMatchObject({
     ...{ state: 'up', bridge: 'v0', missing: [] },
     members: macs.map((mac, at) => ({ vm: `web${at + 1}`, mac, state: 'paused' })),
   });
@@ -83,7 +75,7 @@ test('two VMs: each has a macvtap with its MAC on the card, and the network last
     stderr: expect.stringContaining('web1, web2 are on it'),
   });
   await must(root, 'kill', 'web1');
-  expect((await infoOf(ports)).state).toBe('up');
+  expect((await infoOf(ports.root, 'lan0')).state).toBe('up');
   await must(root, 'kill', 'web2');
   await eventually(isDown(ports));
   expect(host.state()).toEqual(before);
@@ -108,7 +100,7 @@ test('pinned: it stays without VMs; --force takes it from a VM, which lives on; 
   await must(root, 'kill', 'web1');
   expect(host.state()).toEqual(before);
   await must(root, 'net', 'down', 'lan0');
-  expect((await infoOf(ports)).state).toBe('defined');
+  expect((await infoOf(ports.root, 'lan0')).state).toBe('defined');
 });
 
 test('root’s VM brings up the network of a user’s port: both at once, and whoever is last ends it', async (context) => {
@@ -118,7 +110,7 @@ test('root’s VM brings up the network of a user’s port: both at once, and wh
   home.profile('web2', onLan);
   const before = host.state();
   await detach(root, 'web1');
-  expect(await infoOf(ports)).toMatchObject({ state: 'up', members: [{ vm: 'web1' }] });
+  expect(await infoOf(ports.root, 'lan0')).toMatchObject({ state: 'up', members: [{ vm: 'web1' }] });
   const { pid } = await detach(home, 'web1');
   const [own, port] = [await nicOf(root, 'web1'), await nicOf(home, 'web1')];
   expect(new Set([own.hostInterface, port.hostInterface, own.mac, port.mac]).size).toBe(4);
@@ -128,7 +120,9 @@ test('root’s VM brings up the network of a user’s port: both at once, and wh
       linkinfo: { info_kind: 'macvtap', info_data: { mode: 'private' } },
     });
   const user = ownerFor('user').name;
-  expect((await infoOf(ports)).members.map(({ vm }) => vm).toSorted()).toEqual([`${user}/web1`, 'web1'].toSorted());
+  expect((await infoOf(ports.root, 'lan0')).members.map(({ vm }) => vm).toSorted()).toEqual(
+    [`${user}/web1`, 'web1'].toSorted(),
+  );
   expect(await refused(home, 'run', 'web2', '-d')).toMatchObject({
     status: 4,
     stderr: expect.stringContaining('its port is taken, by web1'),
@@ -142,7 +136,7 @@ test('root’s VM brings up the network of a user’s port: both at once, and wh
   // root's is gone, and the user's is not cut off
   await must(root, 'kill', 'web1');
   await must(root, 'gc');
-  expect((await infoOf(ports)).state).toBe('up');
+  expect((await infoOf(ports.root, 'lan0')).state).toBe('up');
   expect(await nicOf(home, 'web1')).not.toHaveProperty('link');
   expect(host.row(port.hostInterface)).toMatchObject({ address: port.mac });
   process.kill(pid, 'SIGKILL');
@@ -204,7 +198,7 @@ test('the card goes: exit 3 names it, before and while it is up; what runs is to
   await detach(root, 'web1');
   const card = 'ip link add v0 type veth peer name v1';
   host.must('ip link delete dev v0');
-  expect(await infoOf(ports)).toMatchObject({
+  expect(await infoOf(ports.root, 'lan0')).toMatchObject({
     ...{ state: 'broken', missing: ['v0'] },
     members: [{ vm: 'web1', state: 'lost' }],
   });
@@ -220,7 +214,7 @@ test('the card goes: exit 3 names it, before and while it is up; what runs is to
   // it is there again: new VMs have it
   host.must(card);
   host.must('ip link set dev v0 up');
-  expect((await infoOf(ports)).state).toBe('pinned');
+  expect((await infoOf(ports.root, 'lan0')).state).toBe('pinned');
   await detach(root, 'web2');
   for (const vm of ['web1', 'web2']) await must(root, 'kill', vm);
   host.must('ip link delete dev v0');
@@ -263,7 +257,7 @@ test('show --shell: the script joins and leaves as qrun does', async (context) =
   const running = root.startProgram(['sh', script]);
   const runs = (): boolean => readProcessesNaming(root.dir).some(({ command }) => command.includes('guest=web1'));
   await eventually(() => Promise.resolve(runs()));
-  expect(await infoOf(ports)).toMatchObject({ state: 'up', members: [{ vm: 'web1' }] });
+  expect(await infoOf(ports.root, 'lan0')).toMatchObject({ state: 'up', members: [{ vm: 'web1' }] });
   expect(host.made()).toHaveLength(1);
   running.kill('SIGTERM');
   await running.end;

@@ -7,6 +7,7 @@ import {
   needsEitherQemu,
   needsQemu,
   ownerFor,
+  refused,
   testFacts,
   type Home,
 } from '../harness/harness.ts';
@@ -23,11 +24,6 @@ interface Shown {
 
 const show = async (home: Home, vm: string): Promise<Shown> =>
   parseDocument('show', (await home.qrun(['show', vm, '--json'])).stdout) as Shown;
-
-const refusal = async (home: Home, vm: string): Promise<{ status: number; stderr: string }> => {
-  const { status, stderr } = await home.qrun(['run', vm, '-d']);
-  return { status, stderr };
-};
 
 const nodeOf = ({ qemu }: Shown): string => qemu.fds.find(({ fd }) => fd === 5)?.path ?? '';
 const deviceOf = (pid: number, fd: number): number => statSync(`/proc/${pid}/fd/${fd}`).rdev;
@@ -132,14 +128,20 @@ test('parents that cannot be: a port of a bridge, none, the loopback, one that i
   host.must('ip link set dev v1 master br0');
   const home = createHome({ as: 'root', namespace: host.namespace });
   for (const name of ['v1', 'nope0', 'lo', 'v0']) home.profile(name, `${still}nics: [macvtap:${name}]\n`);
-  expect(await refusal(home, 'v1')).toEqual({
+  expect(await refused(home, 'run', 'v1', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('kind: bridge, bridge: br0'),
   });
-  expect(await refusal(home, 'nope0')).toEqual({ status: 3, stderr: expect.stringContaining('no network card nope0') });
-  expect(await refusal(home, 'lo')).toEqual({ status: 3, stderr: expect.stringContaining('the loopback') });
+  expect(await refused(home, 'run', 'nope0', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('no network card nope0'),
+  });
+  expect(await refused(home, 'run', 'lo', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('the loopback'),
+  });
   host.must('ip link set dev v0 down');
-  expect(await refusal(home, 'v0')).toEqual({
+  expect(await refused(home, 'run', 'v0', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('sudo ip link set dev v0 up'),
   });
@@ -154,10 +156,13 @@ test('a MAC that the card has already, and a card that somebody has for himself 
   home.profile('web2', `${still}nics: [{ kind: macvtap, parent: v0, mode: passthru }]\n`);
   host.must('ip link add link v0 name mine address 52:54:00:aa:00:01 type macvtap mode bridge');
   host.must('ip link set dev mine up');
-  const same = await refusal(home, 'web1');
+  const same = await refused(home, 'run', 'web1', '-d');
   expect(same.status).toBe(4);
   expect(same.stderr).toContain('hint: sudo ip link delete dev mine, if nothing needs it');
-  expect(await refusal(home, 'web2')).toEqual({ status: 4, stderr: expect.stringMatching(/passthru[^]*mine/) });
+  expect(await refused(home, 'run', 'web2', '-d')).toEqual({
+    status: 4,
+    stderr: expect.stringMatching(/passthru[^]*mine/),
+  });
   // the card's own is told by all, before anything is made, and the card is not to be deleted
   home.profile('web3', `${still}nics: [{ kind: macvtap, parent: v0, mac: "52:54:00:ff:00:02" }]\n`);
   const own = `v0's own MAC`;
@@ -194,7 +199,7 @@ test('an ordinary user is told that it takes root, with the one command', async 
   const host = await createLinkHost(context);
   const home = createHome({ namespace: host.namespace });
   const file = home.profile('web1', `${still}nics: [macvtap:v0]\n`);
-  expect(await refusal(home, 'web1')).toEqual({
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining(`hint: sudo qrun run ${file}`),
   });
@@ -217,11 +222,17 @@ test('config.yaml: sudo is used when it says so, and never else; a file that oth
     'sudo -n --',
   ]);
   home.write('c/config.yaml', 'sudo: yes please\n', 0o644);
-  expect(await refusal(home, 'web1')).toEqual({ status: 2, stderr: expect.stringContaining('noninteractive') });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
+    status: 2,
+    stderr: expect.stringContaining('noninteractive'),
+  });
   home.write('c/config.yaml', 'sodo: never\n', 0o644);
-  expect(await refusal(home, 'web1')).toEqual({ status: 2, stderr: expect.stringContaining('sodo') });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({ status: 2, stderr: expect.stringContaining('sodo') });
   host.namespace.run(['chmod', '666', settings]);
-  expect(await refusal(home, 'web1')).toEqual({ status: 2, stderr: expect.stringContaining('written by others') });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
+    status: 2,
+    stderr: expect.stringContaining('written by others'),
+  });
 });
 
 test('left in a network that gc does not run in: told, and nothing of another network is touched', async (context) => {
@@ -300,9 +311,9 @@ test('a card that a VM has, in mode passthru or not: show and doctor tell it bef
         state: 'warn',
         evidence: expect.stringContaining(why),
       });
-    const refused = await refusal(home, other);
-    expect(refused).toEqual({ status: 4, stderr: expect.stringContaining(`hint: qrun stop ${holder}\n`) });
-    expect(refused.stderr).toMatch(new RegExp(`passthru.*: qr-\\w+ of ${holder}\n`));
+    const answer = await refused(home, 'run', other, '-d');
+    expect(answer).toEqual({ status: 4, stderr: expect.stringContaining(`hint: qrun stop ${holder}\n`) });
+    expect(answer.stderr).toMatch(new RegExp(`passthru.*: qr-\\w+ of ${holder}\n`));
     expect((await home.qrun(['kill', holder])).status).toBe(0);
   }
 });

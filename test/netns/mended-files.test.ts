@@ -2,9 +2,9 @@
 import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { ownerFor, type Home } from '../harness/harness.ts';
-import { killAll, networkProcesses } from '../cli/a-network.ts';
-import { createBridgedHost, everything, hostDir, must, stateOf, textOf } from './a-bridged-host.ts';
+import { must, ownerFor, type Home } from '../harness/harness.ts';
+import { killAll, networkProcesses, stateOf } from '../cli/a-network.ts';
+import { createBridgedHost, everything, hostDir, textOf } from './a-bridged-host.ts';
 
 const definition = (): string =>
   'forward: nat\naddresses: [10.10.120.1/24]\nforwards: ["8080:10.10.120.60:80"]\n' +

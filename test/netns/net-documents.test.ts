@@ -1,9 +1,9 @@
 /** `--json` of everything that reads networks, for networks of the host's with all that they may have: all of it is in the schemas. */
 import { expect, test } from 'vitest';
 import { parseDocument, undeclaredIn } from '../harness/document.ts';
-import { needsQemu, ownerFor, type Home } from '../harness/harness.ts';
+import { must, needsQemu, ownerFor, type Home } from '../harness/harness.ts';
 import { detach, eventually, still } from '../cli/a-vm.ts';
-import { createBridgedHost, must } from './a-bridged-host.ts';
+import { createBridgedHost } from './a-bridged-host.ts';
 
 const commands = ['ls', 'info', 'leases', 'macs', 'forward', 'show', 'map'] as const;
 

@@ -2,7 +2,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { createBridgedHost, everything, hostDir, must, refused, textOf } from './a-bridged-host.ts';
+import { must, refused } from '../harness/harness.ts';
+import { createBridgedHost, everything, hostDir, textOf } from './a-bridged-host.ts';
 
 test('a registry, addresses, ports and settings of a newer version: 3 before anything is changed, and they stay as they are', async (context) => {
   const bridged = await createBridgedHost(context);

@@ -2,9 +2,10 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { stateOf } from '../cli/a-network.ts';
 import { parseDocument } from '../harness/document.ts';
-import { ownerFor } from '../harness/harness.ts';
-import { createBridgedHost, everything, everythingAgain, hostDir, must, refused, stateOf } from './a-bridged-host.ts';
+import { must, ownerFor, refused } from '../harness/harness.ts';
+import { createBridgedHost, everything, everythingAgain, hostDir } from './a-bridged-host.ts';
 
 test('net down, forward, edit and rm of root’s network that is up: the whole command with sudo', async (context) => {
   const bridged = await createBridgedHost(context);

@@ -2,19 +2,10 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { infoOf, stateOf } from '../cli/a-network.ts';
 import { parseDocument } from '../harness/document.ts';
-import { createHome, ownerFor, type Home } from '../harness/harness.ts';
-import { createBridgedHost, everything, everythingAgain, must, refused, stateOf } from './a-bridged-host.ts';
-
-interface Info {
-  readonly gateway: string;
-  readonly domain: string | null;
-  readonly forwards: readonly unknown[];
-  readonly processes: readonly { readonly name: string }[];
-}
-
-const infoOf = async (root: Home, name: string): Promise<Info> =>
-  parseDocument('net-info', await must(root, 'net', 'info', name, '--json')) as Info;
+import { createHome, must, ownerFor, refused } from '../harness/harness.ts';
+import { createBridgedHost, everything, everythingAgain } from './a-bridged-host.ts';
 
 test('the line of the issue: nat, ports for whoever called sudo, DHCP', async (context) => {
   const bridged = await createBridgedHost(context);

@@ -1,16 +1,10 @@
 /** A NIC on a network of root's: a free port that the user may take, else the bridge helper, else the command that helps. Real helper, in a namespace. */
 import { expect, test } from 'vitest';
-import { createHome, needsQemu, ownerFor, type Home } from '../harness/harness.ts';
+import { createHome, must, needsQemu, ownerFor } from '../harness/harness.ts';
 import { rowOf, still } from '../cli/a-vm.ts';
 import { createBridgeHost } from './a-bridge-host.ts';
 
 const definition = (who: string): string => `forward: bridge\nscope: system\nbridge: { name: br0 }\nports: 1\n${who}\n`;
-
-const must = async (home: Home, ...args: string[]): Promise<string> => {
-  const { status, stdout, stderr } = await home.qrun(args);
-  expect({ args, status, stderr }).toMatchObject({ status: 0 });
-  return stdout + stderr;
-};
 
 test.for(['capability', 'setuid'] as const)(
   'a port, else the helper (%s), else what helps',

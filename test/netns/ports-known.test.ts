@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor, type Home } from '../harness/harness.ts';
+import { must, needsQemu, ownerFor, type Home } from '../harness/harness.ts';
 import { detach, ps, rowOf, still } from '../cli/a-vm.ts';
 import { createPortHost, type PortHost } from './a-port-host.ts';
 
@@ -19,12 +19,6 @@ const owner = (): string => `owner: ${ownerFor('user').name}`;
 const onBridge = (): string => `forward: bridge\nscope: system\nbridge: { name: br0 }\nports: 1\n${owner()}\n`;
 const onCard = (ports: number): string => `forward: macvtap\nbridge: { uplink: v0 }\nports: ${ports}\n${owner()}\n`;
 const onLan0 = `${still}nics: [{ kind: network, network: lan0 }]\n`;
-
-const must = async (home: Home, ...args: string[]): Promise<string> => {
-  const { status, stdout, stderr } = await home.qrun(args);
-  expect({ args, status, stderr }).toMatchObject({ status: 0 });
-  return stdout;
-};
 
 const hostDir = ({ root }: PortHost, name: string): string => path.join(root.env['QRUN_HOST_DIR'] ?? '', name);
 

@@ -2,24 +2,13 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor, readProcessesNaming, waitUntil, type Home } from '../harness/harness.ts';
+import { must, needsQemu, ownerFor, readProcessesNaming, refused, waitUntil, type Home } from '../harness/harness.ts';
 import { argvOf, detach, nothingLeft, rowOf, still } from '../cli/a-vm.ts';
 import { createPortHost, type PortHost } from './a-port-host.ts';
 
 const onBridge = (who: string): string => `forward: bridge\nscope: system\nbridge: { name: br0 }\nports: 2\n${who}\n`;
 const onCard = (who: string): string => `forward: macvtap\nbridge: { uplink: v0 }\nports: 2\n${who}\n`;
 const owner = (): string => `owner: ${ownerFor('user').name}`;
-
-const must = async (home: Home, ...args: string[]): Promise<string> => {
-  const { status, stdout, stderr } = await home.qrun(args);
-  expect({ args, status, stderr }).toMatchObject({ status: 0 });
-  return stdout + stderr;
-};
-
-const refusal = async (home: Home, ...args: string[]): Promise<{ status: number; stderr: string }> => {
-  const { status, stderr } = await home.qrun(args);
-  return { status, stderr };
-};
 
 const nicOf = async (home: Home, vm: string): Promise<{ device: string; mac: string }> => {
   const [nic] = (await rowOf(home, vm)).nics as unknown as { hostInterface: string; mac: string }[];
@@ -39,7 +28,7 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
   const before = host.state();
   root.network('lan0', onBridge(owner()));
   vms(ports, 'web1', 'web2', 'web3');
-  expect(await refusal(home, 'run', 'web1', '-d')).toMatchObject({ status: 2 });
+  expect(await refused(home, 'run', 'web1', '-d')).toMatchObject({ status: 2 });
   await must(root, 'net', 'up', 'lan0');
   const [one, two] = host.made();
   for (const device of [one ?? '', two ?? ''])
@@ -51,7 +40,7 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
   const second = await nicOf(home, 'web2');
   expect(new Set([first.device, second.device])).toEqual(new Set([one, two]));
   expect(argvOf(pid).join(' ')).toContain(second.mac);
-  expect(await refusal(home, 'run', 'web3', '-d')).toEqual({
+  expect(await refused(home, 'run', 'web3', '-d')).toEqual({
     status: 4,
     stderr: expect.stringMatching(/all of its 2 ports are taken, by web1, web2|web2, web1/),
   });
@@ -62,7 +51,7 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
   );
   expect(shown).toMatch(/qr-[0-9a-f]{12}/);
   expect(JSON.parse(await must(home, 'nics', 'web3', '--json'))).toMatchObject([{ id: 'net0', network: 'lan0' }]);
-  expect(await refusal(home, 'doctor', 'web3')).toMatchObject({ status: 3 });
+  expect(await refused(home, 'doctor', 'web3')).toMatchObject({ status: 3 });
   const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; vms: string[] }[];
   const row = rows.find(({ name }) => name === 'lan0');
   expect(row).toMatchObject({ state: 'pinned', scope: 'system', forward: 'bridge' });
@@ -73,7 +62,7 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
       expect.objectContaining({ vm: `${ownerFor('user').name}/web1`, mac: first.mac, state: 'running' }),
     ]),
   });
-  const busy = await refusal(root, 'net', 'down', 'lan0');
+  const busy = await refused(root, 'net', 'down', 'lan0');
   expect(busy).toEqual({ status: 4, stderr: expect.stringContaining('web1 of ') });
   expect(host.made()).toHaveLength(2);
   // kept from run to run
@@ -82,7 +71,7 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
   await detach(home, 'web2');
   expect(await nicOf(home, 'web2')).toEqual(second);
   // given on, and said
-  const given = await refusal(home, 'run', 'web3', '-d');
+  const given = await refused(home, 'run', 'web3', '-d');
   expect(given).toEqual({ status: 0, stderr: expect.stringContaining('which web1 had, is given on') });
   expect(await nicOf(home, 'web3')).toEqual(first);
   await must(home, 'kill', 'web2', 'web3');
@@ -115,7 +104,7 @@ test('macvtaps: their devices are given to the owner, and opened by QEMU', async
     const { uid, mode } = statSync(node);
     expect({ uid, mode: mode & 0o777 }).toEqual({ uid: ownerFor('user').uid, mode: 0o600 });
   }
-  expect(await refusal(root, 'net', 'down', 'lan0')).toMatchObject({ status: 4 });
+  expect(await refused(root, 'net', 'down', 'lan0')).toMatchObject({ status: 4 });
   await must(home, 'kill', 'web1');
   await must(root, 'net', 'down', 'lan0');
   expect(host.state()).toEqual(before);
@@ -253,17 +242,17 @@ test('a network that is not up, a MAC of its own: each is told what helps; root�
   vms(ports, 'web1');
   home.profile('web2', `${still}nics: [{ kind: network, network: lan0, mac: "52:54:00:11:22:33" }]\n`);
   root.profile('web1', `${still}nics: [{ kind: network, network: lan0 }]\n`);
-  expect(await refusal(home, 'run', 'web1', '-d')).toEqual({
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('sudo qrun net up lan0'),
   });
-  expect(await refusal(home, 'net', 'up', 'lan0')).toEqual({
+  expect(await refused(home, 'net', 'up', 'lan0')).toEqual({
     status: 3,
     stderr: expect.stringContaining('sudo qrun net up lan0'),
   });
   await must(root, 'net', 'up', 'lan0');
   const made = host.made();
-  expect(await refusal(home, 'run', 'web2', '-d')).toMatchObject({ status: 2 });
+  expect(await refused(home, 'run', 'web2', '-d')).toMatchObject({ status: 2 });
   // root's VM needs none: it has a tap of its own
   await detach(root, 'web1');
   const { device } = await nicOf(root, 'web1');
@@ -294,7 +283,7 @@ test('root’s definition without a scope: its user is told that it is not up, a
     'net leases lan0',
     'net forward lan0',
   ])
-    expect({ words, ...(await refusal(home, ...words.split(' '))) }).toEqual({ words, ...isNotUp });
+    expect({ words, ...(await refused(home, ...words.split(' '))) }).toEqual({ words, ...isNotUp });
   const lan0 = { name: 'lan0', state: 'defined', scope: 'system', transport: 'tap', fault: null };
   const lan1 = { name: 'lan1', state: 'defined', scope: 'user', transport: 'hub', fault: null };
   expect(await rows()).toEqual(expect.arrayContaining([lan0, lan1].map((row) => expect.objectContaining(row))));
@@ -304,7 +293,7 @@ test('root’s definition without a scope: its user is told that it is not up, a
   const checks = JSON.parse(stdout) as { state: string; mend: string }[];
   expect(checks.filter(({ mend }) => mend === 'sudo qrun net up lan0')).toMatchObject([{ state: 'fail' }]);
   // root takes up no file that is another's
-  expect(await refusal(root, 'net', 'up', path.join(home.config, 'networks/lan0.yaml'))).toEqual({
+  expect(await refused(root, 'net', 'up', path.join(home.config, 'networks/lan0.yaml'))).toEqual({
     status: 2,
     stderr: expect.stringContaining('belongs to another user'),
   });
@@ -314,7 +303,7 @@ test('root’s definition without a scope: its user is told that it is not up, a
   expect(host.made()).toContain((await nicOf(home, 'web1')).device);
   await must(home, 'kill', 'web1');
   await must(root, 'net', 'down', 'lan0');
-  expect(await refusal(home, 'run', 'web1', '-d')).toEqual(isNotUp);
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual(isNotUp);
 });
 
 test.for([onBridge(owner()), `forward: isolated\naddresses: [10.88.0.1/24]\nports: 1\n${owner()}\n`])(
@@ -354,7 +343,7 @@ test.for([onBridge, onCard])(
     // the lock is taken before QEMU is started
     const isUp = (): boolean => readProcessesNaming(home.dir).some(({ command }) => command.includes('guest=web1'));
     expect({ up: await waitUntil(isUp, 30_000), stderr: running.stderr }).toMatchObject({ up: true });
-    expect(await refusal(home, 'run', 'web2', '-d')).toEqual({
+    expect(await refused(home, 'run', 'web2', '-d')).toEqual({
       status: 4,
       stderr: expect.stringContaining('its port is taken'),
     });
@@ -379,7 +368,7 @@ test('of an earlier boot: users find no network, and net up makes it anew with t
   for (const file of [registryOf(ports), ...files])
     writeFileSync(file, readFileSync(file, 'utf8').replace(/"bootId":"[^"]*"/, '"bootId":"of-before"'));
   for (const name of host.made()) host.must(`ip link delete dev ${name}`);
-  expect(await refusal(home, 'run', 'web1', '-d')).toMatchObject({ status: 2 });
+  expect(await refused(home, 'run', 'web1', '-d')).toMatchObject({ status: 2 });
   await must(root, 'net', 'up', 'lan0');
   expect(macs().toSorted()).toEqual(before.toSorted());
   await detach(home, 'web1');

@@ -1,8 +1,8 @@
 /** `hostDns` with the two programs that are called resolvconf, and the C library that reads what they write. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsResolver, waitUntil } from '../harness/harness.ts';
-import { createBridgedHost, everything, everythingAgain, must, textOf } from './a-bridged-host.ts';
+import { must, needsResolver, waitUntil } from '../harness/harness.ts';
+import { createBridgedHost, everything, everythingAgain, textOf } from './a-bridged-host.ts';
 
 /** The package as if it was installed, in the namespace alone, and a name server elsewhere that the host was told of. */
 const install = (root: string, dir: string): string =>

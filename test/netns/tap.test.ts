@@ -2,15 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import {
-  bothQemus,
-  createHome,
-  needsEitherQemu,
-  needsQemu,
-  ownerFor,
-  testFacts,
-  type Home,
-} from '../harness/harness.ts';
+import { bothQemus, createHome, needsEitherQemu, needsQemu, ownerFor, refused, testFacts } from '../harness/harness.ts';
 import { argvOf, detach, leftOf, nothingLeft, rowOf, statusOf, still } from '../cli/a-vm.ts';
 import { createLinkHost } from './a-link-host.ts';
 
@@ -19,11 +11,6 @@ const user = (): string => String(ownerFor('user').uid);
 const netdevsOf = (pid: number): unknown[] => {
   const argv = argvOf(pid);
   return argv.flatMap((word, index) => (argv[index - 1] === '-netdev' ? [JSON.parse(word) as unknown] : []));
-};
-
-const refusal = async (home: Home, vm: string): Promise<{ status: number; stderr: string }> => {
-  const { status, stderr } = await home.qrun(['run', vm, '-d']);
-  return { status, stderr };
 };
 
 test.for(bothQemus)('a tap of the user’s own is used, and stays, with the %s QEMU', async (which, context) => {
@@ -39,7 +26,7 @@ test.for(bothQemus)('a tap of the user’s own is used, and stays, with the %s Q
   expect(netdevsOf(pid)).toEqual([{ type: 'tap', id: 'net0', ifname: 'pt0', script: 'no', downscript: 'no' }]);
   expect((await rowOf(home, 'web1')).nics).toMatchObject([{ kind: 'tap', source: 'br0', hostInterface: 'pt0' }]);
   // it is told by whom, before QEMU is asked
-  expect(await refusal(home, 'web2')).toEqual({
+  expect(await refused(home, 'run', 'web2', '-d')).toEqual({
     status: 4,
     stderr: expect.stringMatching(new RegExp(`the tap pt0 is in use by pid ${pid} \\(qemu`)),
   });
@@ -84,8 +71,11 @@ test('several queues: the tap and the profile must agree', async (context) => {
   expect(netdevsOf(pid)).toMatchObject([{ ifname: 'two0', queues: 2 }]);
   expect(host.row('two0')?.linkinfo?.info_data).toMatchObject({ multi_queue: true, numqueues: 1, numdisabled: 1 });
   expect((await home.qrun(['kill', 'good'])).status).toBe(0);
-  expect(await refusal(home, 'many')).toEqual({ status: 3, stderr: expect.stringContaining('ip tuntap add dev one0') });
-  expect(await refusal(home, 'few')).toEqual({ status: 3, stderr: expect.stringContaining('queues: 2') });
+  expect(await refused(home, 'run', 'many', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('ip tuntap add dev one0'),
+  });
+  expect(await refused(home, 'run', 'few', '-d')).toEqual({ status: 3, stderr: expect.stringContaining('queues: 2') });
 });
 
 test('ABUSE 55: a tap of another user’s, and one that there is none of, are told apart', async (context) => {
@@ -101,7 +91,7 @@ test('ABUSE 55: a tap of another user’s, and one that there is none of, are to
   home.profile('off', `${still}nics: [{ kind: tap, device: any0, bridge: br0 }]\n`);
   const before = host.state();
   const said = async (vm: string): Promise<string> => {
-    const { status, stderr } = await refusal(home, vm);
+    const { status, stderr } = await refused(home, 'run', vm, '-d');
     expect({ vm, status, stderr }).toMatchObject({ status: 3 });
     return stderr;
   };
@@ -113,7 +103,7 @@ test('ABUSE 55: a tap of another user’s, and one that there is none of, are to
   expect(await said('none0')).toContain('there is no tap none0');
   expect(await said('none0')).toContain(`sudo ip tuntap add dev none0 mode tap user ${ownerFor('user').name} vnet_hdr`);
   expect(await said('off')).toContain('sudo ip link set dev any0 master br0');
-  const any = await refusal(home, 'any0');
+  const any = await refused(home, 'run', 'any0', '-d');
   expect(any).toEqual({ status: 0, stderr: expect.stringContaining('any0 has no owner: every user of this host') });
   expect(any.stderr).toContain('any0 is down');
   expect((await home.qrun(['kill', 'any0'])).status).toBe(0);
@@ -128,15 +118,15 @@ test('an ordinary user is told what must be prepared, and /dev/net/tun that he m
   home.profile('web1', `${still}nics: [tap:pt0]\n`);
   home.profile('web2', `${still}nics: [{ kind: tap, bridge: br0 }]\n`);
   home.profile('web3', `${still}nics: [{ kind: tap, bridge: br9 }]\n`);
-  expect(await refusal(home, 'web1')).toEqual({
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('may not open /dev/net/tun'),
   });
-  expect(await refusal(home, 'web2')).toEqual({
+  expect(await refused(home, 'run', 'web2', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('kind: bridge, bridge: br0'),
   });
-  expect(await refusal(home, 'web3')).toEqual({
+  expect(await refused(home, 'run', 'web3', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('qrun setup --bridge br9'),
   });
@@ -147,7 +137,7 @@ test('ABUSE 23: what is no name of an interface is none of a tap', async (contex
   const home = createHome({ namespace: host.namespace });
   for (const [index, name] of ['x,script=/e', 'tap%d', 'sixteen-bytes-16', '..', 'a/b'].entries()) {
     home.profile(`web${index}`, `${still}nics: [{ kind: tap, device: ${JSON.stringify(name)} }]\n`);
-    expect(await refusal(home, `web${index}`)).toMatchObject({ status: 2 });
+    expect(await refused(home, 'run', `web${index}`, '-d')).toMatchObject({ status: 2 });
   }
 });
 
@@ -162,18 +152,21 @@ test('ABUSE 57: without /dev/vhost-net vhost: auto goes without and says so, vho
   home.profile('off', `${still}nics: [{ kind: tap, device: pt0, vhost: "off" }]\n`);
   home.profile('e1000', `${still}nics: [{ kind: tap, device: pt0, vhost: "on", model: e1000 }]\n`);
   expect((await home.qrun(['show', 'auto'])).stdout).toContain('there is no /dev/vhost-net');
-  expect(await refusal(home, 'auto')).toEqual({
+  expect(await refused(home, 'run', 'auto', '-d')).toEqual({
     status: 0,
     stderr: expect.stringContaining('sudo modprobe vhost_net'),
   });
   expect((await home.qrun(['kill', 'auto'])).status).toBe(0);
   home.profile('on', `${still}nics: [{ kind: tap, device: pt0, vhost: "on" }]\n`);
-  expect(await refusal(home, 'on')).toEqual({
+  expect(await refused(home, 'run', 'on', '-d')).toEqual({
     status: 3,
     stderr: expect.stringContaining('there is no /dev/vhost-net'),
   });
   expect((await home.qrun(['show', 'off'])).stdout).not.toContain('vhost');
-  expect(await refusal(home, 'e1000')).toEqual({ status: 2, stderr: expect.stringContaining('e1000 has no vhost') });
+  expect(await refused(home, 'run', 'e1000', '-d')).toEqual({
+    status: 2,
+    stderr: expect.stringContaining('e1000 has no vhost'),
+  });
 });
 
 test('root’s qrun makes taps for the user that QEMU runs as, and takes them away', async (context) => {
@@ -262,7 +255,10 @@ test('the bridge goes before the start: nothing of the tap is left', async (cont
     'web1',
     `${still}nics: [{ kind: tap, bridge: br0, device: one0 }, { kind: tap, bridge: v0, device: two0 }]\n`,
   );
-  expect(await refusal(home, 'web1')).toEqual({ status: 3, stderr: expect.stringContaining('v0 is no bridge') });
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
+    status: 3,
+    stderr: expect.stringContaining('v0 is no bridge'),
+  });
   const file = home.write('go', '#!/bin/sh\nexec ip link delete br1\n', 0o755);
   host.must('ip link add br1 type bridge');
   home.profile('web2', `${still}nics: [{ kind: tap, bridge: br1, device: one0 }]\nhooks: { beforeStart: [${file}] }\n`);
@@ -341,7 +337,7 @@ test('one tap for two NICs of a VM: QEMU’s words are told in ours', async (con
   host.must('ip link set dev pt0 up');
   const home = createHome({ namespace: host.namespace });
   home.profile('web1', `${still}nics: [tap:pt0, tap:pt0]\n`);
-  expect(await refusal(home, 'web1')).toEqual({
+  expect(await refused(home, 'run', 'web1', '-d')).toEqual({
     status: 4,
     stderr: expect.stringContaining('the tap pt0 is in use, by another VM or by another NIC of this one'),
   });

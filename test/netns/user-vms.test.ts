@@ -2,9 +2,10 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor, Running } from '../harness/harness.ts';
+import { stateOf } from '../cli/a-network.ts';
+import { must, needsQemu, ownerFor, refused, Running } from '../harness/harness.ts';
 import { detach, rowOf, still } from '../cli/a-vm.ts';
-import { everything, everythingAgain, hostDir, must, refused, stateOf } from './a-bridged-host.ts';
+import { everything, everythingAgain, hostDir } from './a-bridged-host.ts';
 import { createLeaseHost, type Guest, type LeaseHost } from './a-lease-host.ts';
 
 const onLan = `${still}nics: [{ kind: network, network: lan0 }]\n`;

@@ -3,19 +3,10 @@ import { lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync 
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
-import { isAlive, needsFile, needsQemu, ownerFor } from '../harness/harness.ts';
-import { networkProcesses } from '../cli/a-network.ts';
+import { isAlive, must, needsFile, needsQemu, ownerFor, refused } from '../harness/harness.ts';
+import { networkProcesses, stateOf } from '../cli/a-network.ts';
 import { argvOf, detach, eventually, rowOf, still } from '../cli/a-vm.ts';
-import {
-  createBridgedHost,
-  everything,
-  everythingAgain,
-  hostDir,
-  must,
-  refused,
-  stateOf,
-  type BridgedHost,
-} from './a-bridged-host.ts';
+import { createBridgedHost, everything, everythingAgain, hostDir, type BridgedHost } from './a-bridged-host.ts';
 import type { PortUser } from './a-port-host.ts';
 
 const four = 'addresses: [10.10.120.1/24]\n';

@@ -1,5 +1,6 @@
 /** Guests on managed networks, and what a person on their host asks of them. */
 import { expect } from 'vitest';
+import { infoOf } from '../cli/a-network.ts';
 import { testFacts, type GuestFiles, type Home } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
 import { eventually } from '../cli/a-vm.ts';
@@ -21,25 +22,6 @@ export async function start(home: Home, ...names: readonly string[]): Promise<vo
 export async function kill(home: Home, ...names: readonly string[]): Promise<void> {
   const { status, stderr } = await home.qrun(['kill', ...names]);
   expect({ status, stderr }).toMatchObject({ status: 0 });
-}
-
-export interface Info {
-  readonly state: string;
-  readonly processes: readonly { readonly name: string; readonly pids: readonly number[] }[];
-  readonly missing: readonly string[];
-  readonly members: readonly {
-    readonly vm: string;
-    readonly nic: string;
-    readonly ip: string | null;
-    readonly leased: boolean;
-  }[];
-  readonly forwards: readonly { readonly guest: string; readonly guestPort: number; readonly hostPort: number }[];
-}
-
-export async function infoOf(home: Home, network: string): Promise<Info> {
-  const { status, stdout, stderr } = await home.qrun(['net', 'info', network, '--json']);
-  expect({ status, stderr }).toMatchObject({ status: 0 });
-  return parseDocument('net-info', stdout) as Info;
 }
 
 export async function hostPortOf(home: Home, network: string, guestPort: number): Promise<number> {

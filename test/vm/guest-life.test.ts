@@ -1,6 +1,5 @@
 /** A real guest through a whole life: DHCP, forwards, the console, the power button, every exit status. */
 import { existsSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import {
   bothQemus,
@@ -18,6 +17,7 @@ import {
   type WhichQemu,
 } from '../harness/harness.ts';
 import { eventually } from '../cli/a-vm.ts';
+import { fetchText } from './fetch-text.ts';
 
 const profile = ({ vmlinuz, initrd }: GuestFiles, more = '', append = ''): string => `accel: tcg
 memory: 160
@@ -47,20 +47,6 @@ async function only(home: Home): Promise<Row> {
 
 const portOf = (row: Row, guestPort: number): number =>
   row.nics[0]?.forwards.find((one) => one.guestPort === guestPort)?.hostPort ?? 0;
-
-function fetchText(port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, timeout: 30_000 }, (answer) => {
-      let text = '';
-      answer
-        .setEncoding('utf8')
-        .on('data', (chunk: string) => (text += chunk))
-        .on('end', () => resolve(text));
-    });
-    asked.on('error', reject).on('timeout', () => asked.destroy(new Error('no answer')));
-    asked.end();
-  });
-}
 
 describe.each(bothQemus)('with QEMU %s', (which: WhichQemu) => {
   test('a guest boots detached, has its MAC and lease, answers through a forward, and obeys stop', async (context) => {

@@ -1,8 +1,7 @@
 /** Real guests on two hosts that are joined by VXLAN: each host is a network of the test's own, with root's qrun in it. */
 import { expect, test } from 'vitest';
-import { needsGuest, waitUntil } from '../harness/harness.ts';
+import { must, needsGuest, waitUntil } from '../harness/harness.ts';
 import { detach, leftOf } from '../cli/a-vm.ts';
-import { must } from '../netns/a-bridged-host.ts';
 import { createJoinedHosts } from '../netns/a-joined-host.ts';
 import { GuestShell } from './guest-shell.ts';
 

@@ -1,11 +1,11 @@
 /** A real guest under a script of `qrun show --shell`. */
-import { request } from 'node:http';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { createHome, needsGuest, needsQemu } from '../harness/harness.ts';
 import { lastingOfNetworks } from '../cli/a-network.ts';
 import { fetchFromHost, get, guestProfile, kill, start } from './a-lan.ts';
+import { fetchText } from './fetch-text.ts';
 import { GuestShell } from './guest-shell.ts';
 
 const profile = (context: Parameters<typeof needsGuest>[0], words: string): string => {
@@ -67,17 +67,3 @@ test('guests of a script and of qrun meet on the network that the script took up
   expect((await running.end).status).toBe(0);
   expect(await lastingOfNetworks(home)).toEqual([]);
 });
-
-function fetchText(port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, timeout: 30_000 }, (answer) => {
-      let text = '';
-      answer
-        .setEncoding('utf8')
-        .on('data', (chunk: string) => (text += chunk))
-        .on('end', () => resolve(text));
-    });
-    asked.on('error', reject).on('timeout', () => asked.destroy(new Error('no answer')));
-    asked.end();
-  });
-}

@@ -1,7 +1,7 @@
 /** A LAN without root, with real guests: leases, names, one another, the way out and the way in. */
 import { expect, test } from 'vitest';
 import { bothQemus, createHome, needsEitherQemu, needsGuest, needsQemu, needsRoot } from '../harness/harness.ts';
-import { lastingOfNetworks, noNetworkLeft } from '../cli/a-network.ts';
+import { infoOf, lastingOfNetworks, noNetworkLeft } from '../cli/a-network.ts';
 import { eventually } from '../cli/a-vm.ts';
 import {
   addressesOf,
@@ -10,7 +10,6 @@ import {
   get,
   guestProfile,
   hostPortOf,
-  infoOf,
   kill,
   killProgram,
   openAll,

@@ -1,7 +1,7 @@
 /** A LAN on a vde_switch, with real guests: all that a hub has; and what is said when the switch is killed. */
 import { expect, test } from 'vitest';
 import { bothQemus, createHome, needsEitherQemu, needsFile, needsGuest, needsQemu } from '../harness/harness.ts';
-import { lastingOfNetworks, noNetworkLeft } from '../cli/a-network.ts';
+import { infoOf, lastingOfNetworks, noNetworkLeft } from '../cli/a-network.ts';
 import { eventually } from '../cli/a-vm.ts';
 import {
   addressesOf,
@@ -10,7 +10,6 @@ import {
   get,
   guestProfile,
   hostPortOf,
-  infoOf,
   kill,
   killProgram,
   openAll,

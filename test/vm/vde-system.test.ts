@@ -1,11 +1,12 @@
 /** Real guests of root's and of ordinary users on one network of root's that a VDE switch carries. Outside is a namespace, and nothing leaves the machine. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { infoOf } from '../cli/a-network.ts';
 import { createHome, needsFile, needsGuest, needsRoot, type Home } from '../harness/harness.ts';
 import { parseDocument } from '../harness/document.ts';
 import { eventually } from '../cli/a-vm.ts';
 import { PortUser } from '../netns/a-port-host.ts';
-import { addressesOf, get, guestProfile, infoOf, kill, pidOf, ping, start } from './a-lan.ts';
+import { addressesOf, get, guestProfile, kill, pidOf, ping, start } from './a-lan.ts';
 import { GuestShell } from './guest-shell.ts';
 import { createUplink, hostAddress, outsideAddress } from './uplink.ts';
 
