@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Outcome } from './cli.ts';
 import type { CodeCache as CodeCacheType } from './code-cache.ts';
-import { ClosedOutput, writeAll } from './report/output.ts';
+import { ClosedOutput } from './errors.ts';
+import { writeAll } from './report/output.ts';
 
 /** Put in by the build: the package's version, the files that it is made of and their hash, and the commands with their families. */
 declare const QRUN_VERSION: string;

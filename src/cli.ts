@@ -2,13 +2,13 @@
  * The front door: argv → command → handler → exit status. Loaded by boot.ts, which has it compiled already if all is well.
  */
 import { homeDirectory } from './home.ts';
-import { exitStatusOf, QrunError } from './errors.ts';
+import { ClosedOutput, exitStatusOf, QrunError } from './errors.ts';
 import type { CommandContext } from './commands/command.ts';
 import { renderHelp } from './commands/help.ts';
 import { parseArguments, type ParsedArguments } from './commands/parse-arguments.ts';
 import { placesOf } from './places.ts';
 import { bugOf, errorDocument, renderBug, renderError } from './report/error.ts';
-import { ClosedOutput, writeAll } from './report/output.ts';
+import { writeAll } from './report/output.ts';
 import { createReport, type Report } from './report/report.ts';
 import { isTerminal, stylesFor } from './report/style.ts';
 import { hostFailureOf } from './system/failure.ts';

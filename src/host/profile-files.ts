@@ -11,8 +11,6 @@ import {
   type ListedDefinition,
 } from './definition-files.ts';
 
-export { readTrusted } from './definition-files.ts';
-
 export type ProfileFile = DefinitionFile;
 export type ListedProfile = ListedDefinition;
 /** `name` is that of `--name`: the VM's name, whatever the file is called. */

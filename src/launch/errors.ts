@@ -9,8 +9,6 @@ import { holderOfPort } from '../system/ports.ts';
 import { findRunningPid } from './liveness.ts';
 import { readRun } from './run-record.ts';
 
-export { AutoPortTaken } from '../resources/port.ts';
-
 /** The VM lock is held: by a running QEMU, or for a moment by a start or a release. */
 export function alreadyRunning(vm: string, files: VmFiles): QrunError {
   const pid = findRunningPid(files);

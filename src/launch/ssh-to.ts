@@ -1,7 +1,7 @@
 /** `qrun ssh`: finds the way into a VM that runs, and hands the terminal to ssh. */
 import { lstatSync, rmSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
-import { shellWords } from '../report/shell-word.ts';
+import { shellWords } from '../shell-word.ts';
 import { buildSshArgs } from '../ssh/ssh-command.ts';
 import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
 import { chooseWayIn, sshPort, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';

@@ -1,6 +1,6 @@
 /** An action of a step, in one line that a person can run or understand; or in several, where it has much to say. */
 import type { Action, SpawnAction } from '../plan/step.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 import { visible } from './visible.ts';
 
 export function renderAction(action: Action): string {

@@ -1,5 +1,5 @@
 /** Aliases as a shell reads them, and what was left out as comments. */
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 import type { AliasShell } from './shell-names.ts';
 import { visible } from './visible.ts';
 

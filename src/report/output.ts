@@ -1,5 +1,4 @@
 /** Plain synchronous writes to stdout and stderr: process.stdout costs milliseconds to make. */
-export { ClosedOutput } from '../errors.ts';
 import { writeSync } from 'node:fs';
 import { ClosedOutput, errnoOf, QrunError } from '../errors.ts';
 

@@ -5,7 +5,7 @@ import type { LaunchPlan, PlannedNic } from '../plan/launch-plan.ts';
 import type { Action, Description, Step } from '../plan/step.ts';
 import { renderHost } from '../profile/address.ts';
 import { renderAction, renderActionLines } from './action.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 import type { Styles } from './style.ts';
 import { renderTable } from './table.ts';
 import { renderForwards } from './vm.ts';

@@ -1,6 +1,6 @@
 /** One action of a step in shell. */
 import type { Action } from '../plan/step.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 
 /** The function that waits for a file; the script that has an `await` must have it. */
 export const awaitFunction: readonly string[] = [

@@ -2,7 +2,7 @@
 import { reachedGroup } from '../host-way-name.ts';
 import type { Description, HostAccessStep } from '../plan/step.ts';
 import { lineOf } from './shell-action.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 const lockOf = ({ parent }: HostAccessStep): string => shellWord(`/sys/class/net/${parent}/ifindex`);
 const waits = 'flock -w 10 3';

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import type { LaunchPlan } from '../plan/launch-plan.ts';
 import type { Step } from '../plan/step.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** What stands for a run id: what a dead script left is tidied by the next script by itself. */
 const scriptRunId = 'script';

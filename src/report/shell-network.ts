@@ -8,7 +8,7 @@ import { QrunError } from '../errors.ts';
 import type { NetworkScript } from '../network/network-script.ts';
 import type { Description, MemberStep, Step } from '../plan/step.ts';
 import { takeUpLines } from './shell-take-up.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 
 export type NetworkScripts = Readonly<Record<string, NetworkScript>>;
 

@@ -2,7 +2,7 @@
 import { passtCommand } from '../plan/passt-command.ts';
 import type { PasstStep } from '../plan/step.ts';
 import type { AutoPorts } from './shell-ports.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** It goes into the background by itself when it listens; the lock (descriptor 3) is not for it to keep. */
 export function passtLines(step: PasstStep, ports: AutoPorts): readonly string[] {

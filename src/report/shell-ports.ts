@@ -5,7 +5,7 @@
 import { isIPv4 } from 'node:net';
 import type { LaunchPlan, PlannedForward } from '../plan/launch-plan.ts';
 import type { PortStep } from '../plan/step.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 const anyIpv4 = '00000000';
 const anyIpv6 = '0'.repeat(32);

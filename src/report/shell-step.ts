@@ -9,7 +9,7 @@ import { hostWayLines, releaseHostWay } from './shell-host-way.ts';
 import { passtLines, releasePasst } from './shell-passt.ts';
 import type { AutoPorts } from './shell-ports.ts';
 import { joinLines, leaveLines, type NetworkScripts } from './shell-network.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 import { visible } from './visible.ts';
 
 export interface StepContext extends Description {

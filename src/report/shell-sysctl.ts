@@ -1,6 +1,6 @@
 /** Settings of the kernel's in shell: what was there before is kept where `qrun setup --undo` looks for it, as qrun's own start keeps it. */
 import type { SysctlStep } from '../plan/step.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** The file is one line of JSON, of this boot or of one before; it is for all to read. */
 const keepBefore: readonly string[] = [

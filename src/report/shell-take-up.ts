@@ -5,7 +5,7 @@ import type { Action, Description, HostNetworkStep, PortStep, SpawnAction, Step 
 import { awaitFunction, lineOf } from './shell-action.ts';
 import { checkLines, freePort, markedWord } from './shell-ports.ts';
 import { keepLines } from './shell-sysctl.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 
 export interface TakeUpWith {
   readonly describe: (step: Step) => Description;

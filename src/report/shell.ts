@@ -12,7 +12,7 @@ import { AutoPorts } from './shell-ports.ts';
 import { renderJournal } from './shell-journal.ts';
 import type { NetworkScripts } from './shell-network.ts';
 import { renderAcquire, renderRelease, withoutLocks, type StepContext } from './shell-step.ts';
-import { shellWord, shellWords } from './shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 import { visible } from './visible.ts';
 
 /** dash reads descriptors of one digit only. */

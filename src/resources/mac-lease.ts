@@ -26,8 +26,6 @@ import { settle, type Settled } from './lease-settle.ts';
 import { readClaim, removeClaim, scanClaims } from './mac-claim.ts';
 import { defaultPool, type MacPool } from './mac-pool.ts';
 
-export { rememberPorts } from './last-ports.ts';
-
 export interface ReserveOptions {
   readonly system: System;
   readonly places: Places;

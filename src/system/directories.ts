@@ -7,8 +7,6 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { failureOf } from './failure.ts';
 
-export { checkStateFilesystem } from './state-filesystem.ts';
-
 const groupOrOtherWrite = 0o022;
 const groupWrite = 0o020;
 const otherWrite = 0o002;

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Step } from '../../src/plan/step.ts';
 import { renderShell } from '../../src/report/shell.ts';
-import { shellWord, shellWords } from '../../src/report/shell-word.ts';
+import { shellWord, shellWords } from '../../src/shell-word.ts';
 import { aNic, aPlan, describeStep, type PlanInput } from '../unit/report/a-plan.ts';
 
 let dir: string;

@@ -1,9 +1,9 @@
 /** What somebody changes of a network with a bridge of its own, and takes nothing away: `net info` calls it broken and says what, `net up` mends it. */
 import { expect, test } from 'vitest';
-import { needsQemu, ownerFor } from '../harness/harness.ts';
-import { networkProcesses } from '../cli/a-network.ts';
+import { must, needsQemu, ownerFor, refused } from '../harness/harness.ts';
+import { networkProcesses, stateOf } from '../cli/a-network.ts';
 import { detach, still } from '../cli/a-vm.ts';
-import { createBridgedHost, everything, must, refused, stateOf, type BridgedHost } from './a-bridged-host.ts';
+import { createBridgedHost, everything, type BridgedHost } from './a-bridged-host.ts';
 
 const definition =
   'forward: nat\naddresses: [10.10.120.1/24, "fd00:120::1/64"]\nforwards: ["8080:10.10.120.60:80"]\n' +

@@ -1,8 +1,8 @@
 /** `hostDns` with the real systemd-resolved and its bus, in namespaces of the test's own: what the host asks of whom, by resolvectl and by the C library. */
 import { expect, onTestFinished, test, type TestContext } from 'vitest';
-import { needsResolver, waitUntil, type Running } from '../harness/harness.ts';
+import { must, needsResolver, refused, waitUntil, type Running } from '../harness/harness.ts';
 import { detach, still } from '../cli/a-vm.ts';
-import { everything, everythingAgain, must, refused } from './a-bridged-host.ts';
+import { everything, everythingAgain } from './a-bridged-host.ts';
 import { createLeaseHost, type LeaseHost } from './a-lease-host.ts';
 
 const mac = '52:54:00:00:01:01';

@@ -1,1 +1,0 @@
-export { shellWord, shellWords } from '../shell-word.ts';
