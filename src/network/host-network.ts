@@ -42,6 +42,8 @@ export interface HostNetwork {
   /** `transport: vde`: what its ports are ports of. */
   readonly vde?: HostSwitch;
   readonly definition: Network;
+  /** Absolute, root's; in the registry. */
+  readonly log?: string;
   /** ISO 8601; in the registry. */
   readonly startedAt?: string;
 }

@@ -107,7 +107,7 @@ export async function readNetworkInfo(argument: string, context: InfoContext): P
     routes: ways.scope === 'system' ? outsideRoutes(definition) : [],
     firewall: record === undefined ? [] : await readForeignDrops(record, context),
     notes: record === undefined ? [] : [...record.plan.notes, ...wayOutOf(record)],
-    log: record === undefined ? null : files.log,
+    log: record === undefined ? null : logOf(record.plan, files),
   };
 }
 
@@ -115,6 +115,10 @@ function wayOutOf({ definition }: NetworkRecord): string[] {
   const fault = faultOfWayOut(definition);
   return fault === undefined ? [] : [fault];
 }
+
+/** Root's network has its log where root's state is, whoever asks. */
+const logOf = ({ attach }: NetworkPlan, { log }: NetworkFiles): string | null =>
+  attach.by === 'port' ? (attach.host.log ?? null) : log;
 
 function portsOf(record: NetworkRecord | undefined, { system }: InfoContext): PortInfo[] {
   const host = record === undefined ? undefined : hostNetworkOf(record.plan);

@@ -39,6 +39,9 @@ test('forwards, ports and who has one, guests of root’s, links, routes, a fire
   for (const command of ['show', 'macs'] as const) await documentOf(root, command, 'lan1');
   for (const command of ['ls', 'info', 'leases', 'macs'] as const) await documentOf(home, command, 'lan0');
   const info = JSON.parse(await documentOf(root, 'info', 'lan0')) as Record<string, unknown>;
+  // root's, whoever asks
+  expect(info['log']).toContain('/networks/lan0/log');
+  expect(JSON.parse(await documentOf(home, 'info', 'lan0'))).toMatchObject({ log: info['log'] });
   expect(info).toMatchObject({
     description: 'everything',
     state: 'pinned',

@@ -26,6 +26,7 @@ import { bridgedFiles, type BridgedFiles } from './files.ts';
 import { fixedOfAll, portHolder } from './fixed-hosts.ts';
 import { addressesOfKept, addressOfKept, sixOfVms } from './kept-ports.ts';
 import { dhcpServerOf, renderDnsmasq, type FixedHost } from './dnsmasq.ts';
+import { hasDnsmasq } from './mode.ts';
 import { bridgeMacOf, bridgeNameOf, tableNameOf } from './names.ts';
 import { addressesOf, requireFreeSubnets } from './free-subnets.ts';
 import { linkLocalOf, type GuestPort } from './port-rules.ts';
@@ -83,7 +84,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
       ...serviceSteps(look, host),
       ...resolverSteps(look),
       ...guestSteps(host, { facts, input, alone: !hasDnsmasq(network) }),
-      registryStep(host, facts),
+      registryStep({ ...host, log: input.files.log }, facts),
     ],
     notes: notesOf(look),
   };
@@ -290,9 +291,6 @@ const fixedSteps = (network: Network, files: BridgedFiles, fixed: readonly Fixed
     path,
     content,
   }));
-
-export const hasDnsmasq = ({ forward, dhcp, dns }: Network): boolean =>
-  forward !== 'open' || dhcp !== undefined || dns.domain !== undefined || dns.hosts.length > 0;
 
 function notesOf({ network, facts, addresses }: Look): string[] {
   const { name, forward } = network;
