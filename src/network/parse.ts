@@ -10,6 +10,7 @@ import type { PathFault } from '../profile/yaml-document.ts';
 import { bridgedFaults } from './bridged/faults.ts';
 import { guestFaults } from './bridged/guest-faults.ts';
 import { isBridged } from './bridged/mode.ts';
+import { isolatedFaults, isolatedOptionFaults } from './bridged/isolated-faults.ts';
 import { ruleFaults } from './bridged/rule-faults.ts';
 import { joinedVdeFaults, vdeFaults } from './bridged/vde.ts';
 import { networkFaults } from './consistency.ts';
@@ -114,6 +115,7 @@ function carrierFaults(
           ...bridgedFaults(written),
           ...guestFaults(written, lineOf),
           ...ruleFaults(written, name),
+          ...isolatedFaults(written, name),
           ...(transport === 'vde' ? vdeFaults(written) : []),
         ]
       : isPool(forward)
@@ -121,7 +123,10 @@ function carrierFaults(
         : forward === 'bridge'
           ? [...joinedFaults(written), ...(transport === 'vde' ? joinedVdeFaults(written) : [])]
           : [];
-  return transportKindOf(transport)?.validate({ written, forward }) ?? [];
+  return [
+    ...(transportKindOf(transport)?.validate({ written, forward }) ?? []),
+    ...(transport === 'hub' ? isolatedOptionFaults(written, name) : []),
+  ];
 }
 
 function misplaced(transport: string, input: ScopeInput, uid: number): PathFault {

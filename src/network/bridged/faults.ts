@@ -2,8 +2,8 @@
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
 import { parseAddress, subnetsOverlap } from '../../subnet.ts';
-import { parseLease } from '../address-fields.ts';
-import { isHarmless } from '../consistency.ts';
+import { parseLease } from '../address-text.ts';
+import { isHarmless } from '../harmless.ts';
 import { valueAt, writtenAddresses, writtenHosts, writtenOptions, writtenRanges } from '../written.ts';
 import { advertisedPrefix, faultOfDnsmasqOption } from './dnsmasq.ts';
 import { shortestDnsmasqLeaseS } from './leases.ts';
@@ -16,7 +16,6 @@ export function bridgedFaults(written: WrittenMap): PathFault[] {
     ...optionFaults(written),
     ...prefixFaults(written),
     ...spoofFaults(written),
-    ...isolatedFaults(written),
     ...hostDnsFaults(written),
   ];
 }
@@ -149,12 +148,6 @@ const areAnnounced = (addresses: ReturnType<typeof writtenAddresses>): boolean =
   addresses.length > 0 && addresses.every(({ subnet }) => subnet.family === 6 && subnet.prefix === advertisedPrefix);
 
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : 'nat');
-
-function isolatedFaults(written: WrittenMap): PathFault[] {
-  const path = ['dns', 'forwarders'];
-  if (written['forward'] !== 'isolated' || isHarmless(valueAt(written, path))) return [];
-  return [{ path, at: 'key', message: 'an isolated network resolves no names but its own: nobody is asked' }];
-}
 
 function hostDnsFaults(written: WrittenMap): PathFault[] {
   const path = ['hostDns'];

@@ -15,6 +15,16 @@ const only = (text: string, options?: { readonly uid?: number }): string => {
 const ports = 'ports: 2\nowner: alice\n';
 const four = 'addresses: [10.1.1.1/24]\n';
 
+test('isolated without root: a way out is refused too; a name server of its own is not', () => {
+  const text = (option: string, more = four): string =>
+    `forward: isolated\n${more}dhcp: { options: [{ option: ${option}, value: 10.1.1.9 }] }\n`;
+  expect(only(text('router'), { uid: 1000 })).toContain('are told no way out');
+  for (const uid of [0, 1000]) expect(saidOf(text('dns-server'), { uid })).toEqual([]);
+  // the subnet follows from the name
+  expect(only(text('dns-server', ''), root)).toContain('10.1.1.9 is not in the network');
+  expect(saidOf(text('router').replace('isolated', 'nat'), root)).toEqual([]);
+});
+
 describe('nat, route, open, isolated of the host’s', () => {
   test.for<[what: string, text: string, said: string]>([
     ['a lease shorter than dnsmasq lends', 'dhcp: { lease: 119 }', '1:16 dhcp.lease: 119 is too short for dnsmasq'],
@@ -42,6 +52,16 @@ describe('nat, route, open, isolated of the host’s', () => {
       'name servers of an isolated network',
       'forward: isolated\ndns: { forwarders: [9.9.9.9] }\n',
       '2:8 dns.forwarders: an isolated network resolves no names but its own',
+    ],
+    ...['router', '33', '121', '249'].map((option): [string, string, string] => [
+      `a way out of an isolated network: ${option}`,
+      `forward: isolated\n${four}dhcp: { options: [{ option: ${option}, value: 10.1.1.9 }] }\n`,
+      '3:29 dhcp.options[0].option: guests of an isolated network are told no way out: there is none',
+    ]),
+    [
+      'a name server outside of an isolated network',
+      `forward: isolated\n${four}dhcp: { options: [{ option: dns-server, value: "10.1.1.9, 9.9.9.9" }] }\n`,
+      '3:48 dhcp.options[0].value: 9.9.9.9 is not in the network, and guests of an isolated one reach nobody else',
     ],
     [
       'a range that leaves the subnet',
