@@ -19,6 +19,7 @@ import { requireFreeDefinition } from './free-definition.ts';
 import { requireKnownNetwork } from './names.ts';
 import { withNetworkLock } from './lock.ts';
 import { faultOfRoot, requireOwnDirectory } from './of-root.ts';
+import { faultOfWho } from './port-facts.ts';
 import { readNetworkStatus } from './state.ts';
 import { endLocked, isHeld } from './take-down.ts';
 
@@ -69,9 +70,16 @@ export async function defineNetwork(options: DefineOptions, context: NetworkCont
   const autostartBefore = before !== undefined && (await saysAutostart(before, { file: target, name, context }));
   if (changed) {
     await requireFreeDefinition(definition, context);
+    tellWho(definition, context);
     keep(target, text, options);
   }
   return { name, file: target, changed, isUp, autostartBefore };
+}
+
+/** Whom ports are for is a user or a group that this host has not got, yet. */
+function tellWho(definition: Network, context: NetworkContext): void {
+  const fault = faultOfWho(definition, context);
+  if (fault !== undefined) context.warn(`${fault.message}: until there is, it does not come up (${fault.hint ?? ''})`);
 }
 
 /** What a definition means, wherever it lies. */
@@ -165,7 +173,9 @@ export async function editNetwork(
   const draft = path.join(places.state, `edit-net-${name}.yaml`);
   const validate = async (text: string): Promise<void> => {
     try {
-      await requireFreeDefinition(await parse(text, { file: target, name, context }), context);
+      const definition = await parse(text, { file: target, name, context });
+      await requireFreeDefinition(definition, context);
+      tellWho(definition, context);
     } catch (error) {
       if (!(error instanceof QrunError)) throw error;
       if (!force) throw refusedEdit(error, { draft, target, name });

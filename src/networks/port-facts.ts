@@ -129,6 +129,18 @@ function whoOf({ name, owner, group }: Network, system: System): Pick<PortFacts,
   });
 }
 
+/** What `net up` would refuse: a definition may be written before there is the user whom it names. Undefined: nothing. */
+export function faultOfWho(network: Network, { system }: Pick<NetworkContext, 'system'>): QrunError | undefined {
+  if (network.owner === undefined && network.group === undefined) return undefined;
+  try {
+    whoOf(network, system);
+    return undefined;
+  } catch (error) {
+    if (error instanceof QrunError) return error;
+    throw error;
+  }
+}
+
 /** From the files of /etc; what is elsewhere (LDAP) by getent. The name is one word of a checked form. */
 function idOf(table: 'passwd' | 'group', name: string, system: System): number | undefined {
   const local = idIn(textOf(`/etc/${table}`), name);

@@ -35,6 +35,11 @@ const refused = (status: number, message: string | RegExp): object => ({
   stderr: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
 });
 
+const editor = (home: Home, text: string): Record<string, string> => ({
+  EDITOR: home.write('editor', `#!/bin/sh\ncat >"$1" <<'EOF'\n${text}EOF\n`, 0o755),
+  VISUAL: '',
+});
+
 describe('net define', () => {
   test('keeps a valid definition, and says when there is nothing to do', async () => {
     const home = createHome();
@@ -48,6 +53,22 @@ describe('net define', () => {
     const { stdout } = await home.qrun(['net', 'define', './lab.yaml', '--name', 'other', '--json'], { cwd: home.dir });
     expect(JSON.parse(stdout)).toMatchObject({ name: 'other', changed: true, isUp: false });
     expect(definitions(home)).toEqual(['lab.yaml', 'other.yaml']);
+  });
+
+  test('whom ports are for and this host does not know is told, by edit too: it may come yet', async () => {
+    const home = createHome();
+    const text = (who: string): string => `scope: system\nforward: route\nports: 1\n${who}\n`;
+    const words = ['net', 'define', '-', '--name', 'lab'];
+    expect(await home.qrun(words, { input: text('owner: nobodyx') })).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/warning: network lab: owner: there is no user nobodyx: until there is, [^]*wrote/),
+    });
+    expect(await home.qrun(['net', 'edit', 'lab'], { env: editor(home, text('group: nobodyx')) })).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/there is no group nobodyx: until there is, .*sudo groupadd --system nobodyx/),
+    });
+    const known = await home.qrun([...words, '--force'], { input: text('owner: root') });
+    expect(known).toMatchObject({ status: 0, stderr: expect.not.stringContaining('there is no') });
   });
 
   test('writes over another definition only by --force', async () => {
@@ -111,11 +132,6 @@ describe('net define', () => {
 });
 
 describe('net edit', () => {
-  const editor = (home: Home, text: string): Record<string, string> => ({
-    EDITOR: home.write('editor', `#!/bin/sh\ncat >"$1" <<'EOF'\n${text}EOF\n`, 0o755),
-    VISUAL: '',
-  });
-
   test('keeps a valid text', async () => {
     const home = createHome();
     home.network('lab', hub);
