@@ -4,7 +4,8 @@ import type { LineOf, WrittenMap } from '../profile/definition.ts';
 import { forwardFaults } from '../profile/forward-faults.ts';
 import type { DocumentPath, PathFault } from '../profile/yaml-document.ts';
 import { parseAddress, subnetsOverlap, type Subnet } from '../subnet.ts';
-import { parseLease } from './address-fields.ts';
+import { parseLease } from './address-text.ts';
+import { isHarmless } from './harmless.ts';
 import { layoutOf, type NetworkLayout } from './layout.ts';
 import {
   valueAt,
@@ -213,13 +214,6 @@ function modeFaults(written: WrittenMap): PathFault[] {
     if (isHarmless(value) || mode === needed || typeof mode !== 'string' || also?.includes(mode) === true) return [];
     return [{ path, at: 'key', message: `${path.at(-1)} belongs to forward: ${needed}, and this is ${mode}: ${why}` }];
   });
-}
-
-/** What says the same as leaving the key out. */
-export function isHarmless(value: unknown): boolean {
-  if (value === undefined || value === null || value === false) return true;
-  if (Array.isArray(value)) return value.length === 0;
-  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function mtuFaults({ addresses, options: { written } }: Look): PathFault[] {

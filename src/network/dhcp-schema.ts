@@ -14,9 +14,11 @@ import {
   word,
   type FieldContext,
 } from '../profile/fields.ts';
-import { addressField, parseLease, rangeField } from './address-fields.ts';
+import { addressField, rangeField } from './address-fields.ts';
+import { parseLease } from './address-text.ts';
 import { encodeDhcpOption, parseOptionName, type DhcpOption } from './dhcp-options.ts';
-import { faultOfPlainText, hostNameField } from './name-fields.ts';
+import { hostNameField } from './name-fields.ts';
+import { faultOfPlainText } from './plain-text.ts';
 
 export const defaultLeaseS = 43_200;
 

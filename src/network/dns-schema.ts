@@ -3,7 +3,8 @@ import * as z from 'zod/mini';
 import { described, map, text, wholeNumber } from '../profile/fields.ts';
 import { addressField } from './address-fields.ts';
 import { list } from './dhcp-schema.ts';
-import { domainField, faultOfPlainText, recordNameField } from './name-fields.ts';
+import { domainField, recordNameField } from './name-fields.ts';
+import { faultOfPlainText } from './plain-text.ts';
 
 const noRecords = () => ({ txt: [], srv: [] });
 const noDns = () => ({ search: [], hosts: [], forwarders: [], records: noRecords() });

@@ -4,7 +4,7 @@
  */
 import { digestOf } from '../digest.ts';
 import { parseAddress, parseInterfaceAddress, parseSubnet, renderAddress, type Subnet } from '../subnet.ts';
-import type { AddressRange } from './address-fields.ts';
+import type { AddressRange } from './address-text.ts';
 import type { Network } from './network.ts';
 
 export interface NetworkLayout {

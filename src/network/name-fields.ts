@@ -30,10 +30,3 @@ export function domainField(description: string) {
 export function recordNameField(description: string) {
   return parsedText(description, parser(recordName, 'name of a record'), { pattern, examples: ['_ldap._tcp'] });
 }
-
-/** Text that a server is configured with: what ends a value there, or starts another one, is refused. */
-export function faultOfPlainText(written: string): string | undefined {
-  if (written.length > 255) return 'the text has more than 255 characters';
-  const odd = /[^ -~]|["'\\`$#]/.exec(written)?.[0];
-  return odd === undefined ? undefined : `the character ${truncated(odd)} has no place in ${truncated(written)}`;
-}

@@ -4,9 +4,9 @@ import type { WrittenMap } from '../profile/definition.ts';
 import type { PlacedForward } from '../profile/forward-faults.ts';
 import type { DocumentPath } from '../profile/yaml-document.ts';
 import { canonicalAddress, parseInterfaceAddress, type Address, type Subnet } from '../subnet.ts';
-import { parseCidr, parseRange, type AddressRange } from './address-fields.ts';
+import { parseCidr, parseRange, type AddressRange } from './address-text.ts';
 import { encodeDhcpOption, parseOptionName } from './dhcp-options.ts';
-import { faultOfPlainText } from './name-fields.ts';
+import { faultOfPlainText } from './plain-text.ts';
 import { parseGuestForward, type GuestForward } from './guest-forward.ts';
 
 interface Placed {

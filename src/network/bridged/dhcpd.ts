@@ -4,7 +4,7 @@
  */
 import { parseAddress, parseInterfaceAddress, renderAddress, type Subnet } from '../../subnet.ts';
 import { encodeDhcpOption, type EncodedOption } from '../dhcp-options.ts';
-import type { AddressRange } from '../address-fields.ts';
+import type { AddressRange } from '../address-text.ts';
 import type { NetworkLayout } from '../layout.ts';
 import type { Dhcp, Network } from '../network.ts';
 import { netmaskOf, searchOf, type FixedHost } from './dnsmasq.ts';

@@ -9,7 +9,7 @@ import { requireSocketPath } from '../../plan/socket-path.ts';
 import type { DirectoryStep, LinkStep, ServiceStep, Step, SwitchDirectoryStep } from '../../plan/step.ts';
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
-import { isHarmless } from '../consistency.ts';
+import { isHarmless } from '../harmless.ts';
 import { hostNetworkFiles, type HostNetwork, type HostSwitch } from '../host-network.ts';
 import type { Network } from '../network.ts';
 import type { NetworkPlanInput, PortFacts } from '../plan-input.ts';

@@ -4,7 +4,7 @@ import type { WrittenMap } from '../../profile/definition.ts';
 import type { DocumentPath, PathFault } from '../../profile/yaml-document.ts';
 import { canonicalAddress, parseAddress } from '../../subnet.ts';
 import { bridgeNameFaults } from '../bridged/faults.ts';
-import { isHarmless } from '../consistency.ts';
+import { isHarmless } from '../harmless.ts';
 import { portWhoFaults, unhonoured } from '../transport/tap.ts';
 import { valueAt } from '../written.ts';
 

@@ -1,7 +1,7 @@
 /** What a network that is a card of the host's cannot honour: refused with the reason, never ignored. */
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
-import { isHarmless } from '../consistency.ts';
+import { isHarmless } from '../harmless.ts';
 import { portWhoFaults, unhonoured } from '../transport/tap.ts';
 import { valueAt } from '../written.ts';
 import type { PoolMode } from './mode.ts';

@@ -1,7 +1,7 @@
 /** Keys that a transport cannot honour: refused with the reason, never ignored. */
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
-import { isHarmless } from '../consistency.ts';
+import { isHarmless } from '../harmless.ts';
 import type { Transport } from '../network.ts';
 import { valueAt } from '../written.ts';
 

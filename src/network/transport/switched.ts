@@ -8,7 +8,7 @@ import { QrunError } from '../../errors.ts';
 import type { Netdev } from '../../nic/nic-kind.ts';
 import type { DirectoryStep, FileStep, ServiceStep } from '../../plan/step.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
-import { isHarmless } from '../consistency.ts';
+import { isHarmless } from '../harmless.ts';
 import { planForwards } from '../forwards.ts';
 import { buildGatewayArgv, renderGatewayScript } from '../gateway.ts';
 import type { Transport } from '../network.ts';

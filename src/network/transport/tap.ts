@@ -6,7 +6,7 @@ import { macvtapCommands, tapCommands } from '../../plan/link-commands.ts';
 import type { Step } from '../../plan/step.ts';
 import type { WrittenMap } from '../../profile/definition.ts';
 import type { PathFault } from '../../profile/yaml-document.ts';
-import { isHarmless } from '../consistency.ts';
+import { isHarmless } from '../harmless.ts';
 import { hostNetworkFiles, takerOf, type HostNetwork, type HostPort } from '../host-network.ts';
 import type { Network } from '../network.ts';
 import type { PortFacts } from '../plan-input.ts';
