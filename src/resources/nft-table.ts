@@ -3,6 +3,7 @@
  * asleep. Pure.
  */
 import { joinSpans, parseSpan } from '../address-spans.ts';
+import { isRecord } from '../json-object.ts';
 import { ownerChain, type NftCommand, type NftTable } from '../plan/nft-commands.ts';
 
 /** `emptied`: not all that was in it is there. `changed`: all of it, and more; or its sets, or the table itself, are others. */
@@ -124,6 +125,3 @@ function hasLater({ rules }: Listing, { chain }: Content): boolean {
   const inOrder = chain.flatMap(({ name }) => rules.flatMap((one) => (one.chain === name ? [one.handle] : [])));
   return inOrder.some((handle, at) => handle < (inOrder[at - 1] ?? 0));
 }
-
-const isRecord = (value: unknown): value is Item =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
