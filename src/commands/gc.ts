@@ -1,9 +1,12 @@
+import { QrunError } from '../errors.ts';
 import { collect } from '../launch/collect.ts';
 import { collectLinks } from '../launch/lost-links.ts';
 import { collectNetworks } from '../networks/collect.ts';
-import { parseVmName } from '../names.ts';
+import { isKnownVm } from '../launch/vms.ts';
+import { parseVmName, type VmName } from '../names.ts';
+import { isKnownNetwork } from '../networks/names.ts';
 import type { GcArguments } from './arguments.ts';
-import type { Run } from './command.ts';
+import type { CommandContext, Run } from './command.ts';
 import { launchContext } from './launch-context.ts';
 
 interface Found {
@@ -17,7 +20,7 @@ interface Found {
 
 export const run: Run<GcArguments> = async ({ vm, dryRun }, context) => {
   const { report } = context;
-  const only = vm === undefined ? undefined : parseVmName(vm);
+  const only = vm === undefined ? undefined : requireName(vm, context);
   const launch = launchContext(context);
   // VMs first: a dead one may be all that holds a network up
   const found: Found[] = [...(await collect(launch, only, dryRun)), ...(await collectNetworks(launch, only, dryRun))];
@@ -41,3 +44,12 @@ export const run: Run<GcArguments> = async ({ vm, dryRun }, context) => {
   }
   return found.some(({ state }) => state === 'left') ? 5 : 0;
 };
+
+/** A VM's or a network's. @throws QrunError `unknown-name` */
+function requireName(written: string, { places }: CommandContext): VmName {
+  const name = parseVmName(written);
+  if (isKnownVm(name, places) || isKnownNetwork(name, places)) return name;
+  throw new QrunError('unknown-name', `there is no VM and no network ${name}`, {
+    hint: 'qrun ls, and for networks: qrun net ls',
+  });
+}

@@ -47,7 +47,7 @@ export const hostCommands: readonly AnyCommand[] = [
     summary: 'remove what dead VMs left behind',
     document: true,
     arguments: {
-      vm: { ...vm, values: 'vm', required: false, summary: 'only of this VM' },
+      vm: { ...vm, values: 'vm', required: false, summary: 'only of this VM, or of this network' },
       dryRun: flag('only tell'),
     },
     examples: [{ line: 'gc --dry-run', means: 'what would be removed' }],

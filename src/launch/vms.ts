@@ -71,6 +71,9 @@ export function readVm({ places }: Where, vm: VmName, thoroughly = false): Vm {
 /** A VM that is just being started has no monitor yet. */
 const hasStarted = ({ journal }: VmFiles): boolean => orNone(() => readJournal(journal))?.started ?? true;
 
+/** Why a VM is lost. */
+export const socketsGone = 'its sockets are gone';
+
 /** The event journal has it all; a VM whose monitor is gone runs on, but cannot be reached: lost. A script of `show --shell` writes no record. */
 function stateOf(files: VmFiles, record: RunRecord | undefined): VmState {
   if (!existsSync(record?.sockets.qmp ?? files.qmp)) return hasStarted(files) ? 'lost' : 'running';
@@ -103,10 +106,13 @@ export function notRunning({ vm, pid }: Vm): QrunError {
   );
 }
 
+export const isKnownVm = (vm: VmName, places: Places): boolean =>
+  existsSync(vmFiles(places, vm).dir) || listProfiles(places).some((profile) => profile.name === vm);
+
 /** A VM that has state or runs, or whose profile exists: stopping what does not run is fine, an unknown name is not. @throws QrunError `unknown-name` */
 export function requireKnown({ places }: Where, name: string): VmName {
   const vm = parseVmName(name);
-  if (existsSync(vmFiles(places, vm).dir) || listProfiles(places).some((profile) => profile.name === vm)) return vm;
+  if (isKnownVm(vm, places)) return vm;
   throw new QrunError('unknown-name', `there is no VM ${vm}`, { hint: 'qrun ls' });
 }
 

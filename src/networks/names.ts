@@ -23,11 +23,14 @@ export function listNetworkNames(places: Places): NetworkName[] {
   return [...new Set(names)].toSorted();
 }
 
+/** It is defined, or has state. */
+export const isKnownNetwork = (name: NetworkName, places: Places): boolean =>
+  listNetworkNames(places).includes(name) || listNetworkState(places).includes(name);
+
 /** @throws QrunError `unknown-name` when it is neither defined nor has any state */
 export function requireKnownNetwork(name: NetworkName, places: Places): void {
-  const names = listNetworkNames(places);
-  if (names.includes(name) || listNetworkState(places).includes(name)) return;
-  const near = closestOf(name, names);
+  if (isKnownNetwork(name, places)) return;
+  const near = closestOf(name, listNetworkNames(places));
   throw new QrunError(
     'unknown-name',
     `there is no network ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`,

@@ -108,6 +108,16 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
 });
 
+test('gc of one: a VM or a network, by a name that somebody knows', async () => {
+  const home = createHome();
+  home.profile('web1', 'memory: 64M\n');
+  home.network('lab', 'forward: nat\nscope: user\n');
+  for (const name of ['web1', 'lab']) expect((await home.qrun(['gc', name])).status).toBe(0);
+  const { status, stdout, stderr } = await home.qrun(['gc', 'nobody']);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(/^qrun: there is no VM and no network nobody\nhint: qrun ls/);
+});
+
 test('a name that looks like a number stays as it is', async () => {
   const home = createHome();
   for (const name of ['007', '123', '1e3', '0x10']) {
