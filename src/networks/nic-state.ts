@@ -29,7 +29,7 @@ export interface NicOf {
   readonly vm: string;
   readonly nic: string;
   readonly mac: string;
-  /** Of a NIC on a network of root's: nobody counts it as a member. */
+  /** Of a user's NIC on a network of root's: nobody counts it as a member. */
   readonly hostInterface?: string | undefined;
 }
 
@@ -42,7 +42,8 @@ export function readNicOnNetwork(
   // what cannot be read tells nothing
   if (fault !== undefined) return { ips: [], lost: false };
   const member = listMembers(files).find((one) => one.vm === vm && one.nic === nic);
-  if (member === undefined && hostInterface !== undefined) {
+  // one of root's is a member as long as it is on it, whatever became of its tap
+  if (member === undefined && hostInterface !== undefined && context.system.uid !== 0) {
     const port = { device: hostInterface, mac };
     const lost = isCut(port, record?.plan);
     return { ips: lost ? [] : addressOfPort(port, record?.plan), lost };

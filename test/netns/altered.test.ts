@@ -124,3 +124,26 @@ test('gc tells of a bridge that no registry knows any more, whatever it is calle
   );
   expect(host.row('foo0')).toBeDefined();
 });
+
+test('taken down by force: the VMs that were on it are lost, root’s and users’, and stay so when it is up anew', async (context) => {
+  needsQemu(context);
+  const { root, home } = await createBridgedHost(context);
+  root.network('lan0', definition);
+  await must(root, 'net', 'up', 'lan0');
+  const nics = 'nics: ["network:lan0"]\n';
+  const homes = [root, home];
+  for (const one of homes) one.profile('web1', `${still}${nics}`);
+  for (const one of homes) await detach(one, 'web1');
+  const lost = async (): Promise<boolean[]> =>
+    await Promise.all(homes.map(async (one) => (await must(one, 'nics', 'web1')).includes('lost')));
+  expect(await lost()).toEqual([false, false]);
+  await must(root, 'net', 'down', 'lan0', '--force');
+  expect(await lost()).toEqual([true, true]);
+  await must(root, 'net', 'up', 'lan0');
+  expect(await lost()).toEqual([true, true]);
+  for (const one of homes) await must(one, 'kill', 'web1');
+  for (const one of homes) await detach(one, 'web1');
+  expect(await lost()).toEqual([false, false]);
+  for (const one of homes) await must(one, 'kill', 'web1');
+  await must(root, 'net', 'down', 'lan0');
+});
