@@ -22,7 +22,7 @@ export interface NetworkFiles {
   readonly addresses: string;
   /** What DHCP has handed out; written by the switch. */
   readonly leases: string;
-  /** Forwards that were added or taken away while it runs. */
+  /** What its programs say. */
   readonly log: string;
   readonly switchConfig: string;
   /** The gateway's command, run again by its keeper whenever it ends. */

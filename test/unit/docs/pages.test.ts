@@ -2,6 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parseNetworkName, parseVmName } from '../../../src/names.ts';
+import { bridgedFiles } from '../../../src/network/bridged/files.ts';
+import { placesOf } from '../../../src/places.ts';
+import { networkFiles } from '../../../src/plan/network-files.ts';
+import { vmFiles } from '../../../src/plan/vm-files.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -52,6 +57,20 @@ test('the README leads to each page', () => {
     (file) => file.endsWith('.md') && !readme.includes(`](docs/${file})`),
   );
   expect(lost).toEqual([]);
+});
+
+test('docs/files.md names each file of a VM and of a network', () => {
+  const places = placesOf({ env: {}, uid: 1000, home: '/home/alice', packageRoot: '/usr/lib/qrun' });
+  const vm = vmFiles(places, parseVmName('web1'));
+  const network = networkFiles(places, parseNetworkName('lab'));
+  const bridged = bridgedFiles({ files: network, host: places.host, name: parseNetworkName('lab') });
+  const named = [vm, network, bridged, bridged.dhcpd].flatMap((files) =>
+    Object.values(files).flatMap((file) => (typeof file === 'string' ? [path.basename(file)] : [])),
+  );
+  const text = read('docs/files.md');
+  const generic = named.map((name) => name.replace(/\b(web1|lab)\b/, 'NAME'));
+  expect(generic.length).toBeGreaterThan(30);
+  expect(generic.filter((name) => !text.includes(name))).toEqual([]);
 });
 
 describe('ARCHITECTURE.md', () => {
