@@ -1,5 +1,6 @@
 /** `qrun console`: to the console of a VM that runs. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { QrunError } from '../errors.ts';
 import { attachConsole } from '../supervise/console.ts';
 import { delay } from '../system/delay.ts';
 import { isAlive } from '../system/processes.ts';
@@ -9,9 +10,11 @@ import { requireRunning } from './vms.ts';
 /** @returns 0, also when the guest ended meanwhile */
 export async function attachTo(name: string, context: ForegroundContext): Promise<number> {
   const { vm, record, files, pid } = requireRunning(context, name);
+  const identity = { pid, startTime: record.startTime ?? 0, bootId: record.bootId };
+  const socket = record.sockets.console;
+  if (!existsSync(socket) && isAlive(identity)) throw unreachable(vm, socket);
   const ended = new AbortController();
   const left = new AbortController();
-  const identity = { pid, startTime: record.startTime ?? 0, bootId: record.bootId };
   const watch = (async () => {
     while (isAlive(identity) && !left.signal.aborted) await delay(100);
     ended.abort();
@@ -21,7 +24,7 @@ export async function attachTo(name: string, context: ForegroundContext): Promis
   try {
     const how = await attachConsole({
       vm,
-      socket: record.sockets.console,
+      socket,
       log: files.consoleLog,
       lock: files.consoleLock,
       offset,
@@ -34,4 +37,12 @@ export async function attachTo(name: string, context: ForegroundContext): Promis
     left.abort();
     await watch;
   }
+}
+
+/** A runtime directory goes away when its user logs out, and the VM runs on. */
+function unreachable(vm: string, socket: string): QrunError {
+  return new QrunError('host-failed', `${vm}: its console's socket is gone: what is typed would not reach it`, {
+    causes: [socket],
+    hint: `qrun logs -f ${vm} shows what it writes`,
+  });
 }

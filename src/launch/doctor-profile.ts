@@ -12,7 +12,7 @@ import { faultOfSudoIn } from './doctor-sudo.ts';
 import { findLostWays, lostWayInWords } from './lost-ways.ts';
 import { describeNicsNow } from './nics-now.ts';
 import { readForLaunch, type LaunchContext, type Prepared } from './prepare.ts';
-import { isRunningVm, readVm } from './vms.ts';
+import { isRunningVm, readVm, socketsGone } from './vms.ts';
 
 /** Which kinds of NICs a check concerns. All others concern every VM. */
 const kindsOfCheck: Readonly<Record<string, readonly CheckedNic['kind'][]>> = {
@@ -89,11 +89,16 @@ async function examineRunning(name: VmName, context: LaunchContext): Promise<Che
   const nics = await describeNicsNow(name, vm.record.nics, { ...context, pid: vm.pid });
   const lost = nics.filter(({ link }) => link === 'lost');
   const ways = await findLostWays(vm.record, vm.pid, context);
+  const isLost = vm.state === 'lost';
   const [mend = null] = [
-    ...(lost.length === 0 ? [] : [`qrun stop ${name}; then start it again`]),
+    ...(lost.length === 0 && !isLost ? [] : [`qrun stop ${name}; then start it again`]),
     ...ways.map((way) => way.mend),
   ];
-  const evidence = [...lost.map((nic) => `${nic.id}: ${lostInWords(nic)}`), ...ways.map(lostWayInWords)];
+  const evidence = [
+    ...(isLost ? [`${socketsGone}: neither its console nor its monitor can be reached`] : []),
+    ...lost.map((nic) => `${nic.id}: ${lostInWords(nic)}`),
+    ...ways.map(lostWayInWords),
+  ];
   return [
     {
       id: 'running',

@@ -1,4 +1,5 @@
 /** A run in the foreground: the same start as a detached one, plus an attached console, plus what the keys and signals of a terminal mean. */
+import { existsSync } from 'node:fs';
 import { ClosedOutput, QrunError } from '../errors.ts';
 import { attachConsole, type ConsoleOptions } from '../supervise/console.ts';
 import { stopQemu, type StopTarget } from '../supervise/stop.ts';
@@ -109,7 +110,9 @@ function obeySignals(started: Started, { files, profile }: Prepared, context: Fo
   let climbing = new AbortController();
   const press = (signal: NodeJS.Signals): void => {
     if (signal !== 'SIGINT') signals.received ??= signalNumber(signal);
-    const from = rungs[Math.min(presses, rungs.length - 1)] ?? 'kill';
+    const wanted = rungs[Math.min(presses, rungs.length - 1)] ?? 'kill';
+    // without its socket nobody can ask the guest, nor QEMU
+    const from = wanted === 'kill' || existsSync(target.qmp) ? wanted : 'terminate';
     presses += 1;
     climbing.abort();
     climbing = new AbortController();

@@ -8,7 +8,7 @@ import { isAlive, readArguments, readIdentity, readProcess, type ProcessIdentity
 import type { VmName } from '../names.ts';
 import { finishRun } from './end.ts';
 import type { LaunchContext } from './prepare.ts';
-import { readVm } from './vms.ts';
+import { readVm, socketsGone } from './vms.ts';
 import { waiterName } from './waiter.ts';
 
 const waiterPatienceMs = 3000;
@@ -22,13 +22,15 @@ export interface StopVmOptions {
 
 /** @returns false when it did not run; that is success too @throws QrunError `left-behind` */
 export async function stopVm(vm: VmName, context: LaunchContext, options: StopVmOptions): Promise<boolean> {
-  const { pid, record, files } = readVm(context, vm, true);
+  const { pid, record, files, state } = readVm(context, vm, true);
   const startTime = pid === undefined ? undefined : readProcess(pid)?.startTime;
   if (pid === undefined || startTime === undefined) {
     await finishRun(vm, context, { waitMs: 2000 });
     return false;
   }
   const waiter = waiterOf(pid);
+  const isDeaf = state === 'lost' && options.from === 'power-down';
+  if (isDeaf) context.warn(`${vm}: its guest cannot be asked to power down, ${socketsGone}: QEMU is told to end`);
   if (options.from === 'kill') noteKill(files.ending, record?.runId ?? '', context);
   await stopQemu(
     {
@@ -38,7 +40,7 @@ export async function stopVm(vm: VmName, context: LaunchContext, options: StopVm
       process: { pid, startTime, bootId: context.system.bootId() },
     },
     {
-      from: options.from,
+      from: isDeaf ? 'terminate' : options.from,
       timeoutMs: (options.timeoutS ?? record?.shutdownTimeoutS ?? 60) * 1000,
       ...(options.onProgress && { onProgress: options.onProgress }),
     },

@@ -15,7 +15,7 @@ export type Rung = 'power-down' | 'quit' | 'terminate' | 'kill';
 export interface LadderOptions {
   /** How long the guest has to power itself down. */
   readonly timeoutMs: number;
-  /** Where to begin: `quit` for the second Ctrl-C, `kill` for the third. */
+  /** Where to begin: `quit` for the second Ctrl-C, `kill` for the third, `terminate` where there is no monitor to ask by. */
   readonly from: Rung;
 }
 
@@ -27,17 +27,14 @@ export interface RungAt {
 
 const pressAgainMs = 5000;
 const graceMs = 5000;
+const hardRungs: readonly Rung[] = ['quit', 'terminate', 'kill'];
 
 /** The whole ladder as a timetable. */
 export function planLadder({ timeoutMs, from }: LadderOptions): readonly RungAt[] {
-  const hard = (startMs: number): RungAt[] => [
-    { rung: 'quit', atMs: startMs },
-    { rung: 'terminate', atMs: startMs + graceMs },
-    { rung: 'kill', atMs: startMs + 2 * graceMs },
-  ];
-  if (from === 'kill') return [{ rung: 'kill', atMs: 0 }];
-  if (from !== 'power-down') return hard(0).filter(({ rung }) => from === 'quit' || rung !== 'quit');
+  const hard = (startMs: number, first: Rung): RungAt[] =>
+    hardRungs.slice(hardRungs.indexOf(first)).map((rung, index) => ({ rung, atMs: startMs + index * graceMs }));
+  if (from !== 'power-down') return hard(0, from);
   const presses: RungAt[] = [{ rung: 'power-down', atMs: 0 }];
   if (timeoutMs > pressAgainMs) presses.push({ rung: 'power-down', atMs: pressAgainMs });
-  return [...presses, ...hard(timeoutMs)];
+  return [...presses, ...hard(timeoutMs, 'quit')];
 }

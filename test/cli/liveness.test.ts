@@ -1,7 +1,7 @@
 /** Who of those that have a VM's lock open is its QEMU: a script of `show --shell` runs small programs that have it too. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, type TestContext } from 'vitest';
 import { isAlive as isAliveToQrun, readIdentity } from '../../src/system/processes.ts';
 import { createHome, isAlive, killAll, needsQemu, repository, waitUntil, type Home } from '../harness/harness.ts';
 import { detach, ps, still } from './a-vm.ts';
@@ -51,6 +51,41 @@ test('a QEMU whose event journal somebody removed still runs', async (context) =
   expect(await home.qrun(['web1', '-d'])).toMatchObject({ status: 4, stderr: expect.stringContaining(`pid ${pid}`) });
   expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
   expect(isAlive(pid)).toBe(false);
+});
+
+/** The runtime directory goes away when its user logs out; what the VM's shutdown takes is as long as any test. */
+async function withoutSession(context: TestContext): Promise<{ home: Home; pid: number }> {
+  needsQemu(context);
+  const home = createHome();
+  home.profile('web1', still.replace('timeout: 0', 'timeout: 3600'));
+  const { pid } = await detach(home, 'web1');
+  for (const name of readdirSync(home.runtime)) rmSync(path.join(home.runtime, name), { recursive: true });
+  expect(await ps(home)).toMatchObject([{ vm: 'web1', state: 'lost' }]);
+  return { home, pid };
+}
+
+test('a VM whose sockets went away is stopped without asking its guest, which nobody can, and that is said', async (context) => {
+  const { home, pid } = await withoutSession(context);
+  expect(await home.qrun(['doctor', 'web1', '--json'])).toMatchObject({
+    stdout: expect.stringContaining('its sockets are gone') as string,
+  });
+  expect(await home.qrun(['stop', 'web1'], { timeoutMs: 60_000 })).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/web1: its guest cannot be asked to power down.*web1 stopped/s) as string,
+  });
+  expect(isAlive(pid)).toBe(false);
+});
+
+test('the console of such a VM is refused: what is typed would reach nobody', async (context) => {
+  const { home } = await withoutSession(context);
+  const socket = path.join(home.runtime, 'web1/console');
+  expect(await home.qrun(['console', 'web1'], { input: 'root\n' })).toMatchObject({
+    status: 3,
+    stderr: expect.stringMatching(
+      new RegExp(`web1: its console's socket is gone.*${socket}.*qrun logs -f web1`, 's'),
+    ) as string,
+  });
+  expect((await home.qrun(['kill', 'web1'])).status).toBe(0);
 });
 
 const code = [

@@ -20,11 +20,15 @@ test('a timeout shorter than the second press has no second press', () => {
   ]);
 });
 
-test('the second Ctrl-C begins at quit, the third kills at once', () => {
+test('the second Ctrl-C begins at quit, one that has no monitor at terminate, the third Ctrl-C kills at once', () => {
   expect(planLadder({ timeoutMs: 60_000, from: 'quit' })).toEqual([
     { rung: 'quit', atMs: 0 },
     { rung: 'terminate', atMs: 5000 },
     { rung: 'kill', atMs: 10_000 },
+  ]);
+  expect(planLadder({ timeoutMs: 60_000, from: 'terminate' })).toEqual([
+    { rung: 'terminate', atMs: 0 },
+    { rung: 'kill', atMs: 5000 },
   ]);
   expect(planLadder({ timeoutMs: 60_000, from: 'kill' })).toEqual([{ rung: 'kill', atMs: 0 }]);
 });
