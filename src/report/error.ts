@@ -6,7 +6,7 @@ import { visible, visibleLines } from './visible.ts';
 
 /** Lines, each with its end. */
 export function renderError(error: QrunError, styles: Styles): string {
-  const lines = [`${styles.bad('qrun:')} ${visibleLines(error.message)}`];
+  const lines = [headOf(error, styles)];
   for (const cause of error.causes)
     lines.push(
       ...visibleLines(cause.trimEnd())
@@ -17,6 +17,13 @@ export function renderError(error: QrunError, styles: Styles): string {
     lines.push(renderFaults(error.faults, { colour: styles.coloured, cwd: process.cwd() }).trimEnd());
   if (error.hint !== undefined) lines.push(`${styles.strong('hint:')} ${visibleLines(error.hint)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** A message about the command line begins with the command itself. */
+function headOf({ code, message }: QrunError, styles: Styles): string {
+  const text = visibleLines(message);
+  const isNamed = (code === 'usage' || code === 'not-implemented') && text.startsWith('qrun ');
+  return isNamed ? `${styles.bad('qrun')}${text.slice('qrun'.length)}` : `${styles.bad('qrun:')} ${text}`;
 }
 
 export interface ErrorDocument {

@@ -35,6 +35,13 @@ test('an error says what, why and what to do', () => {
   });
 });
 
+test('a message that begins with the command is not told behind the name again', () => {
+  const render = (code: 'usage' | 'in-use', message: string): string =>
+    renderError(new QrunError(code, message), { ...styles, bad: (text) => `<${text}>` });
+  expect(render('usage', 'qrun stop: NAME is missing')).toBe('<qrun> stop: NAME is missing\n');
+  expect(render('in-use', 'qrun is running')).toBe('<qrun:> qrun is running\n'); // a VM of that name
+});
+
 test('what a tool or a file says cannot move the cursor', () => {
   const text = renderError(new QrunError('usage', 'bad\u001b[2J', { causes: ['\u0007bell'], hint: 'a\rb' }), styles);
   expect(text).toBe('qrun: bad\\e[2J\n  \\x07bell\nhint: a\\rb\n');
