@@ -5,6 +5,7 @@
 import { QrunError } from '../errors.ts';
 import { closestOf } from '../profile/closest.ts';
 import { flagOf, type AnyCommand, type ArgumentSpec, type ArgumentValue, type CommandGroup } from './command.ts';
+import { readPlainWords } from './plain-words.ts';
 import { commandNamed, commandsOf, defaultCommand, globalOptions, groupNamed, laterCommands } from './list.ts';
 
 export interface ParsedArguments {
@@ -183,7 +184,10 @@ const parserConfiguration = {
   'short-option-groups': true,
 } as const;
 
-async function parseWords(command: AnyCommand, words: readonly string[]): Promise<Parsed> {
+const parseWords = async (command: AnyCommand, words: readonly string[]): Promise<Parsed> =>
+  readPlainWords(words, optionsOf(command)) ?? (await parseByLibrary(command, words));
+
+async function parseByLibrary(command: AnyCommand, words: readonly string[]): Promise<Parsed> {
   // the parser of yargs alone: all of yargs, which the help is made with, takes twice as long to load
   const { Parser } = await import('yargs/helpers');
   const options = optionsOf(command).map(([name, spec]) => ({ ...spec, flag: flagOf(name) }));
