@@ -21,9 +21,8 @@ export function renderError(error: QrunError, styles: Styles): string {
 
 /** A message about the command line begins with the command itself. */
 function headOf({ code, message }: QrunError, styles: Styles): string {
-  const text = visibleLines(message);
-  const isNamed = (code === 'usage' || code === 'not-implemented') && text.startsWith('qrun ');
-  return isNamed ? `${styles.bad('qrun')}${text.slice('qrun'.length)}` : `${styles.bad('qrun:')} ${text}`;
+  const isNamed = (code === 'usage' || code === 'not-implemented') && message.startsWith('qrun ');
+  return `${styles.bad('qrun:')} ${visibleLines(isNamed ? message.slice('qrun '.length) : message)}`;
 }
 
 export interface ErrorDocument {

@@ -86,7 +86,7 @@ test('an unknown option is wrong usage, with the one that was meant', async () =
   const home = createHome();
   const { status, stderr } = await home.qrun(['run', 'web1', '--detatch']);
   expect(status).toBe(2);
-  expect(stderr).toMatch(/^qrun run: unknown option --detatch \(did you mean --detach\?\)\n/);
+  expect(stderr).toMatch(/^qrun: run: unknown option --detatch \(did you mean --detach\?\)\n/);
   expect(stderr).toMatch(hint);
   expect((await home.qrun(['ls', '-d'])).stderr).toContain('unknown option -d');
   expect((await home.qrun(['-d', 'ls'])).stderr).toContain('qrun ls: unknown option -d');

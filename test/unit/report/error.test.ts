@@ -37,9 +37,9 @@ test('an error says what, why and what to do', () => {
 
 test('a message that begins with the command is not told behind the name again', () => {
   const render = (code: 'usage' | 'in-use', message: string): string =>
-    renderError(new QrunError(code, message), { ...styles, bad: (text) => `<${text}>` });
-  expect(render('usage', 'qrun stop: NAME is missing')).toBe('<qrun> stop: NAME is missing\n');
-  expect(render('in-use', 'qrun is running')).toBe('<qrun:> qrun is running\n'); // a VM of that name
+    renderError(new QrunError(code, message), styles);
+  expect(render('usage', 'qrun stop: NAME is missing')).toBe('qrun: stop: NAME is missing\n');
+  expect(render('in-use', 'qrun is running')).toBe('qrun: qrun is running\n'); // a VM of that name
 });
 
 test('what a tool or a file says cannot move the cursor', () => {
