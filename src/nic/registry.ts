@@ -1,5 +1,4 @@
 /** Which file plans which kind of NIC. */
-import { QrunError } from '../errors.ts';
 import type { Nic, NicKindName } from '../profile/profile.ts';
 import { bridgeNic } from './bridge.ts';
 import { dgramNic } from './dgram.ts';
@@ -18,11 +17,11 @@ import { vdeNic } from './vde.ts';
 /** A kind whatever its own keys are: `plan` gets NICs of that kind alone. */
 export interface AnyNicKind {
   readonly kind: NicKindName;
-  /** @throws QrunError `not-implemented`, `missing-feature`, `invalid-profile`, `host-failed` */
+  /** @throws QrunError `missing-feature`, `invalid-profile`, `host-failed` */
   readonly plan: (nic: Nic, context: NicContext) => AnyNicPlan;
 }
 
-const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>, AnyNicPlan> } = {
+const kinds: { readonly [K in NicKindName]: NicKind<Extract<Nic, { kind: K }>, AnyNicPlan> } = {
   user: userNic,
   passt: passtNic,
   mcast: mcastNic,
@@ -37,17 +36,5 @@ const kinds: { readonly [K in NicKindName]?: NicKind<Extract<Nic, { kind: K }>, 
   network: networkNic,
 };
 
-export function nicKindOf(kind: NicKindName): AnyNicKind {
-  const found = kinds[kind];
-  // the table pairs each kind with its own NICs, which the type of a look-up by kind cannot say
-  if (found !== undefined) return found as unknown as AnyNicKind;
-  return {
-    kind,
-    plan: (nic, context) => {
-      const index = Math.max(0, context.profile.nics.indexOf(nic));
-      throw new QrunError('not-implemented', `nics[${index}]: kind ${nic.kind} is not implemented yet`, {
-        hint: `kinds that work: ${Object.keys(kinds).join(', ')}`,
-      });
-    },
-  };
-}
+/** The table pairs each kind with its own NICs, which the type of a look-up by kind cannot say. */
+export const nicKindOf = (kind: NicKindName): AnyNicKind => kinds[kind] as unknown as AnyNicKind;
