@@ -9,6 +9,7 @@ import type { Step } from '../../src/plan/step.ts';
 import { renderShell } from '../../src/report/shell.ts';
 import { shellWord, shellWords } from '../../src/shell-word.ts';
 import { aNic, aPlan, describeStep, type PlanInput } from '../unit/report/a-plan.ts';
+import { anyText } from '../unit/any-text.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -38,7 +39,7 @@ const inState = (name: string): string => path.join(dir, 'state/vms/web1', name)
 describe('words', () => {
   test('whatever a word holds, a real sh hands it on unchanged', () => {
     const hostile = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.string({
         unit: fc.constantFrom("'", '"', '\\', '$', '`', '\n', ' ', '*', '~', '#', '!', '=', '-', ';', '&', 'a'),
       }),

@@ -4,6 +4,7 @@ import { QrunError } from '../../../src/errors.ts';
 import { synopsisOf } from '../../../src/commands/help.ts';
 import { commandNamed, commands, groups, laterCommands } from '../../../src/commands/list.ts';
 import { parseArguments } from '../../../src/commands/parse-arguments.ts';
+import { anyText } from '../any-text.ts';
 
 async function parse(line: readonly string[]): Promise<{ command: string; args: unknown }> {
   const { command, args } = await parseArguments(line);
@@ -138,7 +139,7 @@ describe('a group of commands', () => {
 });
 
 test('whatever stands before and after --, QEMU gets its arguments as they are', async () => {
-  const word = fc.string({ unit: 'binary' });
+  const word = anyText();
   await fc.assert(
     fc.asyncProperty(fc.array(word), async (words) => {
       expect((await parseArguments(['web1', '--', ...words])).args['qemuArgs']).toEqual(words);
@@ -147,7 +148,7 @@ test('whatever stands before and after --, QEMU gets its arguments as they are',
 });
 
 test('whatever stands behind the first word of a command for the guest, the guest gets it as it is', async () => {
-  const word = fc.string({ unit: 'binary' });
+  const word = anyText();
   await fc.assert(
     fc.asyncProperty(fc.array(word), async (words) => {
       const { args, json, help } = await parseArguments(['ssh', 'web1', 'ls', ...words]);
@@ -158,7 +159,7 @@ test('whatever stands behind the first word of a command for the guest, the gues
 
 test('no line of words ends in anything but arguments or a fault of usage', async () => {
   const word = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    anyText(),
     fc.constantFrom(
       '-',
       '--',

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { buildMap, type Found, type FoundNetwork, type FoundNic, type FoundVm } from '../../../src/map/build-map.ts';
 import type { MapDocument, MapForward } from '../../../src/map/map-document.ts';
 import type { Nic } from '../../../src/profile/profile.ts';
+import { anyText } from '../any-text.ts';
 
 type Written = { readonly [K in Nic['kind']]: Partial<Extract<Nic, { kind: K }>> & { readonly kind: K } }[Nic['kind']];
 
@@ -47,16 +48,16 @@ export const networkOf = (name: string, more: Partial<FoundNetwork> = {}): Found
 });
 
 /** Any text that a file, a path or a state could bring along, hostile ones too. */
-const anyText = fc.oneof(
+const oddText = fc.oneof(
   fc.string({ maxLength: 50 }),
-  fc.string({ unit: 'binary', maxLength: 20 }),
+  anyText({ maxLength: 20 }),
   fc.constantFrom('</text>', ']]>', '&amp;', '"\'<', '\u0000', '\ud800', '\u202e', '日本語日本語', 'a'.repeat(300)),
 );
 const anyForward = fc.record({
   protocol: fc.constantFrom('tcp' as const, 'udp' as const),
   hostAddress: fc.constantFrom('127.0.0.1', '::1', '%eth0'),
   hostPort: fc.oneof(fc.integer({ min: 1, max: 65_535 }), fc.constant('auto' as const)),
-  guest: fc.option(anyText),
+  guest: fc.option(oddText),
   guestPort: fc.integer({ min: 1, max: 65_535 }),
 });
 
@@ -64,20 +65,20 @@ const anyWritten: fc.Arbitrary<Written> = fc.oneof(
   fc.record({ kind: fc.constant('user' as const), restrict: fc.boolean() }),
   fc.record({ kind: fc.constant('passt' as const) }),
   fc.constantFrom('230.0.0.1', '230.0.0.2').map((address) => ({ kind: 'mcast' as const, group: { address, port: 1 } })),
-  anyText.map((path) => ({ kind: 'stream' as const, listen: { path } })),
+  oddText.map((path) => ({ kind: 'stream' as const, listen: { path } })),
   fc.constantFrom('/a', '/b').map((socket) => ({ kind: 'vde' as const, socket })),
   fc.constantFrom('lab0', 'lab1', 'lab2').map((network) => ({ kind: 'network' as const, network })),
   fc.constant({ kind: 'macvtap' as const, parent: 'eth0' as never }),
 );
 
 const anyNic = fc
-  .tuple(anyText, anyWritten, fc.array(anyForward, { maxLength: 9 }), fc.array(anyText, { maxLength: 2 }))
+  .tuple(oddText, anyWritten, fc.array(anyForward, { maxLength: 9 }), fc.array(oddText, { maxLength: 2 }))
   .map(([id, written, forwards, ips]) => nicOf(id, written, { forwards, ips }));
 
 const anyVm = fc.record({
-  state: fc.oneof(fc.constantFrom('running', 'stopped', 'paused'), anyText),
+  state: fc.oneof(fc.constantFrom('running', 'stopped', 'paused'), oddText),
   nics: fc.array(anyNic, { maxLength: 5 }),
-  suffix: anyText,
+  suffix: oddText,
 });
 
 /** Ids are different in one VM. */
@@ -91,7 +92,7 @@ const anyFound: fc.Arbitrary<Found> = fc.record({
     .array(anyVm, { maxLength: 30 })
     .map((vms) => vms.map(({ state, nics, suffix }, index) => vmOf(`vm${index}${suffix}`, nics.map(numbered), state))),
   networks: fc
-    .array(fc.tuple(fc.constantFrom('nat', 'isolated', 'bridge'), fc.array(anyForward, { maxLength: 9 }), anyText), {
+    .array(fc.tuple(fc.constantFrom('nat', 'isolated', 'bridge'), fc.array(anyForward, { maxLength: 9 }), oddText), {
       maxLength: 10,
     })
     .map((networks) =>

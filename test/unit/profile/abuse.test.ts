@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { QrunError } from '../../../src/errors.ts';
 import { directory, errorOf, faultsOf, profileOf, saidOf } from './profile-text.ts';
 import { runs } from '../quick.ts';
+import { anyText } from '../any-text.ts';
 
 const nic = (keys: string): string => `nics: [{ kind: user, ${keys} }]`;
 
@@ -181,7 +182,7 @@ describe('YAML', () => {
       '\ufeff',
     );
     const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 60 }),
+      anyText({ maxLength: 60 }),
       fc.array(word, { maxLength: 30 }).map((words) => words.join('')),
     );
     fc.assert(

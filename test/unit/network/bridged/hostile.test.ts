@@ -14,6 +14,7 @@ import { layoutOf } from '../../../../src/network/layout.ts';
 import type { Network } from '../../../../src/network/network.ts';
 import { runs } from '../../quick.ts';
 import { networkOf } from '../network-text.ts';
+import { anyText } from '../../any-text.ts';
 
 /** With all the keys that a server is told of. */
 const whole = (server: 'dnsmasq' | 'dhcpd') => ({
@@ -118,7 +119,7 @@ const pieces = [
 ] as const;
 const hostile = fc.oneof(
   fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 6 }).map((parts) => parts.join('')),
-  fc.string({ unit: 'binary', maxLength: 12 }),
+  anyText({ maxLength: 12 }),
 );
 /** In the place of what is there, before, behind, or within it. */
 const change = fc
