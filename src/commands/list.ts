@@ -41,9 +41,5 @@ export const groupNamed = (name: string): CommandGroup | undefined => groups.fin
 export const commandsOf = (group: CommandGroup): readonly AnyCommand[] =>
   commands.filter(({ name, hidden }) => groupOf(name) === group.name && hidden !== true);
 
-/** Commands that are promised. Until they are there, a VM of such a name is reached by `qrun run NAME`, now as then. */
-const promised: readonly string[] = [
-  ...['up', 'down', 'setup', 'ssh', 'alias'],
-  ...['autostart', 'macs', 'enter', 'map', 'import', 'export'].map((name) => `net ${name}`),
-];
-export const laterCommands: readonly string[] = promised.filter((name) => commandNamed(name) === undefined);
+/** Commands that are promised: whoever types one is told that it is to come. */
+export const laterCommands: readonly string[] = ['net enter', 'net import', 'net export'];

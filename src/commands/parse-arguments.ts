@@ -69,7 +69,7 @@ interface Called {
   readonly group?: CommandGroup;
   /** Where the command's words stand. */
   readonly indexes: readonly number[];
-  /** What was written in the place of a command of the group, or of a command that is to come. */
+  /** What was written in the place of a command of the group; `later`: it is to come. */
   readonly unknown?: string;
   readonly later?: string;
   /** The words ask for help without `--help`: there are none, `help`, or a group alone. */
@@ -86,7 +86,7 @@ function findCommand(argv: readonly string[]): Called {
   if (group === undefined) {
     const command = commandNamed(name);
     if (command !== undefined) return { command, indexes: [first], help: false };
-    return { indexes: [], help: false, ...(laterCommands.includes(name) && { later: name }) };
+    return { indexes: [], help: false };
   }
   const second = nextWord(argv, first + 1);
   if (second === undefined) return { group, indexes: [first], help: true };
@@ -143,14 +143,14 @@ function indexOfVerbatim(command: AnyCommand, words: readonly string[]): number 
   return undefined;
 }
 
-/** A name that a later version means something by is no VM's, unless `run` says so. @throws QrunError `not-implemented`, `usage` */
+/** @throws QrunError `not-implemented`, `usage` */
 function refuseUncalled({ group, unknown, later }: Called): void {
-  if (later !== undefined) {
+  if (group === undefined) return;
+  if (later !== undefined)
     throw new QrunError('not-implemented', `qrun ${later} is not implemented yet`, {
-      hint: group === undefined ? `for a VM of that name: qrun run ${later}` : `qrun ${group.name} --help`,
+      hint: `qrun ${group.name} --help`,
     });
-  }
-  if (unknown === undefined || group === undefined) return;
+  if (unknown === undefined) return;
   const near = closestOf(
     unknown,
     commandsOf(group).map(({ name }) => name.slice(group.name.length + 1)),

@@ -2,7 +2,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { laterCommands } from '../../src/commands/list.ts';
 import {
   bothQemus,
   createHome,
@@ -290,17 +289,7 @@ describe('what cannot be given back', () => {
   });
 });
 
-describe('names of commands that are to come', () => {
-  test.each(laterCommands.filter((name) => !name.includes(' ')))('%s is no VM, but by run', async (name) => {
-    const home = createHome();
-    home.profile('web1', idle);
-    expect(await home.qrun([name, 'web1'])).toMatchObject({
-      status: 3,
-      stderr: expect.stringContaining(`qrun run ${name}`),
-    });
-    expect((await home.qrun(['run', name])).status).toBe(2);
-  });
-
+describe('help', () => {
   test('help is the help', async () => {
     const home = createHome();
     expect(await home.qrun(['help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('qrun') });
