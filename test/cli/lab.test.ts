@@ -375,8 +375,8 @@ describe('all or nothing', () => {
 
 describe('wrong use', () => {
   test.each([
-    [['up'], 'qrun up: FILE|NAME is missing'],
-    [['down'], 'qrun down: FILE|NAME is missing'],
+    [['up'], 'qrun: up: FILE|NAME is missing'],
+    [['down'], 'qrun: down: FILE|NAME is missing'],
     [['up', 'nobody'], 'there is no profile and no lab nobody'],
     [['down', 'nobody'], 'there is no profile and no lab nobody'],
     [['up', 'fornt'], 'did you mean front?'],

@@ -89,7 +89,7 @@ test('an unknown option is wrong usage, with the one that was meant', async () =
   expect(stderr).toMatch(/^qrun: run: unknown option --detatch \(did you mean --detach\?\)\n/);
   expect(stderr).toMatch(hint);
   expect((await home.qrun(['ls', '-d'])).stderr).toContain('unknown option -d');
-  expect((await home.qrun(['-d', 'ls'])).stderr).toContain('qrun ls: unknown option -d');
+  expect((await home.qrun(['-d', 'ls'])).stderr).toContain('qrun: ls: unknown option -d');
   expect((await home.qrun(['ls', '--__proto__=1'])).status).toBe(2);
 });
 
