@@ -1,6 +1,7 @@
 /** An errno in words: what was tried on which path, and whether it is a matter of rights or of the host. */
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 
 const words: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',
@@ -19,9 +20,15 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /** The file itself may not be there. */
-const directoryOf = (file: string): string => (path.isAbsolute(file) ? path.dirname(file) : '.');
+const directoryOf = (file: string): string => (path.isAbsolute(file) ? shellWord(path.dirname(file)) : '.');
 
-const hints: Readonly<Record<string, (file: string) => string>> = {
+/** Whose each part of a path is, and who may do what with it. */
+const rightsOf = (file: string): string | undefined =>
+  path.isAbsolute(file) ? `namei -l ${shellWord(file)}` : undefined;
+
+const hints: Readonly<Record<string, (file: string) => string | undefined>> = {
+  EACCES: rightsOf,
+  EPERM: rightsOf,
   ENOSPC: (file) => `df ${directoryOf(file)}`,
   EDQUOT: () => 'quota',
   EROFS: (file) => `findmnt -T ${directoryOf(file)}`,

@@ -32,6 +32,16 @@ describe('an error that nobody caught', () => {
     expect(hostFailureOf(write)).toMatchObject({ message: 'this host: write failed: no space left on the device' });
   });
 
+  test('rights are looked for along the path; a hint is one command, whatever the path has in it', () => {
+    const hintOf = (code: string, path?: string): string | undefined =>
+      (hostFailureOf(Object.assign(new Error(code), { code, syscall: 'open', path })) as QrunError).hint;
+    expect(hintOf('EACCES', '/a/my vms/x;y.yaml')).toBe("namei -l '/a/my vms/x;y.yaml'");
+    expect(hintOf('EPERM', '/a/b')).toBe('namei -l /a/b');
+    expect(hintOf('EACCES')).toBeUndefined();
+    expect(hintOf('ENOSPC', '/a/my vms/x')).toBe("df '/a/my vms'");
+    expect(hintOf('EROFS', "/a/it's/x")).toBe("findmnt -T '/a/it'\\''s'");
+  });
+
   test('a bug stays a bug', () => {
     const missing = thrownBy(() => readFileSync('/nonexistent/file'));
     const closed = thrownBy(() => writeSync(999_999, 'x'));
