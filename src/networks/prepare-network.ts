@@ -17,6 +17,7 @@ import type { HostNetwork } from '../network/host-network.ts';
 import { layoutOf } from '../network/layout.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
+import type { Places } from '../places.ts';
 import type { NetworkFacts } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
 import { isUserVm, renderUserVm, userVmsOf } from '../network/user-vm.ts';
@@ -27,6 +28,7 @@ import { readLastPorts } from '../resources/last-ports.ts';
 import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { planOfHost, readHostNetwork } from './host-networks.ts';
+import { keepDefinition, readKeptDefinition, type DefinitionSource } from './kept-definitions.ts';
 import { choosePortsToKeep } from './kept-ports.ts';
 import { readPortFacts } from './port-facts.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
@@ -142,9 +144,19 @@ export async function readDefinition(
   const { name, file, text } = readNetworkFile(argument, { places, system });
   const known = parsed.get(file);
   if (known?.text === text && known.network.name === name) return known.network;
-  const { parseNetwork } = await import('../network/parse.ts');
-  const network = parseNetwork(text, { file, name, home: homeDirectory(), uid: system.uid });
+  const network = await understand({ file, name, text, home: homeDirectory(), uid: system.uid }, places);
   parsed.set(file, { text, network });
+  return network;
+}
+
+/** As it was understood before, if nothing of it has changed since; else the text is read. */
+async function understand(source: DefinitionSource, places: Places): Promise<Network> {
+  const kept = readKeptDefinition(source, places);
+  if (kept !== undefined) return kept;
+  const { parseNetwork } = await import('../network/parse.ts');
+  const { text, ...options } = source;
+  const network = parseNetwork(text, options);
+  keepDefinition(source, network, places);
   return network;
 }
 

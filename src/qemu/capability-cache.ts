@@ -7,8 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';
 import { isRecord } from '../json-object.ts';
-import { writeQuick } from '../system/files.ts';
-import { makeMissingDirectory } from '../system/missing-directory.ts';
+import { readCacheFile, writeCacheFile } from '../system/cache-file.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 
 /** What an answer depends on; equal keys mean an equal answer. */
@@ -33,7 +32,6 @@ const moduleDirs = [
   '/usr/local/lib/qemu',
 ];
 const maxScriptBytes = 64 * 1024;
-const maxCacheBytes = 4 * 1024 * 1024;
 
 /** `file` must exist. */
 export function readCapabilityKey(file: string, env: Readonly<Record<string, string | undefined>>): CapabilityKey {
@@ -81,34 +79,15 @@ export function capabilityCacheFile(cacheDir: string, file: string): string {
 
 /** Undefined when there is no answer, when it is for other files, or when somebody else could have written it. Never throws. */
 export function readCachedCapabilities(cacheFile: string, key: CapabilityKey): QemuCapabilities | undefined {
-  try {
-    const fd = openSync(cacheFile, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      if (!isOwn(fstatSync(fd))) return undefined;
-      const entry: unknown = JSON.parse(readFileSync(fd, 'utf8'));
-      if (!isEntry(entry)) return undefined;
-      return JSON.stringify(entry.key) === JSON.stringify(key) ? entry.capabilities : undefined;
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return undefined;
-  }
+  const entry = readCacheFile(cacheFile);
+  if (!isEntry(entry)) return undefined;
+  return JSON.stringify(entry.key) === JSON.stringify(key) ? entry.capabilities : undefined;
 }
 
 /** A cache that cannot be written costs time and nothing else. */
 export function writeCachedCapabilities(cacheFile: string, key: CapabilityKey, capabilities: QemuCapabilities): void {
   const entry: CacheEntry = { v: 1, key, capabilities };
-  try {
-    makeMissingDirectory(path.dirname(cacheFile), 0o700);
-    writeQuick(cacheFile, JSON.stringify(entry));
-  } catch {
-    // asked again next time
-  }
-}
-
-function isOwn(stat: Stats): boolean {
-  return stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0 && stat.size <= maxCacheBytes;
+  writeCacheFile(cacheFile, entry);
 }
 
 /** The file is this user's own: that its parts are there is enough to tell it from a damaged one. */
