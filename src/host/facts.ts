@@ -60,6 +60,8 @@ export interface PasstFact {
   readonly file: string;
   /** Of August 2024 or later: it forwards one port on several addresses, and answers for name servers on the host's loopback. */
   readonly recent: boolean;
+  /** No interface has a default route, and this passt does not start without one. */
+  readonly unrouted?: boolean;
   /** All of the host's name servers are on its loopback, out of a guest's reach. */
   readonly loopbackDns: boolean;
   /** AppArmor's profile of passt lets it write below home directories and /tmp alone. */

@@ -11,9 +11,11 @@ const confinement = { profile: '/etc/apparmor.d/usr.bin.passt', switch: '/sys/mo
 export function readPasst(system: Pick<System, 'which' | 'runNow'>): PasstFact | undefined {
   const file = system.which('passt');
   if (file === undefined) return undefined;
+  const recent = isRecent(system, file);
   return {
     file,
-    recent: isRecent(system, file),
+    recent,
+    ...(!recent && !hasDefaultRoute() && { unrouted: true }),
     loopbackDns: hasLoopbackDns(textOf(resolverFile)),
     confined: existsSync(confinement.profile) && textOf(confinement.switch).startsWith('Y'),
   };
@@ -29,4 +31,12 @@ function isRecent({ runNow }: Pick<System, 'runNow'>, file: string): boolean {
 export function hasLoopbackDns(text: string): boolean {
   const servers = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server]) => server ?? '');
   return servers.length > 0 && servers.every((server) => server.startsWith('127.') || server === '::1');
+}
+
+/** A destination and a mask of nothing but zeroes, by an interface that is up and not loopback. Of the main table: passt looks at no other. */
+export function hasDefaultRoute(ipv4 = textOf('/proc/net/route'), ipv6 = textOf('/proc/net/ipv6_route')): boolean {
+  return (
+    /^[^\s*]\S*\s+00000000\s+\S+\s+[0-9A-F]*[13579BDF]\s+\d+\s+\d+\s+\d+\s+00000000\s/im.test(ipv4) ||
+    ipv6.split('\n').some((line) => /^0{32} 00 /.test(line) && !line.trimEnd().endsWith(' lo'))
+  );
 }

@@ -1,7 +1,6 @@
 /** What `qrun doctor` says of the kinds of NICs that need a program beside QEMU: passt, vde. */
 import { readPasst } from '../host/passt.ts';
 import type { QemuCapabilities } from '../qemu/capabilities.ts';
-import { textOf } from '../system/glance.ts';
 import type { System } from '../system/system.ts';
 import type { Check } from './doctor.ts';
 
@@ -18,7 +17,7 @@ function passt(system: System, qemu: QemuCapabilities | undefined): Check {
   const own = qemu?.netdevTypes.includes('passt') === true;
   if (qemu !== undefined && !own && !qemu.netdevTypes.includes('stream'))
     return warn(`${qemu.file} can join no passt`, 'QRUN_QEMU=… a QEMU of 7.2 or newer');
-  if (!fact.recent && !hasDefaultRoute())
+  if (fact.unrouted === true)
     return warn(`${fact.file}, but no interface has a default route, and this passt needs one`, 'ip route');
   const started = own ? '; this QEMU starts it itself, and runs without its sandbox then' : '';
   const evidence = `${fact.file}: recommended instead of kind: user: faster, IPv6, and forwards on any address${started}`;
@@ -33,12 +32,4 @@ function vde(system: System, qemu: QemuCapabilities | undefined): Check {
   const file = system.which('vde_switch');
   if (file === undefined) return warn('there is no vde_switch', 'sudo apt-get install vde2');
   return { id: 'vde', what, state: 'ok', evidence: file, mend: null };
-}
-
-/** A destination and a mask of nothing but zeroes, by an interface that is up and not loopback. */
-export function hasDefaultRoute(ipv4 = textOf('/proc/net/route'), ipv6 = textOf('/proc/net/ipv6_route')): boolean {
-  return (
-    /^\S+\s+00000000\s+\S+\s+[0-9A-F]*[13579BDF]\s+\d+\s+\d+\s+\d+\s+00000000\s/im.test(ipv4) ||
-    ipv6.split('\n').some((line) => /^0{32} 00 /.test(line) && !line.trimEnd().endsWith(' lo'))
-  );
 }

@@ -53,11 +53,17 @@ function plan(nic: PasstNic, context: NicContext): NicPlan {
   };
 }
 
-/** @throws QrunError `missing-feature`, `missing-tool` */
+/** @throws QrunError `missing-feature`, `missing-tool`, `host-failed` */
 function requirePasst(at: string, { facts }: NicContext): PasstFact {
   const { netdevTypes } = facts.qemu;
   if (!netdevTypes.includes('passt') && !netdevTypes.includes('stream')) throw missingBackEnd(at, 'stream', facts.qemu);
-  if (facts.passt !== undefined) return facts.passt;
+  const { passt } = facts;
+  if (passt?.unrouted === true) {
+    throw new QrunError('host-failed', `${at}: passt finds no interface of this host with a default route`, {
+      hint: 'ip route; a NIC of kind: user works without a route',
+    });
+  }
+  if (passt !== undefined) return passt;
   throw new QrunError('missing-tool', `${at}: passt is not installed`, {
     hint: 'sudo apt-get install passt, or use kind: user',
   });

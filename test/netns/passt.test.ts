@@ -315,13 +315,23 @@ describe('what is wrong is said before QEMU starts', () => {
     );
   });
 
-  test('no default route, no interface at all: in its own words', async (context) => {
+  test('no default route, no interface at all: before it is started, and by doctor too', async (context) => {
     needsPasst(context);
     needsQemu(context);
     const host = await createRoutedHost([]);
     const home = createHome({ namespace: host });
-    const words = { status: 3, stderr: expect.stringMatching(/External interface not usable\n.*hint: ip route/s) };
+    const why = /nics\[0\]: passt finds no interface of this host with a default route/;
+    const words = { status: 3, stderr: expect.stringMatching(new RegExp(`${why.source}\n(.*\n)*hint: ip route`)) };
     expect(await refused(home)).toEqual(words);
+    const { status, stdout } = await home.qrun(['doctor', 'web1', '--json']);
+    const evidence = expect.stringMatching(why) as string;
+    expect(JSON.parse(stdout)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ id: 'nic-net0', state: 'fail', evidence }),
+        expect.objectContaining({ id: 'profile', state: 'fail', evidence }),
+      ]),
+    );
+    expect(status).toBe(3);
     expect(host.run(['ip', 'link', 'del', 'up0'])).toMatchObject({ status: 0 });
     expect(await refused(home)).toEqual(words);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasLoopbackDns, readPasst } from '../../../src/host/passt.ts';
+import { hasDefaultRoute, hasLoopbackDns, readPasst } from '../../../src/host/passt.ts';
 import { createSystem } from '../../../src/system/real.ts';
 import type { System } from '../../../src/system/system.ts';
 
@@ -36,4 +36,19 @@ test.each([
   ['', false],
 ])('name servers of %j are all on the loopback: %s', (text, loopback) => {
   expect(hasLoopbackDns(text)).toBe(loopback);
+});
+
+test('a default route is one that is up, of either family, and not that of lo which refuses all', () => {
+  const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
+  const row = (destination: string, flags: string, mask: string): string =>
+    `eth0\t${destination}\t010200C0\t${flags}\t0\t0\t0\t${mask}\t0\t0\t0 \n`;
+  expect(hasDefaultRoute(`${head}${row('000200C0', '0001', '00FFFFFF')}`, '')).toBe(false);
+  expect(hasDefaultRoute(`${head}${row('00000000', '0003', '00000000')}`, '')).toBe(true);
+  expect(hasDefaultRoute(`${head}${row('00000000', '0002', '00000000')}`, '')).toBe(false);
+  const blackhole = row('00000000', '0001', '00000000').replace('eth0', '*');
+  expect(hasDefaultRoute(`${head}${blackhole}`, '')).toBe(false);
+  const zero = '0'.repeat(32);
+  const ipv6 = (name: string): string => `${zero} 00 ${zero} 00 ${zero} 00000400 00000001 00000000 00000001 ${name}\n`;
+  expect(hasDefaultRoute(head, ipv6('    eth0'))).toBe(true);
+  expect(hasDefaultRoute(head, ipv6('      lo'))).toBe(false);
 });

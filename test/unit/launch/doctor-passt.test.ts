@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { examinePrograms, hasDefaultRoute } from '../../../src/launch/doctor-passt.ts';
+import { examinePrograms } from '../../../src/launch/doctor-passt.ts';
 import { createSystem } from '../../../src/system/real.ts';
 import type { System } from '../../../src/system/system.ts';
 import { capabilitiesOf } from '../qemu/a-profile.ts';
@@ -34,17 +34,4 @@ test('vde_switch, and a QEMU without VDE', () => {
   expect(checkOf('vde', system({}), qemu)).toMatchObject({ state: 'warn', mend: 'sudo apt-get install vde2' });
   const without = { ...qemu, netdevTypes: ['user'] };
   expect(checkOf('vde', system({}), without)).toMatchObject({ evidence: expect.stringContaining('built without') });
-});
-
-test('a default route is one that is up, of either family, and not that of lo which refuses all', () => {
-  const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
-  const row = (destination: string, flags: string, mask: string): string =>
-    `eth0\t${destination}\t010200C0\t${flags}\t0\t0\t0\t${mask}\t0\t0\t0 \n`;
-  expect(hasDefaultRoute(`${head}${row('000200C0', '0001', '00FFFFFF')}`, '')).toBe(false);
-  expect(hasDefaultRoute(`${head}${row('00000000', '0003', '00000000')}`, '')).toBe(true);
-  expect(hasDefaultRoute(`${head}${row('00000000', '0002', '00000000')}`, '')).toBe(false);
-  const zero = '0'.repeat(32);
-  const ipv6 = (name: string): string => `${zero} 00 ${zero} 00 ${zero} 00000400 00000001 00000000 00000001 ${name}\n`;
-  expect(hasDefaultRoute(head, ipv6('    eth0'))).toBe(true);
-  expect(hasDefaultRoute(head, ipv6('      lo'))).toBe(false);
 });

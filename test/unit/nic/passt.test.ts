@@ -44,6 +44,12 @@ const forwards = [
   aForward({ protocol: 'udp', hostPort: 5353, guestPort: 53 }),
 ];
 
+test('one that needs a default route is refused where there is none', () => {
+  expect(() => planOf({}, { passt: { ...old, unrouted: true } })).toThrow(
+    expect.objectContaining({ code: 'host-failed', message: expect.stringMatching(/^nics\[0\]: .*default route/) }),
+  );
+});
+
 describe('a QEMU without a back end of its own', () => {
   test('joins a passt that is started as a careful person would start it', () => {
     const plan = planOf({ forwards });
