@@ -6,6 +6,7 @@ import { ClosedOutput, exitStatusOf, QrunError } from './errors.ts';
 import type { CommandContext } from './commands/command.ts';
 import { renderHelp } from './commands/help.ts';
 import { parseArguments, type ParsedArguments } from './commands/parse-arguments.ts';
+import { refuseSlip } from './commands/slip.ts';
 import { placesOf } from './places.ts';
 import { bugOf, errorDocument, renderBug, renderError } from './report/error.ts';
 import { writeAll } from './report/output.ts';
@@ -46,8 +47,10 @@ async function runCommand(parsed: ParsedArguments, options: MainOptions): Promis
   if (parsed.help) return print(await helpFor(parsed.topic));
   const report = createReport({ ...parsed, env: process.env });
   if (parsed.command.hidden !== true) noteSudo(report);
+  const context = contextOf(report, options);
+  if (parsed.uncalled !== undefined) refuseSlip(parsed.uncalled, context.places);
   const { run } = await parsed.command.load();
-  return run(parsed.args, contextOf(report, options));
+  return run(parsed.args, context);
 }
 
 function contextOf(report: Report, { packageRoot }: MainOptions): CommandContext {

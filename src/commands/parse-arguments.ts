@@ -12,6 +12,8 @@ export interface ParsedArguments {
   readonly command: AnyCommand;
   /** What help is about: a command or a group that the words name; undefined: all of qrun. */
   readonly topic: AnyCommand | CommandGroup | undefined;
+  /** The first name, where no command is called. */
+  readonly uncalled?: string;
   readonly args: Readonly<Record<string, ArgumentValue>>;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -51,9 +53,11 @@ export async function parseArguments(argv: readonly string[]): Promise<ParsedArg
   const given = { ...parsed, positionals: [...parsed.positionals, ...verbatim] };
   const options: Readonly<Record<string, unknown>> = parsed.options;
   const version = options['version'] === true;
+  const [first] = given.positionals;
   return {
     command,
     topic: called.command ?? called.group,
+    ...(called.command === undefined && first !== undefined && { uncalled: first }),
     args: help || options['help'] === true || version ? {} : argumentsOf(command, given, tail),
     json: options['json'] === true,
     quiet: options['quiet'] === true,

@@ -108,6 +108,26 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
 });
 
+test('a slip in a command’s name starts no VM, and says which was meant', async () => {
+  const home = createHome();
+  home.profile('web1', 'memory: 64M\nhooks: { beforeStart: [/bin/false] }\n');
+  for (const [args, meant] of [
+    [['stpo', 'web1'], 'stop'],
+    [['-q', 'kil', 'web1'], 'kill'],
+    [['nte', 'ls'], 'net'],
+  ] as const) {
+    const { status, stdout, stderr } = await home.qrun(args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(new RegExp(`^qrun: .* \\(did you mean qrun ${meant}\\?\\)\nhint: qrun ${meant} --help\n$`));
+  }
+  // there is one of that name; who says run means a VM; what is nearer to a profile is that
+  home.profile('stpo', 'memory: 64M\nhooks: { beforeStart: [/bin/false] }\n');
+  expect((await home.qrun(['stpo', 'web1'])).stderr).toContain('/bin/false');
+  expect((await home.qrun(['run', 'kil'])).stderr).not.toContain('did you mean qrun');
+  home.profile('kilo', 'memory: 64M\n');
+  expect((await home.qrun(['kilp'])).stderr).toContain('did you mean kilo?');
+});
+
 test('gc of one: a VM or a network, by a name that somebody knows', async () => {
   const home = createHome();
   home.profile('web1', 'memory: 64M\n');
