@@ -46,6 +46,8 @@ export interface HostNetwork {
   readonly log?: string;
   /** ISO 8601; in the registry. */
   readonly startedAt?: string;
+  /** It goes with the last VM that is on it; absent: `net up` keeps it. */
+  readonly counted?: true;
 }
 
 /** Who may take a port: its keeper alone, else whom all of them are for. */

@@ -4,8 +4,17 @@ import { hostNetworkFiles, type HostNetwork } from './host-network.ts';
 import type { Network } from './network.ts';
 import type { NetworkPlanInput, PortFacts } from './plan-input.ts';
 
+interface RegistryFrom {
+  readonly facts: Pick<PortFacts, 'host' | 'state' | 'registry'>;
+  readonly input: Pick<NetworkPlanInput, 'files' | 'pinned'>;
+}
+
 /** As the last: who reads it takes a port at once. */
-export function registryStep(network: HostNetwork, { host, state, registry }: PortFacts): HostNetworkStep {
+export function registryStep(
+  own: HostNetwork,
+  { facts: { host, state, registry }, input: { files, pinned } }: RegistryFrom,
+): HostNetworkStep {
+  const network: HostNetwork = { ...own, log: files.log, ...(!pinned && { counted: true }) };
   const { record: path, ports: directory, macs } = hostNetworkFiles(host, network.name);
   return {
     ...{ kind: 'host-network', id: 'registry', needsRoot: true, path, directory, macs, network },

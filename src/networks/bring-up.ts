@@ -43,10 +43,7 @@ export async function bringUp(network: PreparedNetwork, context: NetworkContext)
   const { name, files } = network;
   return await withNetworkLock({ name, files }, context, async () => {
     const record = await startOrMend(network, context, { pinned: true });
-    if (record.pinned) return record;
-    const pinned = { ...record, pinned: true };
-    writeNetworkRecord(files, pinned);
-    return pinned;
+    return record.pinned ? record : await (await import('./pin.ts')).setPinned(record, true, context);
   });
 }
 

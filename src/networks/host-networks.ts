@@ -49,7 +49,7 @@ export function recordOfHost(host: HostNetwork, { system }: Pick<Look, 'system'>
     network: name,
     runId,
     bootId: system.bootId(),
-    pinned: true,
+    pinned: host.counted !== true,
     startedAt: host.startedAt ?? '',
     file: definition.file,
     definition,

@@ -70,7 +70,8 @@ function statusOfHost(name: NetworkName, look: Pick<NetworkContext, 'places' | '
   if (host === undefined) return { state: 'defined' };
   const missing = faultyPorts(host);
   const record = recordOfHost(host, look);
-  return { state: missing.length > 0 ? 'broken' : 'pinned', record, health: { missing, processes: {} } };
+  const state = missing.length > 0 ? 'broken' : record.pinned ? 'pinned' : 'up';
+  return { state, record, health: { missing, processes: {} } };
 }
 
 function readOrFault(files: NetworkFiles): NetworkRecord | QrunError | undefined {

@@ -3,7 +3,8 @@ import type { NetworkName } from '../network/network.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
 import { withNetworkLock } from './lock.ts';
-import { readNetworkRecord, writeNetworkRecord } from './record.ts';
+import { setPinned } from './pin.ts';
+import { readNetworkRecord } from './record.ts';
 import { endUnusedLocked, isHeld } from './take-down.ts';
 
 /** @returns `in-use` when VMs are on it still @throws QrunError `left-behind` */
@@ -12,7 +13,7 @@ export async function unpin(name: NetworkName, context: NetworkContext): Promise
   if (!isHeld(files)) return 'was-down';
   return await withNetworkLock({ name, files }, context, async () => {
     const record = readNetworkRecord(files);
-    if (record?.pinned === true) writeNetworkRecord(files, { ...record, pinned: false });
+    if (record !== undefined) await setPinned(record, false, context);
     await endUnusedLocked(name, context);
     return isHeld(files) ? 'in-use' : 'down';
   });

@@ -1,4 +1,4 @@
-/** What somebody changes of a network with a bridge of its own, and takes nothing away: `net info` calls it broken and says what, `net up` mends it. */
+/** What somebody changes of a network with a bridge of its own, and takes nothing away: `net info` calls it broken and says what, `net up` mends it. And what all are told. */
 import { expect, test } from 'vitest';
 import { must, needsQemu, ownerFor, refused } from '../harness/harness.ts';
 import { networkProcesses, stateOf } from '../cli/a-network.ts';
@@ -146,4 +146,20 @@ test('taken down by force: the VMs that were on it are lost, rootâ€™s and usersâ
   expect(await lost()).toEqual([false, false]);
   for (const one of homes) await must(one, 'kill', 'web1');
   await must(root, 'net', 'down', 'lan0');
+});
+
+test('counted, and then pinned: a user is told the same as root', async (context) => {
+  needsQemu(context);
+  const { root, home } = await createBridgedHost(context);
+  root.network('lan0', definition);
+  root.profile('web1', `${still}nics: ["network:lan0"]\n`);
+  const states = async (): Promise<unknown[]> => await Promise.all([root, home].map((one) => stateOf(one, 'lan0')));
+  await detach(root, 'web1');
+  expect(await states()).toEqual(['up', 'up']);
+  await must(root, 'net', 'up', 'lan0');
+  expect(await states()).toEqual(['pinned', 'pinned']);
+  await must(root, 'kill', 'web1');
+  expect(await states()).toEqual(['pinned', 'pinned']);
+  await must(root, 'net', 'down', 'lan0');
+  expect(await stateOf(root, 'lan0')).toBe('defined');
 });

@@ -78,6 +78,19 @@ test('the MACs of ports are claimed for all users, over net down, until net rm; 
   expect(existsSync(hostDir(ports, 'ports/lan0'))).toBe(false);
 });
 
+test('so are those of a network with a bridge of its own', async (context) => {
+  const ports = await createPortHost(context);
+  const { root } = ports;
+  const registry = makeRegistry(ports);
+  root.network('lan0', `forward: open\naddresses: [10.10.120.1/24]\nports: 2\n${owner()}\n`);
+  await must(root, 'net', 'up', 'lan0');
+  const claims = macsOf(ports).map((mac) => mac.replaceAll(':', '-'));
+  expect(readdirSync(registry).toSorted()).toEqual(claims.toSorted());
+  await must(root, 'net', 'down', 'lan0');
+  await must(root, 'net', 'rm', 'lan0');
+  expect(readdirSync(registry)).toEqual([]);
+});
+
 test('a guest on a port: ps, nics, net info and net map know its network and address; wait and ssh find it', async (context) => {
   needsQemu(context);
   const ports = await createPortHost(context);

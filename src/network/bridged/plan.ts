@@ -5,7 +5,6 @@ import { bridgeCommands } from '../../plan/bridge-commands.ts';
 import type {
   DirectoryStep,
   FileStep,
-  HostNetworkStep,
   LinkStep,
   NftStep,
   ResolverStep,
@@ -14,9 +13,9 @@ import type {
 } from '../../plan/step.ts';
 import { parseAddress, renderAddress, parseInterfaceAddress, type Subnet } from '../../subnet.ts';
 import { planForwards } from '../forwards.ts';
-import { hostNetworkFiles, type HostNetwork, type HostPort } from '../host-network.ts';
+import type { HostNetwork, HostPort } from '../host-network.ts';
 import { layoutOf, type NetworkLayout } from '../layout.ts';
-import { portLocks } from '../host-steps.ts';
+import { portLocks, registryStep } from '../host-steps.ts';
 import type { NetworkForward, NetworkPlan } from '../network-plan.ts';
 import type { Network } from '../network.ts';
 import type { GuestTap, NetworkPlanInput, PortFacts } from '../plan-input.ts';
@@ -84,7 +83,7 @@ export function planBridged(network: Network, input: NetworkPlanInput): NetworkP
       ...serviceSteps(look, host),
       ...resolverSteps(look),
       ...guestSteps(host, { facts, input, alone: !hasDnsmasq(network) }),
-      registryStep({ ...host, log: input.files.log }, facts),
+      registryStep(host, { facts, input }),
     ],
     notes: notesOf(look),
   };
@@ -112,11 +111,6 @@ function hostOf({ network, input, facts }: Look): HostNetwork {
     };
   });
   return onSwitch({ ...host, ports }, facts);
-}
-
-function registryStep(network: HostNetwork, { host }: PortFacts): HostNetworkStep {
-  const { record: path, ports: directory, macs } = hostNetworkFiles(host, network.name);
-  return { kind: 'host-network', id: 'registry', needsRoot: true, path, directory, macs, network };
 }
 
 const ownerOf = ({ network, facts }: Look): LinkOwner => ({

@@ -56,7 +56,7 @@ export function planJoined(network: Network, input: NetworkPlanInput): NetworkPl
       ...linkSteps(links, { bridge, mtu, ipv6: facts.ipv6 }),
       ...guestSteps(host, { facts, input, alone: true }),
       ...watchSteps(network, input, host),
-      registryStep({ ...host, log: input.files.log }, facts),
+      registryStep(host, { facts, input }),
     ],
     notes: notesOf(look, mtu),
   };

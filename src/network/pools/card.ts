@@ -91,7 +91,7 @@ export function planOfPool({ network, input, facts, card }: Pool, parts: PoolPar
     forward,
     attach: attachOfPool(network, card),
     forwards: [],
-    steps: [...steps, ...watchSteps(network, input, host), registryStep({ ...host, log: input.files.log }, facts)],
+    steps: [...steps, ...watchSteps(network, input, host), registryStep(host, { facts, input })],
     notes: notes.map((note) => `network ${name}: ${note}`),
   };
 }
