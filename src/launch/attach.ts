@@ -43,6 +43,6 @@ export async function attachTo(name: string, context: ForegroundContext): Promis
 function unreachable(vm: string, socket: string): QrunError {
   return new QrunError('host-failed', `${vm}: its console's socket is gone: what is typed would not reach it`, {
     causes: [socket],
-    hint: `qrun logs -f ${vm} shows what it writes`,
+    hint: `qrun logs -f ${vm}`,
   });
 }

@@ -60,7 +60,7 @@ function renderHead({ vm, profile, notes, steps }: LaunchPlan): string {
 # 4 it runs already, 5 something was left behind, 128+n ended by signal n.
 ${notes.map((note) => `# Note: ${visible(note)}\n`).join('')}set -eu
 umask 077
-taken=0${made} qemu='' signal='' left='' journal=''
+taken=0${made} qemu='' signal='' signals=0 left='' journal=''
 `;
 }
 
@@ -101,7 +101,7 @@ ${lines.map((line) => `  ${line}\n`).join('')}  [ -z "$journal" ] || [ -n "$left
 }
 
 const traps = `on_signal() { # NUMBER: QEMU ends the guest, and then we end
-  signal=$1
+  signal=$1 signals=$((signals + 1))
   qemu=\${qemu:-\${!:-}}
   [ -n "$qemu" ] || exit "$((128 + $1))"
   kill -TERM "$qemu" 2>/dev/null || :
@@ -151,12 +151,12 @@ function renderWait({ logs, console }: LaunchPlan): string {
   return `
 status=1
 while :; do
-  interrupted=$signal
+  seen=$signals
   ended=0
   wait "$qemu" || ended=$?
   # 127: it was waited for already, and a signal came in between
   [ "$ended" -eq 127 ] || status=$ended
-  [ "$interrupted" != "$signal" ] || break
+  [ "$seen" -ne "$signals" ] || break
 done
 ${console === 'stdio' ? 'wait "$follower" || :\n' : ''}[ -z "$signal" ] || exit "$((128 + signal))"
 if [ "$status" -ne 0 ]; then

@@ -145,6 +145,28 @@ describe('the script', () => {
     expect(existsSync(path.join(dir, 'runtime/web1'))).toBe(false);
   });
 
+  test('the same signal twice gives nothing back while QEMU lives', async () => {
+    const runtime = path.join(dir, 'runtime/web1');
+    const qemu = fakeQemu(`n=0
+trap 'n=$((n + 1)); echo "$n" >&4' TERM
+echo up >&4
+until [ "$n" -ge 2 ]; do sleep 0.05; done
+sleep 0.5
+[ -d '${runtime}' ] && echo kept >&4
+exit 0`);
+    const file = scriptOf({ qemu, console: 'none' });
+    const script = spawn('/bin/sh', [file], { stdio: 'ignore' });
+    const said = (): string => (existsSync(inState('console.log')) ? readFileSync(inState('console.log'), 'utf8') : '');
+    for (const words of ['up\n', 'up\n1\n']) {
+      await expect.poll(said, { timeout: 30_000 }).toBe(words);
+      script.kill('SIGTERM');
+    }
+    const status = await new Promise((resolve) => script.once('close', resolve));
+    expect(said()).toBe('up\n1\n2\nkept\n');
+    expect(status).toBe(143);
+    expect(existsSync(runtime)).toBe(false);
+  });
+
   test('a failing step gives back what was taken, and nothing else', () => {
     const bad: Step = {
       kind: 'hook',
