@@ -29,8 +29,6 @@ export interface NicPlan {
   readonly hostInterface?: string;
   /** The managed network that it is on. */
   readonly network?: string;
-  /** QEMU must start a program for it: the sandbox cannot deny that. Says which. */
-  readonly spawns?: string;
   /** What QEMU starts for it does not work under any sandbox of QEMU's. Says what and why. */
   readonly sandboxOff?: string;
   /** The bridge that a tap is on which QEMU gets by itself: its name is looked up when QEMU runs. */

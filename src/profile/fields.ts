@@ -17,7 +17,6 @@ export interface FieldContext {
 export interface FieldNotes {
   readonly pattern?: string;
   readonly examples?: readonly (string | number)[];
-  readonly deprecated?: boolean;
 }
 
 /** Attaches what an editor shows. Patterns are without flags, for JSON Schema has none, and never narrower than what is accepted. */

@@ -13,8 +13,6 @@ export interface ImageHeader {
   readonly backingFormat?: string;
   /** A file besides this one that holds the guest's data. */
   readonly dataFile?: string;
-  /** Bytes, as the guest sees them, where the header says so. */
-  readonly virtualSizeBytes?: number;
 }
 
 /** No format needs more for its header, and qcow2's must lie in the first cluster (2 MiB at most, 64 KiB by default). */
@@ -87,7 +85,6 @@ function parseQcow2(head: Buffer, file: string): ImageHeader {
   const dataFile = extensions.get(dataFileType) ?? (external ? '(unnamed)' : undefined);
   return {
     format: 'qcow2',
-    virtualSizeBytes: Number(head.readBigUInt64BE(24)),
     ...(backingFile !== undefined && { backingFile }),
     ...(backingFormat !== undefined && { backingFormat }),
     ...(dataFile !== undefined && { dataFile }),
@@ -135,14 +132,12 @@ function parseSparseVmdk(head: Buffer, file: string): ImageHeader {
   const capacity = head.readBigUInt64LE(12);
   const offset = head.readBigUInt64LE(28) * sector;
   const size = head.readBigUInt64LE(36) * sector;
-  const virtual = capacity > 0n ? { virtualSizeBytes: Number(capacity * sector) } : {};
-  if (offset === 0n || size === 0n) return { format: 'vmdk', ...virtual };
+  if (offset === 0n || size === 0n) return { format: 'vmdk' };
   if (offset + size > BigInt(head.length)) throw damaged(file, 'its descriptor lies outside of its header');
   const text = head.toString('latin1', Number(offset), Number(offset + size));
   const { backingFile, dataFile } = parseVmdkDescriptor(text);
   return {
     format: 'vmdk',
-    ...virtual,
     ...(backingFile !== undefined && { backingFile }),
     ...(capacity === 0n && dataFile !== undefined && { dataFile }),
   };

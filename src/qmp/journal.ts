@@ -39,8 +39,6 @@ export interface JournalSummary {
   readonly guestPanicked: boolean;
   /** Why it ended: `guest-shutdown`, `host-qmp-quit`, `host-signal`, `guest-reset`, `guest-panic`, … */
   readonly shutdownReason?: string;
-  /** When QEMU said so, in ms since the epoch. */
-  readonly shutdownAtMs?: number;
 }
 
 export const emptySummary: JournalSummary = {
@@ -71,7 +69,7 @@ function addToSummary(summary: JournalSummary, message: QmpMessage): JournalSumm
     case 'GUEST_PANICKED':
       return { ...summary, guestPanicked: true };
     case 'SHUTDOWN':
-      return { ...summary, poweringDown: false, shutdownReason: reasonOf(message.data), shutdownAtMs: message.atMs };
+      return { ...summary, poweringDown: false, shutdownReason: reasonOf(message.data) };
     default:
       return summary;
   }

@@ -16,8 +16,6 @@ export interface QmpEvent {
   /** Such as `SHUTDOWN`, `POWERDOWN`, `STOP`, `RESUME`, `RESET`, `GUEST_PANICKED`. */
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** Milliseconds since the epoch, by the host's clock. */
-  readonly atMs: number;
 }
 
 /** Undefined for whatever is no message of QMP's. */
@@ -34,9 +32,7 @@ export function parseQmpMessage(line: string): QmpMessage | undefined {
 }
 
 function parseEvent(event: string, value: Readonly<Record<string, unknown>>): QmpEvent {
-  const stamp = isObject(value['timestamp']) ? value['timestamp'] : {};
-  const atMs = number(stamp['seconds']) * 1000 + Math.floor(number(stamp['microseconds']) / 1000);
-  return { kind: 'event', event, data: isObject(value['data']) ? value['data'] : {}, atMs };
+  return { kind: 'event', event, data: isObject(value['data']) ? value['data'] : {} };
 }
 
 function parseGreeting(greeting: Readonly<Record<string, unknown>>): QmpMessage {

@@ -57,7 +57,6 @@ async function runTool(file: string, args: readonly string[], options: RunOption
     maxBuffer: maxOutputBytes,
     killSignal: 'SIGKILL',
     ...inputOf(options),
-    ...(options.inherit === true && { stdout: 'inherit', stderr: 'inherit' }),
     ...(options.env !== undefined && { env: options.env }),
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
@@ -120,9 +119,8 @@ function runToolNow(
   args: readonly string[],
   options: RunOptions & { readonly fds?: readonly number[] },
 ): RunResult {
-  const output = options.inherit === true ? 'inherit' : 'pipe';
   const result = spawnSync(file, args, {
-    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', output, output, ...(options.fds ?? [])],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.fds ?? [])],
     encoding: 'utf8',
     maxBuffer: maxOutputBytes,
     ...(options.stdin !== undefined && { input: options.stdin }),

@@ -8,8 +8,6 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** stdout and stderr go to the user's terminal instead of the result. */
-  readonly inherit?: boolean;
 }
 
 export interface RunResult {

@@ -35,10 +35,6 @@ export interface ArgvInput {
   readonly nics: readonly ArgvNic[];
   readonly sockets: { readonly qmp: string; readonly console: string; readonly vnc?: string };
   readonly display: Profile['display'];
-  /** QEMU's environment names a D-Bus session bus: a window then needs no program to be started. */
-  readonly hasSessionBus?: boolean;
   /** The profile's `args`, then those of the command line; checked by args-clash. */
   readonly extraArgs: readonly string[];
-  /** Why QEMU must run without its system call filter; undefined: it need not. */
-  readonly sandboxOff?: string;
 }
