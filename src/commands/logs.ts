@@ -1,5 +1,5 @@
-import { showLogs } from '../launch/logs-of.ts';
-import { describeEnd } from '../launch/run-record.ts';
+import { readLogs, showLogs } from '../launch/logs-of.ts';
+import { describeEnd, lastRunOf } from '../launch/run-record.ts';
 import { ownTerminal } from '../system/terminal.ts';
 import type { LogsArguments } from './arguments.ts';
 import type { Run } from './command.ts';
@@ -7,6 +7,11 @@ import { launchContext } from './launch-context.ts';
 
 export const run: Run<LogsArguments> = async (args, context) => {
   const { report } = context;
+  if (report.json) {
+    const { end, ...told } = readLogs(args, launchContext(context));
+    report.document({ ...told, lastRun: lastRunOf(end) });
+    return 0;
+  }
   const end = await showLogs(args, { ...launchContext(context), terminal: ownTerminal() });
   if (end !== undefined) report.note(`${args.vm}: ${describeEnd(end)}`);
   return 0;

@@ -1,6 +1,6 @@
 import { listProfiles } from '../host/profile-files.ts';
 import { startsByItself, unitPlacesOf } from '../host/units.ts';
-import { describeEnd } from '../launch/run-record.ts';
+import { describeEnd, lastRunOf } from '../launch/run-record.ts';
 import { listVmNames, readVm, type Vm } from '../launch/vms.ts';
 import type { VmName } from '../names.ts';
 import type { NoArguments } from './arguments.ts';
@@ -52,16 +52,12 @@ export const run: Run<NoArguments> = async (_args, context) => {
 };
 
 function document({ name, file, example, vm }: Row): Record<string, unknown> {
-  const { end } = vm;
   return {
     name,
     file: file ?? null,
     example,
     state: vm.state,
     pid: vm.pid ?? null,
-    lastRun:
-      end === undefined
-        ? null
-        : { startedAt: end.startedAt, endedAt: end.endedAt, reason: end.reason, status: end.status },
+    lastRun: lastRunOf(vm.end),
   };
 }

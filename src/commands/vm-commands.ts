@@ -170,6 +170,7 @@ export const vmCommands: readonly AnyCommand[] = [
   command<LogsArguments>({
     name: 'logs',
     summary: "print QEMU's and the console's output of the last run",
+    document: true,
     arguments: {
       vm: { ...vm, values: 'vm', summary: 'a VM, running or not' },
       follow: { ...flag('go on until the VM ends'), short: 'f' },
@@ -181,6 +182,7 @@ export const vmCommands: readonly AnyCommand[] = [
     exclusive: [
       ['console', 'qemu'],
       ['follow', 'previous'],
+      ['follow', 'json'],
     ],
     examples: [{ line: 'logs -f web1', means: 'follow it' }],
     load: () => import('./logs.ts'),

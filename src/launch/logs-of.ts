@@ -7,7 +7,7 @@ import { readTailBytes } from '../system/tail.ts';
 import type { Terminal } from '../system/terminal.ts';
 import type { LaunchContext } from './prepare.ts';
 import type { EndRecord } from './run-record.ts';
-import { readVm, requireKnown } from './vms.ts';
+import { readVm, requireKnown, type VmState } from './vms.ts';
 
 export interface LogsOptions {
   readonly vm: string;
@@ -19,6 +19,27 @@ export interface LogsOptions {
 }
 
 const maxBytes = 64 * 1024 * 1024;
+/** Escaped, a byte may take six: a text that Node can hold. */
+const maxDocumentBytes = 16 * 1024 * 1024;
+
+export interface LogsDocument {
+  readonly vm: string;
+  readonly state: VmState;
+  readonly logs: readonly { readonly of: 'qemu' | 'console'; readonly file: string; readonly text: string }[];
+  /** Undefined: it goes on, nobody knows, or it was the run before. */
+  readonly end?: EndRecord;
+}
+
+/** What `--json` gives: bytes that are no UTF-8 are marked as such. */
+export function readLogs(options: LogsOptions, context: LaunchContext): LogsDocument {
+  const vm = requireKnown(context, options.vm);
+  const { state, pid, end, files } = readVm(context, vm);
+  const logs = logFiles(options, files).map(({ of, file }) => {
+    const text = lastLines(readTailBytes(file, maxDocumentBytes), options.lines).toString('utf8');
+    return { of, file, text };
+  });
+  return { vm, state, logs, ...(pid === undefined && !options.previous && end !== undefined && { end }) };
+}
 
 /** @returns how the run ended, unless it goes on */
 export async function showLogs(
@@ -28,7 +49,7 @@ export async function showLogs(
   const vm = requireKnown(context, options.vm);
   const files = logFiles(options, vmFiles(context.places, vm));
   const offsets: number[] = [];
-  for (const file of files) {
+  for (const { file } of files) {
     const bytes = readTailBytes(file, maxBytes);
     offsets.push(bytes.length);
     await context.terminal.write(lastLines(bytes, options.lines));
@@ -42,8 +63,8 @@ export async function showLogs(
     over.abort();
   })();
   await Promise.all(
-    files.map(async (log, index) => {
-      for await (const chunk of followFile(log, { offset: offsets[index] ?? 0, signal: over.signal }))
+    files.map(async ({ file }, index) => {
+      for await (const chunk of followFile(file, { offset: offsets[index] ?? 0, signal: over.signal }))
         await context.terminal.write(chunk);
     }),
   );
@@ -51,10 +72,18 @@ export async function showLogs(
   return readVm(context, parseVmName(vm)).end;
 }
 
-function logFiles({ console: onlyConsole, qemu: onlyQemu, previous }: LogsOptions, files: VmFiles): string[] {
+interface LogFile {
+  readonly of: 'qemu' | 'console';
+  readonly file: string;
+}
+
+function logFiles({ console: onlyConsole, qemu: onlyQemu, previous }: LogsOptions, files: VmFiles): LogFile[] {
   const both = onlyConsole === onlyQemu;
-  const wanted = [...(both || onlyQemu ? [files.qemuLog] : []), ...(both || onlyConsole ? [files.consoleLog] : [])];
-  return wanted.map((file) => (previous ? `${file}.1` : file));
+  const wanted: LogFile[] = [
+    ...(both || onlyQemu ? [{ of: 'qemu', file: files.qemuLog } as const] : []),
+    ...(both || onlyConsole ? [{ of: 'console', file: files.consoleLog } as const] : []),
+  ];
+  return wanted.map(({ of, file }) => ({ of, file: previous ? `${file}.1` : file }));
 }
 
 function lastLines(bytes: Buffer, lines: number | undefined): Buffer {

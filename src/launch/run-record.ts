@@ -81,6 +81,10 @@ function readRecord<R>(file: string): R | undefined {
   }
 }
 
+/** How a run ended, in documents; null: it goes on, or nobody knows. */
+export const lastRunOf = (end: EndRecord | undefined): Record<string, unknown> | null =>
+  end === undefined ? null : { startedAt: end.startedAt, endedAt: end.endedAt, reason: end.reason, status: end.status };
+
 /** For people: `powered off 2026-01-01 12:00`, … */
 export function describeEnd({ reason, endedAt, qemuStatus }: EndRecord): string {
   const words = reasons[reason] ?? reason;

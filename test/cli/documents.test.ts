@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { documentSchemas, parseDocument } from '../harness/document.ts';
 import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
@@ -42,6 +44,38 @@ test('show, nics and ls of a profile', async (context) => {
   expect(nics).toMatchObject([{ id: 'net0', mac: (plan as { nics: { mac: string }[] }).nics[0]?.mac }]);
   const rows = parseDocument('ls', (await home.qrun(['ls', '--json'])).stdout);
   expect(rows).toContainEqual(expect.objectContaining({ name: 'web1', state: 'stopped' }));
+});
+
+test('logs: both, one, the last lines, of the run before; what the guest wrote is no JSON of its own', async () => {
+  const home = createHome();
+  home.profile('web1', 'memory: 64M\n');
+  expect(await documentOf(home, 'logs', ['logs', 'web1'])).toMatchObject({
+    vm: 'web1',
+    state: 'stopped',
+    logs: [
+      { of: 'qemu', text: '' },
+      { of: 'console', text: '' },
+    ],
+    lastRun: null,
+  });
+  const own = path.join(home.state, 'vms/web1');
+  mkdirSync(own, { recursive: true });
+  const hostile = '"}\u0000\u001b[2J\nlogin: ';
+  writeFileSync(path.join(own, 'console.log'), Buffer.concat([Buffer.from(hostile), Buffer.from([0xff, 0x0a])]));
+  writeFileSync(path.join(own, 'console.log.1'), 'before\n');
+  const [console] = [{ of: 'console', file: path.join(own, 'console.log'), text: `${hostile}\ufffd\n` }];
+  expect(await documentOf(home, 'logs', ['logs', 'web1', '--console'])).toMatchObject({ logs: [console] });
+  expect(await documentOf(home, 'logs', ['logs', 'web1', '-n', '1'])).toMatchObject({
+    logs: [{ of: 'qemu' }, { text: 'login: \ufffd\n' }],
+  });
+  expect(await documentOf(home, 'logs', ['logs', 'web1', '--previous', '--console'])).toMatchObject({
+    logs: [{ of: 'console', file: path.join(own, 'console.log.1'), text: 'before\n' }],
+    lastRun: null,
+  });
+  // a document has an end
+  const { status, stdout, stderr } = await home.qrun(['logs', 'web1', '-f', '--json']);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toContain('only one of --follow and --json at a time');
 });
 
 test('doctor', async (context) => {
