@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { renderHelp } from '../../src/commands/help.ts';
-import { createHome, needsRoot, testFacts } from '../harness/harness.ts';
+import { createHome, needsRoot, ownerFor, testFacts } from '../harness/harness.ts';
 
 const hint = /^hint: qrun \w+ --help$/m;
 
@@ -216,6 +218,26 @@ test('a user without a name and a home gets as far as his own places go', async 
   expect({ status: ls.status, stderr: ls.stderr }).toEqual({ status: 0, stderr: '' });
   const bare = await home.run([...stranger, 'env', '-i', node, bin, 'ps']);
   expect({ status: bare.status, stderr: bare.stderr }).toEqual({ status: 0, stderr: 'no VM runs\n' });
+});
+
+test.each(['', '.', 'home'])('HOME=%j is no place in the working directory', async (written) => {
+  const home = createHome();
+  const profiles = home.mkdir('home/.config/qrun/profiles');
+  home.write(path.join(profiles, 'here.yaml'), 'nics: []\n');
+  const { node, bin } = testFacts();
+  const overrides = Object.keys(home.env).filter((name) => name.startsWith('QRUN_'));
+  const bare = ['env', ...overrides.flatMap((name) => ['-u', name]), `HOME=${written}`, `QRUN_CACHE_DIR=${home.cache}`];
+  const cwd = written === 'home' ? home.dir : path.join(home.dir, 'home');
+  const { status, stderr } = await home.run([...bare, node, bin, 'show', 'here'], { cwd });
+  const [, , , , , own = '/nonexistent'] =
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([name]) => name === ownerFor('user').name) ?? [];
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: expect.stringContaining(`${own}/.config/qrun/profiles`) as string,
+  });
 });
 
 test('a working directory that is gone does no harm', async () => {
