@@ -16,8 +16,10 @@ declare const QRUN_SOURCES: readonly string[];
 declare const QRUN_FAMILIES: Readonly<Record<string, string>>;
 
 const bundleFile = 'qrun.cjs';
-/** What most runs do without. */
-const lateFile = 'more.cjs';
+/** What most runs do without; and for networks nearly all runs do without schemas, and what starts a VM. */
+const isLate = (name: string, family: string): boolean =>
+  name === 'more.cjs' || (['net-up', 'net-down'].includes(family) && !ofNetworks.includes(name));
+const ofNetworks: readonly string[] = [bundleFile, 'end.cjs', 'up.cjs'];
 
 interface Bundle {
   readonly main: (argv: readonly string[], options: { readonly packageRoot: string }) => Promise<Outcome>;
@@ -60,7 +62,7 @@ function runBundle(argv: readonly string[]): void {
   /** Its code is kept apart: who does without it need not read that of those who do not. */
   let lateCache: CodeCacheType | undefined;
   const cacheOf = (name: string): CodeCacheType =>
-    name === lateFile ? (lateCache ??= new CodeCache({ ...cacheOptions, family: `${family}-more` })) : cache;
+    isLate(name, family) ? (lateCache ??= new CodeCache({ ...cacheOptions, family: `${family}-more` })) : cache;
   const load = (name: string): unknown => {
     const file = path.join(__dirname, name);
     // what the build writes is ASCII: a one-byte string is the quickest to make

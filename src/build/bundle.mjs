@@ -1,5 +1,5 @@
 /**
- * `npm run build`: src/cli.ts → dist/qrun.cjs, end.cjs, launch.cjs and more.cjs (layers.mjs), in which `await import()` is a lazily run wrapper, src/boot.ts →
+ * `npm run build`: src/cli.ts → dist/qrun.cjs, end.cjs, launch.cjs, up.cjs and more.cjs (layers.mjs), in which `await import()` is a lazily run wrapper, src/boot.ts →
  * dist/boot.cjs, and src/switch/main.ts → dist/switch.cjs, which is a process of its own.
  */
 import { createHash } from 'node:crypto';
@@ -116,6 +116,14 @@ async function compile(name, options) {
 
 /** @type {(names: readonly string[]) => string[]} */
 const commandFiles = (names) => names.map((name) => `src/commands/${name}.ts`);
+const launchRoots = [
+  ...commandFiles(['run', 'show', 'stop', 'kill', 'wait', 'release', 'new', 'edit', 'rm']),
+  ...['profile/parse', 'profile/settings', 'profile/template'].map((file) => `src/${file}.ts`),
+  ...['qemu/probe-questions', 'qemu/image', 'host/passt', 'supervise/passt-port'].map((file) => `src/${file}.ts`),
+  // it looks for the MACs that are taken
+  'macaddress/index.js',
+];
+const upRoots = commandFiles(['net-up']);
 const layers = await planLayers(
   'src/cli.ts',
   [
@@ -124,17 +132,10 @@ const layers = await planLayers(
       roots: commandFiles(['ls', 'ps', 'logs', 'console', 'monitor', 'pause', 'resume', 'reset', 'complete']),
     },
     // to give back takes little of what it takes to start
-    { name: 'end.cjs', roots: commandFiles(['net-down']) },
-    {
-      name: 'launch.cjs',
-      roots: [
-        ...commandFiles(['run', 'show', 'stop', 'kill', 'wait', 'release', 'new', 'edit', 'rm']),
-        ...['profile/parse', 'profile/settings', 'profile/template'].map((file) => `src/${file}.ts`),
-        ...['qemu/probe-questions', 'qemu/image', 'host/passt', 'supervise/passt-port'].map((file) => `src/${file}.ts`),
-        // it looks for the MACs that are taken
-        'macaddress/index.js',
-      ],
-    },
+    { name: 'end.cjs', roots: commandFiles(['net-down']), common: [launchRoots, upRoots] },
+    { name: 'launch.cjs', roots: launchRoots },
+    // neither schemas nor QEMU: a definition that was understood once is kept
+    { name: 'up.cjs', roots: upRoots },
     { name: 'more.cjs', roots: [] },
   ],
   { ...common, plugins: [apart, replace, lazyModules], define },
@@ -154,7 +155,7 @@ const compiled = await Promise.all([
 ]);
 // one import too many, and each command reads it
 for (const { name, inputs } of compiled)
-  if (['qrun.cjs', 'end.cjs'].includes(name) && inputs.some((input) => /zod/.test(input)))
+  if (['qrun.cjs', 'end.cjs', 'up.cjs'].includes(name) && inputs.some((input) => /zod/.test(input)))
     throw new Error(`${name} has schemas in it: it is for commands that read no definitions`);
 const hash = createHash('sha256');
 for (const { contents } of compiled) hash.update(contents);

@@ -11,7 +11,7 @@ import { root } from './load-source.mjs';
 
 /** @typedef {import('esbuild').BuildOptions} BuildOptions */
 /** @typedef {import('esbuild').Metafile['inputs']} Inputs */
-/** @typedef {{ readonly name: string, readonly roots: readonly string[] }} LayerInput the file, and what is wanted to be in it at the latest; the last one takes the rest */
+/** @typedef {{ readonly name: string, readonly roots: readonly string[], readonly common?: readonly (readonly string[])[] }} LayerInput the file, and what is wanted to be in it at the latest, what each of several lists of roots needs among it; the last one takes the rest */
 /** @typedef {{ readonly name: string, readonly contents: string, readonly plugin: import('esbuild').Plugin }} Layer */
 
 /**
@@ -55,22 +55,43 @@ function placeModules(graph, entry, inputs) {
   const late = Object.values(graph).flatMap(({ imports }) =>
     imports.flatMap((one) => (one.kind === 'dynamic-import' && isInternal(one) ? [one.path] : [])),
   );
-  for (const [index, { roots }] of inputs.entries()) {
-    const wanted = roots.map((name) => {
-      const file = Object.keys(graph).find((one) => isSource(one) && keyOf(one) === name);
-      if (file === undefined) throw new Error(`${name} is not in the bundle`);
-      return file;
-    });
-    const open = [...(index === 0 ? [entry] : []), ...wanted, ...(index === inputs.length - 1 ? late : [])];
-    for (let file = open.pop(); file !== undefined; file = open.pop()) {
-      if (layerOf.has(file)) continue;
-      layerOf.set(file, index);
-      for (const one of graph[file]?.imports ?? [])
-        if (one.kind !== 'dynamic-import' && isInternal(one)) open.push(one.path);
-    }
+  for (const [index, { roots, common = [] }] of inputs.entries()) {
+    const wanted = [
+      ...(index === 0 ? [entry] : []),
+      ...filesOf(graph, roots),
+      ...inAll(common.map((names) => neededBy(graph, filesOf(graph, names)))),
+      ...(index === inputs.length - 1 ? late : []),
+    ];
+    for (const file of neededBy(graph, wanted)) if (!layerOf.has(file)) layerOf.set(file, index);
   }
   return layerOf;
 }
+
+/** @param {Inputs} graph @param {readonly string[]} names */
+function filesOf(graph, names) {
+  return names.map((name) => {
+    const file = Object.keys(graph).find((one) => isSource(one) && keyOf(one) === name);
+    if (file === undefined) throw new Error(`${name} is not in the bundle`);
+    return file;
+  });
+}
+
+/** They and all that they import, but for what they import when they come to it. @param {Inputs} graph @param {readonly string[]} files */
+function neededBy(graph, files) {
+  /** @type {Set<string>} */
+  const found = new Set();
+  const open = [...files];
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    if (found.has(file)) continue;
+    found.add(file);
+    for (const one of graph[file]?.imports ?? [])
+      if (one.kind !== 'dynamic-import' && isInternal(one)) open.push(one.path);
+  }
+  return found;
+}
+
+/** @param {readonly ReadonlySet<string>[]} sets */
+const inAll = ([first = new Set(), ...others]) => [...first].filter((file) => others.every((set) => set.has(file)));
 
 /** @param {{ readonly path: string, readonly external?: boolean }} one */
 const isInternal = ({ path: file, external }) => external !== true && isSource(file);

@@ -207,5 +207,5 @@ test('a failure that one file of the bundle throws is known in the others', asyn
   const home = createHome();
   const { status, stderr } = await home.qrun(['net', 'up', 'nosuch']);
   expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/no network nosuch[^]*hint: /) });
-  expect(codeFiles(home).flatMap(sourcesIn)).toEqual(expect.arrayContaining(['qrun.cjs', 'more.cjs']));
+  expect(codeFiles(home).flatMap(sourcesIn)).toEqual(expect.arrayContaining(['qrun.cjs', 'up.cjs']));
 });
