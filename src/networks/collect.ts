@@ -3,7 +3,7 @@ import { QrunError } from '../errors.ts';
 import { readJournal } from '../journal/journal.ts';
 import { whyLeft, type Leftover } from '../journal/walk.ts';
 import type { NetworkName } from '../network/network.ts';
-import { networkFiles } from '../plan/network-files.ts';
+import { networkFiles, networksDirectory } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
 import { listHostNetworkNames } from './host-networks.ts';
 import { isUnused, tryNetworkLock } from './lock.ts';
@@ -11,7 +11,7 @@ import { readLostState } from './lost-state.ts';
 import { requireKnownRegistry } from './newer-state.ts';
 import { readNetworkRecord } from './record.ts';
 import { listNetworkState } from './state-names.ts';
-import { endWhole, isHalfGone, isHeld, withPortsLocked } from './take-down.ts';
+import { endWhole, isHalfGone, isHeld, removeIfEmpty, withPortsLocked } from './take-down.ts';
 
 export interface CollectedNetwork {
   readonly network: string;
@@ -37,6 +37,8 @@ export async function collectNetworks(
       found.push({ network: name, what: 'state', state: 'left', why: error.message });
     }
   }
+  // whoever ended the last one was killed before he came to it
+  if (only === undefined && !dryRun) removeIfEmpty(networksDirectory(context.places.runtime));
   return found;
 }
 

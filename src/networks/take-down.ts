@@ -41,7 +41,7 @@ export async function endWhole(files: NetworkFiles, context: NetworkContext): Pr
 }
 
 /** The directory of all networks' sockets goes with the last of them. */
-function removeIfEmpty(directory: string): void {
+export function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch (error) {

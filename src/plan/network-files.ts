@@ -66,9 +66,12 @@ export function networkFiles(places: Places, network: NetworkName): NetworkFiles
 }
 
 /** `_net` is no VM's runtime directory: names begin with a letter or digit, and digests have ten digits. */
+export const networksDirectory = (runtime: string): string => path.join(runtime, '_net');
+
 function runtimeDirOf(runtime: string, network: NetworkName): string {
-  const plain = path.join(runtime, '_net', network);
-  return Buffer.byteLength(longestSocket(plain)) <= maxSocketPath ? plain : path.join(runtime, '_net', digest(network));
+  const plain = path.join(networksDirectory(runtime), network);
+  const isShort = Buffer.byteLength(longestSocket(plain)) <= maxSocketPath;
+  return isShort ? plain : path.join(networksDirectory(runtime), digest(network));
 }
 
 /** Of all sockets of a network, when those with long names have digests: what must fit. */

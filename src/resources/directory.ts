@@ -17,14 +17,14 @@ export const directory: Resource<DirectoryStep> = {
   }),
 
   acquire: async (step, { system }) => {
-    ensurePrivateDirectory(path.dirname(step.path), { uid: system.uid });
+    above(step.path, system.uid);
     // under the VM lock whatever lies here is a dead run's, unless a VM of that name with another state directory has its sockets here
     const found = lookAt(step.path);
     if (found?.isDirectory() === false) throw notDirectory(step.path);
     const live = found === undefined || (await isSilent(step.path)) ? undefined : await findLiveSocket(step.path);
     if (live !== undefined) throw inUse(live);
     remove(step.path);
-    mkdirSync(step.path, { mode: 0o700 });
+    above(step.path, system.uid, () => mkdirSync(step.path, { mode: 0o700 }));
     if (step.owner !== undefined) chownSync(step.path, step.owner.uid, step.owner.gid);
     return { inode: lstatSync(step.path).ino };
   },
@@ -36,6 +36,21 @@ export const directory: Resource<DirectoryStep> = {
     if (await isSilent(step.path)) remove(step.path);
   },
 };
+
+const mostTries = 100;
+
+/** What is above a place is given back by whoever finds it empty, also in between: then it is made again. */
+function above(place: string, uid: number, act: () => void = () => {}): void {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      ensurePrivateDirectory(path.dirname(place), { uid });
+      return act();
+    } catch (error) {
+      const isGone = errnoOf(error) === 'ENOENT' || lookAt(path.dirname(place)) === undefined;
+      if (tries === mostTries || !isGone) throw error;
+    }
+  }
+}
 
 const inUse = (socket: string): QrunError =>
   new QrunError('in-use', `${socket} is the socket of a VM that runs with another state directory`, {

@@ -1,8 +1,8 @@
 /** Networks in trouble: somebody sits on the lock, sockets vanish, state is garbage, the unplugged live on. */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
+import { createHome, isAlive, needsQemu, waitUntil, type Home } from '../harness/harness.ts';
 import { createNetworkHome, hub, infoOf, leftOfNetworks, networkProcesses, noNetworkLeft, onLab } from './a-network.ts';
 import { detach, statusOf, still } from './a-vm.ts';
 
@@ -24,6 +24,17 @@ function flocksOf(home: Home): number[] {
     })
     .map(Number);
 }
+
+test('gc removes the directory of all networks’ sockets, where whoever ended the last one was killed before; not with one in it', async () => {
+  const home = createHome();
+  const directory = path.join(home.runtime, '_net');
+  mkdirSync(path.join(directory, 'lab'), { recursive: true, mode: 0o700 });
+  for (const there of [true, false]) {
+    expect(await home.qrun(['gc'])).toMatchObject({ status: 0 });
+    expect(existsSync(directory)).toBe(there);
+    rmSync(path.join(directory, 'lab'), { recursive: true, force: true });
+  }
+});
 
 describe('the watch', () => {
   test('goes on when its flock is killed', async (context) => {

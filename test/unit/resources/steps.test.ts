@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -16,7 +18,7 @@ import {
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { copy } from '../../../src/resources/copy.ts';
 import { directory } from '../../../src/resources/directory.ts';
 import { hook } from '../../../src/resources/hook.ts';
@@ -55,6 +57,19 @@ describe('directory', () => {
     await directory.release(step(), {}, ended);
     await directory.release(step(), undefined, ended);
     expect(existsSync(step().path)).toBe(false);
+  });
+
+  test('the directory above it, which another run takes away when it is empty, is made again', async () => {
+    const loop = 'for (;;) try { require("fs").rmdirSync(process.argv[1]) } catch {}';
+    const other = spawn(process.execPath, ['-e', loop, path.join(place, 'run')], { stdio: 'ignore' });
+    onTestFinished(() => void other.kill('SIGKILL'));
+    for (let round = 0; round < 300; round += 1) {
+      await directory.acquire(step(), context());
+      await directory.release(step(), undefined, ended);
+    }
+    expect(existsSync(step().path)).toBe(false);
+    other.kill('SIGKILL');
+    await once(other, 'exit');
   });
 
   test('its own directory, which in /tmp somebody else may have made first, must be for nobody else to write', async () => {
