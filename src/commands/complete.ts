@@ -3,6 +3,7 @@
  * behind each, for shells that show one) or `files`: then the shell offers files itself.
  */
 import { listLabNames } from '../host/lab-files.ts';
+import { isPath } from '../host/definition-files.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import { listRunning, listVmNames } from '../launch/vms.ts';
 import { listNetworkNames, listUpNetworkNames } from '../networks/names.ts';
@@ -152,6 +153,10 @@ const commandWords = (): readonly Candidate[] =>
     ({ name, summary }) => ({ word: name, summary }),
   );
 
+/** Those that a name leads to. */
+const profilesIn = ({ places }: CommandContext): ReturnType<typeof listProfiles> =>
+  listProfiles(places).filter(({ name }) => !isPath(name));
+
 interface ValueSource {
   readonly values?: ValueKind;
   readonly choices?: readonly string[];
@@ -161,11 +166,11 @@ function valuesOf({ values, choices }: ValueSource, context: CommandContext): An
   if (choices !== undefined) return choices.map((word) => ({ word }));
   switch (values) {
     case 'profile':
-      return listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: visible(file) }));
+      return profilesIn(context).map(({ name, file }) => ({ word: name, summary: visible(file) }));
     case 'lab':
       return [
         ...listLabNames(context.places).map((word) => ({ word, summary: 'lab' })),
-        ...listProfiles(context.places).map(({ name, file }) => ({ word: name, summary: visible(file) })),
+        ...profilesIn(context).map(({ name, file }) => ({ word: name, summary: visible(file) })),
       ];
     case 'vm':
       return listVmNames(context.places).map((word) => ({ word, summary: 'VM' }));

@@ -78,7 +78,8 @@ export function findDefinition(
   return file === undefined ? undefined : { name, file };
 }
 
-const isPath = (argument: string): boolean => argument.includes('/') || suffix.test(argument);
+/** What such a word means is a file, also where a definition has that very name: `x.yaml` of `x.yaml.yaml`. */
+export const isPath = (argument: string): boolean => argument.includes('/') || suffix.test(argument);
 
 function locate(
   argument: string,

@@ -1,6 +1,7 @@
 /** `qrun alias`: which profiles may be called by their bare names in a shell, and which would hide a command. Reads PATH, changes nothing. */
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { isPath } from '../host/definition-files.ts';
 import { listProfiles } from '../host/profile-files.ts';
 import type { VmName } from '../names.ts';
 import type { Places } from '../places.ts';
@@ -35,10 +36,10 @@ export function planAliases(
   const chosen = shellOf(shell ?? path.basename(system.env['SHELL'] ?? ''), system.env['SHELL']);
   const aliases: Alias[] = [];
   const skipped: SkippedAlias[] = [];
-  for (const { name, example } of listProfiles(places)) {
+  for (const { name, file, example } of listProfiles(places)) {
     const hides = hiddenBy(name, chosen, system.env);
     // `run`: a VM may be called like a command
-    if (hides === undefined) aliases.push({ name, command: ['qrun', 'run', name] });
+    if (hides === undefined) aliases.push({ name, command: ['qrun', 'run', isPath(name) ? file : name] });
     else skipped.push({ name, hides, example });
   }
   return { shell: chosen, aliases, skipped };

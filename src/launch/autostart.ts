@@ -1,4 +1,6 @@
 /** `qrun autostart`: a VM that starts with the host, by a unit of systemd's, after its networks. */
+import { QrunError } from '../errors.ts';
+import { isPath } from '../host/definition-files.ts';
 import { findProfileFile } from '../host/profile-files.ts';
 import { parseVmName } from '../names.ts';
 import { isOfCard } from '../networks/autostart.ts';
@@ -10,7 +12,13 @@ import { requireKnown } from './vms.ts';
 /** @throws QrunError `unknown-name`, `invalid-profile`, and as `keepUnit` */
 export async function autostartVm(argument: string, context: LaunchContext): Promise<KeptUnit> {
   // not by its path: a unit knows it by its name alone
-  const { name, nics, shutdown } = await loadProfile(parseVmName(argument), {}, context);
+  const written = parseVmName(argument);
+  if (isPath(written)) {
+    throw new QrunError('invalid-name', `${written} is taken for a file, and a unit has only a name to start it by`, {
+      hint: 'give the profile a name that does not end in .yaml',
+    });
+  }
+  const { name, nics, shutdown } = await loadProfile(written, {}, context);
   const networks = nics.flatMap((nic) => (nic.kind === 'network' ? [nic.network] : []));
   return await keepUnit(
     {

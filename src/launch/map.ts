@@ -75,7 +75,7 @@ function foundNic(nic: NicDocument, written: Nic | undefined): FoundNic {
 /** As its profile would have it; one with faults is left out. */
 async function stoppedVm(name: string, file: string, context: LaunchContext): Promise<FoundVm | undefined> {
   try {
-    const { nics } = await loadProfile(name, {}, context);
+    const { nics } = await loadProfile(file, {}, context);
     const leases = readLeases({ places: context.places, vm: name as Vm['vm'] });
     return {
       vm: name,

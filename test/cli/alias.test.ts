@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { parseDocument } from '../harness/document.ts';
-import { createHome, testFacts, type Home } from '../harness/harness.ts';
+import { createHome, needsQemu, testFacts, type Home } from '../harness/harness.ts';
 
 type Shell = 'bash' | 'zsh' | 'fish';
 const shells: readonly Shell[] = ['bash', 'zsh', 'fish'];
@@ -114,6 +114,20 @@ test('a shell that takes another syntax is told apart from one that does not tel
   }
   expect((await home.qrun(['alias', '--shell', 'tcsh'])).stderr).toContain('--shell is one of bash, zsh, fish');
   expect((await home.qrun(['alias'], { env: { SHELL: '/bin/dash' } })).status).toBe(0);
+});
+
+test('a VM whose name looks like a file is called by its profile’s path; its name leads nowhere', async (context) => {
+  const home = createHome({ qemu: needsQemu(context) });
+  const file = home.profile('x.yaml', 'nics: [user]\n');
+  const { stdout } = await home.qrun(['alias', '--shell', 'bash']);
+  expect(stdout).toContain(`\nalias x.yaml='qrun run ${file}'\n`);
+  expect(await home.qrun(['show', file, '--json'])).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('"vm": "x.yaml"'),
+  });
+  expect(await home.qrun(['net', 'map'])).toMatchObject({ stderr: '', stdout: expect.stringContaining('x.yaml:net0') });
+  expect((await home.qrun(['__complete', 'bash', 'run', 'x'])).stdout).toBe('words\n');
+  expect(await home.qrun(['autostart', 'x.yaml'])).toMatchObject({ status: 2 });
 });
 
 test('a profile that is called qrun gets no alias, and the package’s examples no note', async () => {
