@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { QrunError } from '../errors.ts';
+import { orNone, QrunError } from '../errors.ts';
 import { readJournal, type JournalContent } from '../journal/journal.ts';
 import { releaseAll, throwIfLeft, type Leftover } from '../journal/walk.ts';
 import { failpoint } from '../journal/failpoint.ts';
@@ -76,7 +76,7 @@ export async function finishLocked(
       sameBoot: content === undefined || content.head.bootId === system.bootId(),
     },
   });
-  const end = left.length === 0 || content?.started !== true ? undefined : readEnd(files);
+  const end = left.length === 0 || content?.started !== true ? undefined : orNone(() => readEnd(files));
   if (end !== undefined)
     noteEnd(files, context, { ...end, problems: left.map(({ step, error }) => `${step.id}: ${error.message}`) });
   removeRun(files);
@@ -98,9 +98,11 @@ function noteEnd(files: VmFiles, { warn }: LaunchContext, end: EndRecord): void 
  * fails, or a disk that is gone, keeps nobody from starting the VM.
  */
 export async function finishEarlier(vm: VmName, context: LaunchContext): Promise<void> {
+  const files = vmFiles(context.places, vm);
+  readEnd(files); // nor would this run's end be noted over one of a newer qrun
   const left = await finishLocked(vm, context);
   if (left.length === 0) return;
-  const { journal } = vmFiles(context.places, vm);
+  const { journal } = files;
   renameSync(journal, `${journal}.${readJournal(journal)?.head.runId ?? 'old'}`);
   for (const { step, error } of left)
     context.warn(`${vm}: an earlier run left ${step.id} behind: ${error.message}; qrun gc ${vm}`);
@@ -150,7 +152,7 @@ function isOurs(files: VmFiles, runId: string | undefined): boolean {
 }
 
 function readEndOf(files: VmFiles, runId: string | undefined): EndRecord | undefined {
-  const end = readEnd(files);
+  const end = orNone(() => readEnd(files));
   return runId === undefined || end?.runId === runId ? end : undefined;
 }
 

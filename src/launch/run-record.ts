@@ -61,7 +61,9 @@ export function removeRun(files: VmFiles): void {
   rmSync(files.ending, { force: true });
 }
 
+/** @throws QrunError `newer-state`: one of a newer qrun is kept */
 export function writeEnd(files: VmFiles, record: EndRecord): void {
+  readEnd(files);
   writeDurable(files.last, JSON.stringify(record));
 }
 

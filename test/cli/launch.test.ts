@@ -306,12 +306,19 @@ describe('state of a newer qrun', () => {
     await detach(home, 'web2');
     await home.qrun(['kill', 'web1']);
     const newer = home.write('s/vms/web1/run.json', '{"v":99}\n');
-    home.write('s/vms/web2/last.json', '{"v":99}\n');
+    const last = home.write('s/vms/web2/last.json', '{"v":99}\n');
     expect((await home.qrun(['web1', '-d'])).status).toBe(3);
     expect((await home.qrun(['gc'])).status).toBe(5);
     expect(existsSync(newer)).toBe(true);
     expect((await ps(home)).map(({ vm }) => vm)).toEqual(['web2']);
     expect((await home.qrun(['kill', 'web2'])).status).toBe(0);
+    expect(readFileSync(last, 'utf8')).toBe('{"v":99}\n');
+    expect(await nothingLeft(home, 'web2')).toBe(true);
+    expect(await home.qrun(['web2', '-d'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining(last) as string,
+    });
+    expect(readFileSync(last, 'utf8')).toBe('{"v":99}\n');
   });
 });
 
