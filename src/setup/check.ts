@@ -170,10 +170,11 @@ function faultOfHelper({ helper }: SetupFacts): QrunError | undefined {
   );
 }
 
-function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts): QrunError | undefined {
+function faultOfUplink(options: SetupOptions, facts: SetupFacts): QrunError | undefined {
+  const { bridge, uplink } = options;
   const fact = facts.uplink;
   if (uplink === undefined || bridge === undefined || fact === undefined) return undefined;
-  const { link, wifi, onlyWayOut } = fact;
+  const { link, wifi } = fact;
   if (link === undefined)
     return new QrunError('host-failed', `there is no interface ${uplink}`, { hint: 'ip -brief link' });
   if (link.master === bridge) return undefined;
@@ -192,14 +193,16 @@ function faultOfUplink({ bridge, uplink, yes }: SetupOptions, facts: SetupFacts)
   if (link.kind === 'bridge')
     return new QrunError('usage', `${uplink} is a bridge itself`, { hint: `sudo qrun setup --bridge ${uplink}` });
   const left = faultOfLeft(uplink, fact);
-  if (left !== undefined || !onlyWayOut || yes) return left;
-  return new QrunError(
-    'usage',
-    `${uplink} is this host's only way out: while it moves to ${bridge} the host is cut off, and if something goes wrong it stays so`,
-    {
-      hint: 'the same with --yes, best from a console of its own',
-    },
-  );
+  const cut = riskOfUplink(options, facts);
+  if (left !== undefined || cut === undefined || options.yes) return left;
+  return new QrunError('usage', cut, { hint: 'the same with --yes, best from a console of its own' });
+}
+
+/** What is done with --yes alone, and why. */
+export function riskOfUplink({ bridge, uplink }: SetupOptions, facts: SetupFacts): string | undefined {
+  const fact = facts.uplink;
+  if (fact?.onlyWayOut !== true || fact.link?.master === bridge) return undefined;
+  return `${uplink} is this host's only way out: while it moves to ${bridge} the host is cut off, and if something goes wrong it stays so`;
 }
 
 /** What would be lost on the way, or keeps the card from being a port. */

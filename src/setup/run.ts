@@ -6,6 +6,7 @@ import type { Places } from '../places.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { withLock } from '../system/flock.ts';
 import type { System } from '../system/system.ts';
+import { riskOfUplink } from './check.ts';
 import type { SetupOptions } from './facts.ts';
 import { faultOfActions, readPowers } from './forecast.ts';
 import { idOf, type SetupAction, type SetupItem } from './item.ts';
@@ -44,11 +45,12 @@ async function alone<T>({ places }: SetupContext, act: () => T | Promise<T>): Pr
 
 /** What would be done, and nothing else. Needs no rights, but sees no more than its user may. */
 export async function previewSetup(options: SetupOptions, context: SetupContext): Promise<SetupPlan> {
-  const { plan, record } = await readPlan(options, context);
+  const { plan, record, facts } = await readPlan({ ...options, yes: true }, context);
   for (const item of plan.replaced)
     context.tell(item, kindOf(item).undo(item, entryOf(record, item)?.before ?? {}, context));
   for (const item of plan.items) context.tell(item, actionsOf(item, record, context));
-  return plan;
+  const risk = options.yes ? undefined : riskOfUplink(options, facts);
+  return risk === undefined ? plan : { ...plan, notes: [`${risk}: it is refused without --yes`, ...plan.notes] };
 }
 
 /** @throws QrunError what stands in the way, before anything is done; or what failed: a second setup goes on from there */
@@ -96,8 +98,8 @@ function foresee({ items }: SetupPlan, record: SetupRecord, context: SetupContex
 
 async function readPlan(options: SetupOptions, { system, places }: SetupContext) {
   const record = lookedAtAnew(readRecord(places), options, system);
-  const plan = planSetup(options, await readSetupFacts({ system, places, options, record }));
-  return { plan, record };
+  const facts = await readSetupFacts({ system, places, options, record });
+  return { plan: planSetup(options, facts), record, facts };
 }
 
 /** What was there before is another thing where somebody undid an item: the plan is made from it. */

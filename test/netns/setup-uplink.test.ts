@@ -48,6 +48,11 @@ test('addresses and routes move to the bridge, and back', async (context) => {
   expect(refused).toMatchObject({ status: 2 });
   expect(refused.stderr).toContain("eth1 is this host's only way out");
   expect(host.look()).toEqual(fresh);
+  const shown = await host.mustSetup(...uplink, '--dry-run');
+  expect(shown.stderr).toMatch(/^note: eth1 is this host's only way out: .* without --yes$/m);
+  expect(shown.stdout).toBe((await host.mustSetup(...uplink, '--yes', '--dry-run')).stdout);
+  expect(shown.stdout).toContain('ip link set dev eth1 master br0');
+  expect(host.look()).toEqual(fresh);
   await host.mustSetup(...uplink, '--yes');
   expect(host.must('ip', '-brief', 'link', 'show', 'br0')).toContain('52:54:00:00:00:07');
   expect(host.must('ip', '-brief', '-4', 'address', 'show', 'eth1')).toBe('');
