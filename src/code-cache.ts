@@ -135,20 +135,32 @@ function readTrusted(file: string, { directory, uid }: CodeCacheOptions): Return
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile() || !isTrusted(stats, uid) || stats.size > mostBytes) return undefined;
-    const bytes = Buffer.allocUnsafeSlow(stats.size);
+    const bytes = Buffer.allocUnsafeSlow(Math.floor(stats.size / 2));
     if (readSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) return undefined;
-    return unpack(bytes);
+    return isTwice(fd, bytes) ? unpack(bytes) : undefined;
   } finally {
     closeSync(fd);
   }
 }
 
+const pieceBytes = 128 * 1024;
+
+/** Whether the same comes once more, and nothing after it. Piece by piece: memory that is new to the process costs more than to read and to compare. */
+function isTwice(fd: number, bytes: Buffer): boolean {
+  const piece = Buffer.allocUnsafeSlow(pieceBytes);
+  for (let at = 0; ;) {
+    const read = readSync(fd, piece, 0, pieceBytes, bytes.length + at);
+    if (read === 0) return at === bytes.length;
+    if (at + read > bytes.length || bytes.compare(piece, 0, read, at, at + read) !== 0) return false;
+    at += read;
+  }
+}
+
 function unpack(bytes: Buffer): { readonly head: Head; readonly code: Buffer } | undefined {
-  const half = bytes.length / 2;
-  if (half < fixedBytes || bytes.toString('latin1', 0, 4) !== magic || bytes.readUInt32LE(8) !== half) return undefined;
-  if (bytes.compare(bytes, half, bytes.length, 0, half) !== 0) return undefined;
+  if (bytes.length < fixedBytes || bytes.toString('latin1', 0, 4) !== magic) return undefined;
+  if (bytes.readUInt32LE(8) !== bytes.length) return undefined;
   const end = fixedBytes + bytes.readUInt32LE(4);
-  return { head: JSON.parse(bytes.toString('utf8', fixedBytes, end)) as Head, code: bytes.subarray(end, half) };
+  return { head: JSON.parse(bytes.toString('utf8', fixedBytes, end)) as Head, code: bytes.subarray(end) };
 }
 
 function pack(key: string, commands: readonly string[], parts: ReadonlyMap<string, Buffer>): Buffer {

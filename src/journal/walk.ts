@@ -86,21 +86,27 @@ export async function releaseAll(
     }
   };
   try {
-    let underWay: Promise<void>[] = [];
-    for (const entry of content.entries.toReversed()) {
-      if (entry.released) continue;
-      if (entry.step.overlaps !== 'given') {
-        await Promise.all(underWay);
-        underWay = [];
-      }
-      underWay.push(giveBack(entry));
+    const isLong = ({ step }: JournalEntry): boolean => options.registry(step).takesLongest === true;
+    for (const group of sideBySide(content.entries.filter(({ released }) => !released))) {
+      const ordered = group.toSorted((one, other) => Number(isLong(other)) - Number(isLong(one)));
+      await Promise.all(ordered.map(giveBack));
     }
-    await Promise.all(underWay);
     if (held === 0) journal.remove();
   } finally {
     journal.close();
   }
   return left;
+}
+
+/** Last in first out; those that are given back while the one after them still is are with it. */
+function sideBySide(entries: readonly JournalEntry[]): JournalEntry[][] {
+  const groups: JournalEntry[][] = [];
+  for (const entry of entries.toReversed()) {
+    const before = entry.step.overlaps === 'given' ? groups.at(-1) : undefined;
+    if (before === undefined) groups.push([entry]);
+    else before.push(entry);
+  }
+  return groups;
 }
 
 /** What is not noted, on a disk that is full, is at worst given back twice. */

@@ -22,6 +22,8 @@ const batch = ['ip', '-batch', '-'] as const;
 const fdbBatch = ['bridge', '-batch', '-'] as const;
 
 export const link: Resource<LinkStep> = {
+  takesLongest: true,
+
   describe: (step) => ({
     acquire: [
       { argv: privilegedArgv(batch, step.sudo), stdin: textOf(step) },

@@ -42,6 +42,8 @@ export interface Resource<S extends Step = Step> {
   readonly acquire: (step: S, context: AcquireContext) => Promise<StepRecord>;
   /** It only looks: there is nothing to give back, and the journal need not know of it. */
   readonly looksOnly?: (step: S) => boolean;
+  /** Its release is begun first among those that go side by side: the kernel takes longest for it. */
+  readonly takesLongest?: true;
   /** Released once, whatever comes of it: a hook that fails is told, and not run again and again. */
   readonly once?: true;
   /** May be repeated; "already gone" is success. No record: it may or may not have happened. */

@@ -35,6 +35,8 @@ export function tryLock(fd: number, how: 'exclusive' | 'shared' = 'exclusive'): 
   const { status, error, stderr } = spawnSync(flockTool(), ['-n', how === 'shared' ? '-s' : '-x', '3'], {
     stdio: ['ignore', 'ignore', 'pipe', fd],
     encoding: 'utf8',
+    // what it says is looked at by nobody: it need not look for the words of a language
+    env: { ...process.env, LC_ALL: 'C' },
   });
   if (status === 0) return true;
   if (status === 1) return false;

@@ -16,8 +16,9 @@ const maxOutputBytes = 64 * 1024 * 1024;
 export function createSystem(env: Readonly<Record<string, string | undefined>> = process.env): System {
   const uid = process.getuid?.() ?? 0;
   const found = new Map<string, string | undefined>();
+  const seen = new Map<string, boolean>();
   const which = (tool: string): string | undefined => {
-    if (!found.has(tool)) found.set(tool, findTool(tool, { env, uid }));
+    if (!found.has(tool)) found.set(tool, findTool(tool, { env, uid, seen }));
     return found.get(tool);
   };
   const resolve = (tool: string): string => {

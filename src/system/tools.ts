@@ -11,16 +11,18 @@ const alwaysSearched = ['/usr/sbin', '/sbin'];
 export interface ToolSearch {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+  /** Directories that were looked at, and whether root alone can write them: tools lie side by side. */
+  readonly seen?: Map<string, boolean>;
 }
 
 /** The absolute path of a tool on PATH, or undefined. Relative entries of PATH are never searched. */
-export function findTool(tool: string, { env, uid }: ToolSearch): string | undefined {
+export function findTool(tool: string, { env, uid, seen = new Map() }: ToolSearch): string | undefined {
   if (tool === '' || tool.includes('\0')) return undefined;
   if (tool.includes('/')) return path.isAbsolute(tool) && isProgram(tool) ? tool : undefined;
   for (const directory of searchPath(env['PATH'])) {
     const file = path.join(directory, tool);
     if (!isProgram(file)) continue;
-    if (uid === 0 && !isRootsAlone(file)) continue;
+    if (uid === 0 && !isRootsAlone(file, seen)) continue;
     return file;
   }
   return undefined;
@@ -31,15 +33,21 @@ function searchPath(written: string | undefined): string[] {
   return [...new Set([...directories, ...alwaysSearched])];
 }
 
-function isRootsAlone(file: string): boolean {
+function isRootsAlone(file: string, seen: Map<string, boolean>): boolean {
   const { uid, mode } = statSync(file);
-  return uid === 0 && (mode & 0o022) === 0 && faultOfDirectory(path.dirname(file), { uid: 0 }) === undefined;
+  if (uid !== 0 || (mode & 0o022) !== 0) return false;
+  const directory = path.dirname(file);
+  const known = seen.get(directory) ?? faultOfDirectory(directory, { uid: 0 }) === undefined;
+  seen.set(directory, known);
+  return known;
 }
 
 function isProgram(file: string): boolean {
   try {
+    // most are not there, and an exception takes long to make
+    if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
     accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
+    return true;
   } catch {
     return false;
   }

@@ -29,7 +29,7 @@ const step = (id: string, overlaps?: Step['overlaps']): FileStep => ({
 });
 
 /** Each takes a turn of the event loop; those in `failing` fail then. */
-function registry(failing: readonly string[] = []): () => Resource {
+function registry(failing: readonly string[] = [], longest: readonly string[] = []): (one: Step) => Resource {
   const act = async (verb: string, id: string): Promise<void> => {
     notes.push(`${verb} ${id}`);
     await new Promise((resolve) => setImmediate(resolve));
@@ -44,7 +44,7 @@ function registry(failing: readonly string[] = []): () => Resource {
     },
     release: async ({ id }) => await act('give', id),
   };
-  return () => resource;
+  return ({ id }) => (longest.includes(id) ? { ...resource, takesLongest: true } : resource);
 }
 
 const context = { system: createSystem(), runId: 'r1', descriptors: new Map<number, number>(), warn: () => {} };
@@ -76,6 +76,13 @@ test('one that overlaps is given back while the one after it is, and nothing bef
   expect(notes.splice(0)).toEqual(['take a', 'a over', 'take b', 'b over', 'take c', 'c over']);
   await releaseAll(file, { registry: registry(), context: ends });
   expect(notes).toEqual(['give c', 'give b', 'c over', 'b over', 'give a', 'a over']);
+});
+
+test('what takes longest is begun first among those that are given back together, and before no others', async () => {
+  await take([step('a'), step('b', 'given'), step('c', 'given'), step('d')]);
+  notes.length = 0;
+  await releaseAll(file, { registry: registry([], ['a', 'b']), context: ends });
+  expect(notes).toEqual(['give b', 'give d', 'give c', 'b over', 'd over', 'c over', 'give a', 'a over']);
 });
 
 test('what fails while another is under way is thrown when that is over, and both are in the journal', async () => {
