@@ -1,9 +1,10 @@
 /**
- * `npm run man`: docs/qrun.1, from the command list and the text below. It is checked in, and a test holds it current.
+ * `npm run man`: docs/qrun.1, from the command list, the keys in docs/profile.md and the text below. It is checked in, and a test holds it current.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadSource, root } from './load-source.mjs';
+import { keySectionsOf } from './man-keys.mjs';
 
 /** @typedef {import('../commands/command.ts').AnyCommand} AnyCommand */
 /** @typedef {import('../commands/command.ts').ArgumentSpec} ArgumentSpec */
@@ -117,6 +118,10 @@ const files = /** @type {const} */ ([
   ['~/.local/state/qrun, /var/lib/qrun', 'state of an ordinary user, and of root'],
   ['$XDG_RUNTIME_DIR/qrun, /run/qrun', 'sockets of an ordinary user, and of root'],
   ['~/.cache/qrun, /var/cache/qrun', 'caches of an ordinary user, and of root'],
+  [
+    '$(npm root -g)/qrun/README.md, docs/',
+    'where the package was installed by npm: all that is told of it, keys of networks and labs too',
+  ],
 ]);
 
 const profile = `description: web server
@@ -129,6 +134,20 @@ cdrom: debian.iso
 nics:
   - kind: user
     forwards: ["127.0.0.1:10022:22", "8080:80"]`;
+
+/** What a key takes, and what it is without it. @param {import('./man-keys.mjs').Key} key */
+function describeKey({ value, usual, meaning }) {
+  const without = usual === undefined ? '' : usual === 'required' ? ' (required)' : ` (default: ${usual})`;
+  const what = meaning === '' ? '' : `: ${meaning.replace(/\.$/, '')}`;
+  return plain(`${value}${without}${what}.`);
+}
+
+/** @param {import('./man-keys.mjs').KeySection} section */
+const describeKeys = ({ title, about, keys }) => [
+  `.SS ${plain(title)}`,
+  ...(about === '' ? [] : [plain(about)]),
+  ...definitions(keys.map((key) => [bold(key.key), describeKey(key)])),
+];
 
 /** @param {string} version @param {readonly AnyCommand[]} commands @param {Readonly<Record<string, ArgumentSpec>>} globalOptions */
 function renderMan(version, commands, globalOptions) {
@@ -159,7 +178,10 @@ function renderMan(version, commands, globalOptions) {
       plain('A profile is a YAML file. Everything in it may be left out.'),
       ...block(profile),
       '.PP',
-      plain('The JSON Schema in the package makes editors complete and check it; qrun new writes a commented one.'),
+      plain(
+        'The JSON Schema in the package makes editors complete and check it; qrun new writes a commented one. Paths are relative to',
+      ),
+      plain('the profile. All keys stand below, behind the commands.'),
     ]),
     ...section('COMMANDS', shown.flatMap(describeCommand)),
     ...section(
@@ -168,6 +190,10 @@ function renderMan(version, commands, globalOptions) {
         Object.entries(globalOptions).map(([name, spec]) => [optionTerm(name, spec), sentence(spec.summary)]),
       ),
     ),
+    ...section('KEYS OF A PROFILE', [
+      plain('A key of a list has [], one of a map has a dot. What is not said to be required may be left out.'),
+      ...keySectionsOf(readFileSync(path.join(root, 'docs/profile.md'), 'utf8')).flatMap(describeKeys),
+    ]),
     ...section('EXIT STATUS', definitions(exitStatus.map(([status, text]) => [bold(status), sentence(text)]))),
     ...section('ENVIRONMENT', definitions(environment.map(([name, text]) => [bold(name), sentence(text)]))),
     ...section('FILES', definitions(files.map(([name, text]) => [italic(name), sentence(text)]))),

@@ -22,7 +22,7 @@ export interface Profile {
   readonly disks: readonly Disk[];
   readonly cdrom?: string;
   readonly boot: { readonly order: readonly BootDevice[]; readonly once?: BootDevice };
-  /** Undefined: `none` without a desktop, `gtk` with one and with a display device… see plan/display. */
+  /** `none` unless it is written; `vnc` is a socket of the user's own. */
   readonly display: 'none' | 'gtk' | 'sdl' | 'vnc' | 'spice-app';
   readonly console: 'stdio' | 'none';
   readonly nics: readonly Nic[];

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { commands } from '../../../src/commands/list.ts';
+import { renderNewProfile } from '../../../src/profile/template.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const page = path.join(root, 'docs/qrun.1');
@@ -18,6 +19,15 @@ test('the man page is current', () => {
 test('it tells of every command that is not hidden', () => {
   const text = readFileSync(page, 'utf8');
   for (const { name, hidden } of commands) expect(text.includes(`\n.SS ${name}\n`)).toBe(hidden !== true);
+});
+
+test('it tells of every key of a profile, as the comment in a new one says', () => {
+  const text = readFileSync(page, 'utf8').replaceAll('\\-', '-');
+  const documented = readFileSync(path.join(root, 'docs/profile.md'), 'utf8').matchAll(/^\| `([^`]+)` \|/gm);
+  const keys = [...documented].map(([, key]) => key ?? '');
+  expect(keys.length).toBeGreaterThan(80);
+  expect(keys.filter((key) => !text.includes(`\n.TP\n\\fB${key}\\fR\n`))).toEqual([]);
+  expect(renderNewProfile({})).toContain('All keys: man qrun.');
 });
 
 test('man has no complaint', (context) => {

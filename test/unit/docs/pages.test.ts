@@ -73,6 +73,27 @@ test('docs/files.md names each file of a VM and of a network', () => {
   expect(generic.filter((name) => !text.includes(name))).toEqual([]);
 });
 
+test('whoever installed the package has what its pages lead to', () => {
+  const { files } = JSON.parse(read('package.json')) as { readonly files: readonly string[] };
+  const has = (file: string): boolean =>
+    file === 'README.md' ||
+    files.some(
+      (one) => file === one || file.startsWith(`${one}/`) || one === `${path.dirname(file)}/*${path.extname(file)}`,
+    );
+  const ofTheSource = ['ARCHITECTURE.md', 'CONTRIBUTING.md'];
+  const own = ['README.md', ...readdirSync(path.join(root, 'docs')).map((file) => `docs/${file}`)].filter((file) =>
+    file.endsWith('.md'),
+  );
+  expect(own.filter((file) => !has(file))).toEqual([]);
+  const lost = own.flatMap((file) =>
+    [...read(file).matchAll(/\]\(([^)\s#]+)/g)]
+      .flatMap(([, link = '']) => (/^[a-z]+:/.test(link) ? [] : [path.join(path.dirname(file), link)]))
+      .filter((link) => !has(link) && !(file === 'README.md' && ofTheSource.includes(link)))
+      .map((link) => `${file}: ${link}`),
+  );
+  expect(lost).toEqual([]);
+});
+
 describe('ARCHITECTURE.md', () => {
   const source = readdirSync(path.join(root, 'src'), { withFileTypes: true });
   const rows = read('ARCHITECTURE.md')
