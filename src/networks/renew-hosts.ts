@@ -46,7 +46,8 @@ export async function renewHosts(
 
 const hostsOf = ({ dhcp }: Network): string => JSON.stringify(dhcp?.hosts ?? []);
 
-function hostless({ file: _file, name: _name, dhcp, ...rest }: Network): string {
+/** Forwards are taken over by themselves. */
+function hostless({ file: _file, name: _name, forwards: _forwards, dhcp, ...rest }: Network): string {
   return JSON.stringify({ ...rest, ...(dhcp !== undefined && { dhcp: { ...dhcp, hosts: [] } }) });
 }
 

@@ -33,7 +33,7 @@ export const planOfNetwork = async (argument: string, context: NetworkContext): 
 /** Up, or mended, and kept up. */
 export async function upNetwork(argument: string, context: NetworkContext): Promise<NetworkRecord> {
   const network = await prepared(argument, context, { aloneYet: true });
-  const { record, definition } = await withNewHosts(network, await bringUp(network, context), context);
+  const { record, definition } = await withRenewed(network, await bringUp(network, context), context);
   const fault = faultOfWayOut(record.definition);
   if (fault !== undefined) context.warn(fault);
   requireUplinks(record.network, record.plan);
@@ -46,8 +46,8 @@ export async function upNetwork(argument: string, context: NetworkContext): Prom
   return record;
 }
 
-/** Of what was changed in the definition of a network of root's that was up already, fixed addresses count at once. */
-async function withNewHosts(
+/** Of what was changed in the definition of a network of root's that was up already, fixed addresses and forwards count at once. */
+async function withRenewed(
   { running, definition }: PreparedNetwork,
   record: NetworkRecord,
   context: NetworkContext,
@@ -57,7 +57,13 @@ async function withNewHosts(
   const wasUp = running?.runId === record.runId || definition !== record.definition;
   if (!wasUp || context.system.uid !== 0 || !isBridged(record.definition.forward)) return { record, definition };
   const { renewHosts } = await import('./renew-hosts.ts');
-  return { record: await renewHosts(record, written ?? definition, context), definition: written ?? definition };
+  const { hasNewForwards, renewForwards } = await import('./renew-forwards.ts');
+  const now = written ?? definition;
+  const withHosts = await renewHosts(record, now, context);
+  return {
+    record: hasNewForwards(withHosts, now) ? await renewForwards(withHosts, now, context) : withHosts,
+    definition: now,
+  };
 }
 
 /** One that has faults by now changes nothing, and they are told; nor does one that is gone. */
