@@ -235,7 +235,7 @@ test('without nft, or without dnsmasq: which is missing, and the package; withou
     host.must(`mount --bind ${nothing} /usr/sbin/${tool}`);
     expect(await refused(root, 'net', 'up', 'lan0')).toEqual({
       status: 3,
-      stderr: expect.stringMatching(new RegExp(`${tool} is not installed\\n.*apt install ${debian}`)),
+      stderr: expect.stringMatching(new RegExp(`${tool} is not installed\\n.*apt-get install ${debian}`)),
     });
     if (tool === 'dnsmasq') {
       await must(root, 'net', 'up', 'lan1');
