@@ -7,7 +7,6 @@ import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import { asDefined, asItRuns, type NetworkWays } from './as-defined.ts';
 import { startsWithHost } from './autostart.ts';
-import type { System } from '../system/system.ts';
 import type { NetworkContext } from './context.ts';
 import type { NetworkHealth } from './health.ts';
 import { readForeignDrops, type ForeignDrop } from './foreign-drops.ts';
@@ -16,7 +15,7 @@ import { requireKnownNetwork } from './names.ts';
 import { listMembers, type Member } from './members.ts';
 import { isCutOff, isLost } from './nic-state.ts';
 import { outsideRoutes } from './outside-routes.ts';
-import { readPortMembers } from './port-users.ts';
+import { readPortMembers, type PortMember } from './port-users.ts';
 import { listPorts, type PortInfo } from './port-list.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
@@ -147,7 +146,7 @@ interface MembersWith {
 function membersOf(files: NetworkFiles, { record, health, context }: MembersWith): MemberInfo[] {
   const host = hostNetworkOf(record.plan);
   const leased = new Set(leasesOf(record, context).flatMap(({ mac, ip, fixed }) => (fixed ? [] : [`${mac} ${ip}`])));
-  const onPorts = host === undefined ? [] : onPortsOf(host, { system: context.system, leased });
+  const onPorts = host === undefined ? [] : onPortsOf(host, { context, leased });
   if (record.plan.attach.by === 'port') return onPorts;
   const met = pools.includes(record.plan.attach.by) ? readNeighbours(context.system) : [];
   const own = listMembers(files).map((member): MemberInfo => {
@@ -179,14 +178,22 @@ function stateOfMember(member: Member, { record, health, context }: MembersWith)
 /** Guests of a network with DHCP of its own have the address of their port; others one at which this host may have met them. */
 function onPortsOf(
   host: HostNetwork,
-  { system, leased }: { readonly system: System; readonly leased: ReadonlySet<string> },
+  { context, leased }: { readonly context: InfoContext; readonly leased: ReadonlySet<string> },
 ): MemberInfo[] {
+  const { system } = context;
   const met = readNeighbours(system);
   const ipOf = (mac: string): string | null =>
     host.ports.find((port) => port.mac === mac)?.ip ?? mostTelling(addressesMet(mac, met))[0] ?? null;
   return readPortMembers(host, system.uid).map((member) => {
     const ip = ipOf(member.mac);
     const lost = host.vde !== undefined && isLeftBehind(host.vde, member.since);
-    return { ...member, ip, leased: leased.has(`${member.mac} ${ip ?? ''}`), state: lost ? 'lost' : 'running' };
+    const state = lost ? 'lost' : stateOnPort(member, context);
+    return { ...member, ip, leased: leased.has(`${member.mac} ${ip ?? ''}`), state };
   });
+}
+
+/** Who has a port runs. More is known of one's own VMs alone, of this state directory. */
+function stateOnPort({ vm }: Pick<PortMember, 'vm'>, { stateOf }: InfoContext): string {
+  const state = isVmName(vm) ? stateOf(vm) : 'stopped';
+  return state === 'stopped' ? 'running' : state;
 }

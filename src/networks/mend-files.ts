@@ -36,11 +36,11 @@ export async function mendFiles(files: NetworkFiles, record: NetworkRecord, cont
   const { plan, network, runId } = record;
   const steps = plan.steps.filter((step) => step.kind === 'file');
   const gone = steps.filter(({ path: file }) => !existsSync(file));
-  const changed = steps.filter(isChanged);
+  const changed = steps.filter((step) => !gone.includes(step) && isChanged(step));
   if (plan.attach.by !== 'bridge') {
     if (gone.length > 0) await (await import('./live-forwards.ts')).keepForwards(record, record.forwards, context);
   } else {
-    const config = steps.filter((step) => step.id === dnsmasqStep && (gone.includes(step) || isChanged(step)));
+    const config = steps.filter((step) => step.id === dnsmasqStep && (gone.includes(step) || changed.includes(step)));
     await takeSteps(config, { files, runId, system: context.system, warn: context.warn });
     if (config.length > 0) rmSync(path.join(files.runtimeDir, 'dnsmasq.pid'), { force: true });
     for (const step of gone) if (step.public === true) makeMissingDirectory(path.dirname(step.path), 0o755);

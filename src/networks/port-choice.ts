@@ -49,7 +49,9 @@ export async function choosePorts(
     const kept = isFirst ? keptFor(name, host, look) : undefined;
     const mayGoByHelper = kept === undefined && isOpenToHelper(host);
     try {
-      const found = await chooseFor({ vm: name, nic: nic.id, kept }, { host, chosen, look });
+      const siblings = nics.filter((one) => one !== nic && one.kind === 'network' && one.network === nic.network);
+      const who = { vm: name, nic: nic.id, siblings: siblings.map(({ id }) => id), kept };
+      const found = await chooseFor(who, { host, chosen, look });
       chosen[nic.id] = found;
       if (found.taken !== undefined && mayGoByHelper) faults[nic.id] = found.taken;
     } catch (error) {
@@ -60,9 +62,9 @@ export async function choosePorts(
   return { ports: chosen, portFaults: faults };
 }
 
-/** A tap that the helper makes is kept from no other. */
-const isOpenToHelper = ({ forward, definition }: HostNetwork): boolean =>
-  forward === 'bridge' && !definition.isolatedPorts;
+/** Onto a bridge of the host's: one of qrun's own is no bridge that bridge.conf allows. A tap that the helper makes is kept from no other. */
+const isOpenToHelper = ({ definition }: HostNetwork): boolean =>
+  definition.forward === 'bridge' && !definition.isolatedPorts;
 
 /** The one that root keeps for a VM of this name of this user's. */
 const keptFor = (vm: VmName, { ports }: HostNetwork, { system }: Look): HostPort | undefined =>
@@ -71,6 +73,8 @@ const keptFor = (vm: VmName, { ports }: HostNetwork, { system }: Look): HostPort
 interface ChooseOf {
   readonly vm: VmName;
   readonly nic: string;
+  /** Other NICs of the VM on this network. */
+  readonly siblings: readonly string[];
   /** This one and no other. */
   readonly kept: HostPort | undefined;
 }
@@ -82,14 +86,15 @@ interface ChooseFrom {
   readonly look: Look;
 }
 
-async function chooseFor({ vm, nic, kept: own }: ChooseOf, { host, chosen, look }: ChooseFrom): Promise<ChosenPort> {
+async function chooseFor(of: ChooseOf, { host, chosen, look }: ChooseFrom): Promise<ChosenPort> {
+  const { vm, nic, siblings, kept: own } = of;
   requireMember(host, look);
   const holder: PortHolder = { uid: look.system.uid, state: digestOf(look.places.state), vm, nic };
   const others = new Set(Object.values(chosen).map(({ port }) => port.lock));
   const ports = host.ports.filter(({ lock, device }) => !others.has(lock) && readHostLink(device) !== undefined);
   const mine = ports.filter((one) => (own === undefined ? one.kept === undefined : one === own));
   const runs = existsSync(vmFiles(look.places, vm).run);
-  const found = await choosePatiently(host, mine, { holder, runs, shows: look.shows === true });
+  const found = await choosePatiently(host, mine, { holder, siblings, runs, shows: look.shows === true });
   return own === undefined ? found : { ...found, ...insteadOf(own, ports, holder) };
 }
 
@@ -117,6 +122,8 @@ const isOf = (use: PortUse | undefined, holder: PortHolder): boolean =>
 
 interface For {
   readonly holder: PortHolder;
+  /** NICs whose ports are taken for this one last of all: they are to have them again. */
+  readonly siblings: readonly string[];
   readonly runs: boolean;
   readonly shows: boolean;
 }
@@ -142,13 +149,16 @@ function orToShow(taken: QrunError, uses: readonly Use[], { holder, shows }: For
   return { port: shown.port, holder, taken };
 }
 
-function choose(uses: readonly Use[], { holder, runs }: For): ChosenPort | undefined {
+function choose(uses: readonly Use[], { holder, siblings, runs }: For): ChosenPort | undefined {
   const own = uses
     .filter(({ use }) => isOf(use, holder))
     .toSorted((a, b) => (b.use?.at ?? '').localeCompare(a.use?.at ?? ''))[0];
   // while this VM runs, its own QEMU has it: what it would get can be shown all the same
   if (own !== undefined && (runs || isFree(own.port.lock))) return { port: own.port, holder };
-  const inOrder = uses.toSorted((a, b) => (a.use?.at ?? '').localeCompare(b.use?.at ?? ''));
+  const isOfSibling = ({ use }: Use): boolean => siblings.some((nic) => isOf(use, { ...holder, nic }));
+  const inOrder = uses.toSorted(
+    (a, b) => Number(isOfSibling(a)) - Number(isOfSibling(b)) || (a.use?.at ?? '').localeCompare(b.use?.at ?? ''),
+  );
   const free = inOrder.find(({ port }) => isFree(port.lock));
   if (free === undefined) return undefined;
   const { port, use } = free;

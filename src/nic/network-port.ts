@@ -50,7 +50,8 @@ function byHelper(
   } catch (error) {
     if (!(error instanceof QrunError)) throw error;
     const at = `nics[${indexOfNic(nic, context)}]`;
-    throw new QrunError(why.code, `${at}: ${why.message}, and the bridge helper does not help: ${error.message}`, {
+    const helpers = error.message.replace(`${at}: `, '');
+    throw new QrunError(why.code, `${at}: ${why.message}, and the bridge helper does not help: ${helpers}`, {
       ...(why.hint !== undefined && { hint: why.hint }),
       causes: error.hint === undefined ? [] : [`or: ${error.hint}`],
     });
