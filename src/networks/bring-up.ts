@@ -16,7 +16,8 @@ import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
 import type { LinkStep, MemberStep, Step } from '../plan/step.ts';
 import { memberOf } from '../resources/member.ts';
-import { mendService } from '../resources/service.ts';
+import { mendService, type Mended } from '../resources/service.ts';
+import { shellWord } from '../shell-word.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { removeSocket } from '../system/files.ts';
 import { waitSharedLockFile } from '../system/flock.ts';
@@ -90,7 +91,7 @@ async function takeShare(files: NetworkFiles, name: NetworkName): Promise<number
   const share = await waitSharedLockFile(files.users, shareMs);
   if (share !== undefined) return share;
   throw new QrunError('in-use', `network ${name}: ${files.users} is held by somebody who keeps all others out`, {
-    hint: `fuser -v ${files.users}`,
+    hint: `fuser -v ${shellWord(files.users)}`,
   });
 }
 
@@ -139,15 +140,28 @@ async function mend(files: NetworkFiles, record: NetworkRecord, context: Network
   await (await import('./mend-switch.ts')).mendSwitch(files, record, { system, warn });
   await (await import('./mend-files.ts')).mendFiles(files, record, context);
   for (const step of servicesOf(record.plan)) {
-    const started = await mendService(step, { env: system.env, record: (value) => noteRecord(files, step, value) });
-    if (started.length > 0)
-      warn(`network ${record.network}: ${started.join(' and ')} did not run, and was started again`);
-    renewed ||= step.programs.some(({ name, restart }) => !restart && started.includes(name));
+    const mended = await mendService(step, { env: system.env, record: (value) => noteRecord(files, step, value) });
+    for (const words of mendedInWords(mended)) warn(`network ${record.network}: ${words}`);
+    const names = [...mended.started, ...mended.anew];
+    renewed ||= step.programs.some(({ name, restart }) => !restart && names.includes(name));
   }
   if (!renewed) return record;
   const mended = { ...record, renewedAt: new Date().toISOString() };
   writeNetworkRecord(files, mended);
   return mended;
+}
+
+function mendedInWords({ started, anew }: Mended): string[] {
+  const told = (names: readonly string[], one: string, several: string): string[] =>
+    names.length === 0 ? [] : [`${names.join(' and ')} ${names.length === 1 ? one : several}`];
+  return [
+    ...told(started, 'did not run, and was started again', 'did not run, and were started again'),
+    ...told(
+      anew,
+      'had lost its keeper or its socket, and was started anew',
+      'had lost their keepers or their sockets, and were started anew',
+    ),
+  ];
 }
 
 function noteRecord(files: NetworkFiles, step: Step, value: StepRecord): void {

@@ -3,6 +3,7 @@ import { chownSync, lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DirectoryStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { entriesOf } from '../system/entries.ts';
@@ -54,13 +55,21 @@ function above(place: string, uid: number, act: () => void = () => {}): void {
 
 const inUse = (socket: string): QrunError =>
   new QrunError('in-use', `${socket} is the socket of a VM that runs with another state directory`, {
-    hint: `fuser -v ${socket}; or set QRUN_RUNTIME_DIR to a directory of this one's own`,
+    hint: `fuser -v ${shellWord(socket)}   # or set QRUN_RUNTIME_DIR to a directory of this one's own`,
   });
 
 const notDirectory = (file: string): QrunError =>
-  new QrunError('unsafe-state', `${file} is not a directory`, { hint: `rm ${file}` });
+  new QrunError('unsafe-state', `${file} is not a directory`, { hint: `rm ${shellWord(file)}` });
 
-const lookAt = (file: string): Stats | undefined => lstatSync(file, { throwIfNoEntry: false });
+/** Below what is no directory there is nothing. */
+function lookAt(file: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
 
 /** rmSync does not follow links: one that a guest's QEMU planted is removed, not what it points to. */
 function remove(file: string): void {

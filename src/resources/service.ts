@@ -9,6 +9,7 @@ import { QrunError } from '../errors.ts';
 import { readHostLink } from '../host/host-link.ts';
 import type { StepRecord } from '../journal/journal.ts';
 import type { ServiceStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { readTail } from '../system/files.ts';
@@ -190,8 +191,15 @@ export interface MendOptions {
   readonly record: (record: StepRecord) => void;
 }
 
-/** Starts what is missing of a service, and anew what follows it or has lost its sockets. @returns the programs that were started */
-export async function mendService(step: ServiceStep, { env, record }: MendOptions): Promise<readonly string[]> {
+export interface Mended {
+  /** Programs that did not run. */
+  readonly started: readonly string[];
+  /** Those that did, without their keeper or with their sockets gone. */
+  readonly anew: readonly string[];
+}
+
+/** Starts what is missing of a service, and anew what follows it or has lost its sockets. */
+export async function mendService(step: ServiceStep, { env, record }: MendOptions): Promise<Mended> {
   const state = readService(step);
   const { running, keepers, watched } = state;
   const unkept = findUnkept(step, state);
@@ -213,7 +221,8 @@ export async function mendService(step: ServiceStep, { env, record }: MendOption
   }
   if (step.watch !== undefined && !watched) startWatcher(step, env);
   await waitUntilReady(step, { from, env });
-  return [...new Set([...missing, ...deaf].map(({ name }) => name))];
+  const namesOf = (programs: ServiceStep['programs']): string[] => programs.map(({ name }) => name);
+  return { started: namesOf(missing.filter((one) => !deaf.includes(one))), anew: namesOf(deaf) };
 }
 
 /** That of a program that was killed would say that the one which comes is ready. */
@@ -317,7 +326,7 @@ async function notReady(step: ServiceStep, { missing, from, env }: NotReady): Pr
   const why = step.givesUpAfter === undefined ? undefined : causes.at(-1);
   return new QrunError('host-failed', `${step.title} did not come up: ${why ?? missing.join(', ')}`, {
     causes,
-    hint: `cat ${step.log}`,
+    hint: `cat ${shellWord(step.log)}`,
   });
 }
 

@@ -110,7 +110,7 @@ describe('a service', () => {
     for (const pid of readService(step).keepers['switch'] ?? []) process.kill(pid, 'SIGKILL');
     await until(() => readService(step).keepers['switch']?.length === 0);
     expect(readService(step).running['switch']).toHaveLength(1);
-    expect(await mendService(step, mending)).toEqual(['switch']);
+    expect(await mendService(step, mending)).toEqual({ started: [], anew: ['switch'] });
     await until(() => readService(step).keepers['switch']?.length === 1);
     await until(() => readService(step).running['switch']?.length === 1);
     for (const pid of readService(step).keepers['switch'] ?? []) process.kill(pid, 'SIGKILL');
@@ -125,8 +125,8 @@ describe('a service', () => {
     await until(() => all().length === 0);
     const records: StepRecord[] = [];
     const record = (value: StepRecord): void => void records.push(value);
-    expect(await mendService(step, { ...mending, record })).toEqual(['switch']);
-    expect(await mendService(step, { ...mending, record })).toEqual([]);
+    expect(await mendService(step, { ...mending, record })).toEqual({ started: ['switch'], anew: [] });
+    expect(await mendService(step, { ...mending, record })).toEqual({ started: [], anew: [] });
     // other keepers than those of the first time
     expect(records).toEqual([{ keepers: '' }]);
     await until(() => pids().length === 2);

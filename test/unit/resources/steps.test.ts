@@ -92,6 +92,16 @@ describe('directory', () => {
     expect(existsSync(step().path)).toBe(false);
   });
 
+  test('what is above it is a file: that is refused, and there is nothing to give back', async () => {
+    writeFileSync(path.join(place, 'run'), '');
+    await expect(directory.acquire(step(), context())).rejects.toMatchObject({
+      code: 'unsafe-state',
+      message: expect.stringContaining(`${path.join(place, 'run')} is not a directory`) as string,
+    });
+    await directory.release(step(), undefined, ended);
+    expect(lstatSync(path.join(place, 'run')).isFile()).toBe(true);
+  });
+
   test('ABUSE 42: a link in its place is refused, and what it points to is untouched', async () => {
     const victim = path.join(place, 'victim');
     mkdirSync(victim);
