@@ -163,6 +163,23 @@ test('what another firewall drops is told by net info and doctor with the rule t
     expect(host.namespace.run(['sh', '-c', mend.replaceAll('sudo ', '')])).toMatchObject({ status: 0 });
   expect(await infoOf(root)).toMatchObject({ firewall: [] });
   expect(await doctor()).toMatchObject({ state: 'ok' });
+  // by address alone: in a set, and one after the other
+  host.must('nft flush ruleset');
+  await must(root, 'net', 'up', 'lan0');
+  host.must('nft add table ip guard');
+  host.must('nft add chain ip guard f { type filter hook forward priority 0 ; }');
+  host.must(
+    'nft add set ip guard blocked { type ipv4_addr ; flags interval ; elements = { 192.0.2.1, 10.10.0.0/16 } ; }',
+  );
+  host.must('nft add rule ip guard f ip saddr @blocked counter drop');
+  host.must('nft add rule ip guard f ip daddr { 10.10.120.0/25, 10.10.120.128/25 } reject');
+  const { firewall: byAddress } = await infoOf(root);
+  const drops = ['what guests send out', 'the answers to them', 'what comes to guests from outside'];
+  expect(byAddress).toMatchObject([{ chain: 'nft chain ip guard f (hook forward)', drops }]);
+  for (const { mend } of byAddress)
+    expect(host.namespace.run(['sh', '-c', mend.replaceAll('sudo ', '')])).toMatchObject({ status: 0 });
+  expect(await infoOf(root)).toMatchObject({ firewall: [] });
+  host.must('nft delete table ip guard');
   // by its default route it is reached, or by the card that is written
   host.must('ip route add default dev v0');
   const address = host.must('ip -4 -brief address show dev v0').trim().split(/\s+/)[2]?.split('/')[0];
