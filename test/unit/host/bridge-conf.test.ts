@@ -1,6 +1,7 @@
 /** What the predictor says beside its verdict. That the verdict is the helper's own is shown with the real one: test/netns/bridge-conf.test.ts. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { predictBridgeConf, type BridgeVerdict } from '../../../src/host/bridge-conf.ts';
@@ -101,7 +102,7 @@ describe('files that are included', () => {
 
 describe('the reader', () => {
   let dir = '';
-  beforeEach(() => (dir = mkdtempSync('/tmp/qconf-')));
+  beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), 'qconf-'))));
   afterEach(() => rmSync(dir, { recursive: true }));
   const read = (name: string, mayRead = true) => confReader({ mayRead: () => mayRead })(path.join(dir, name));
 

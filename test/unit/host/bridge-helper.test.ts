@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseGain } from '../../../src/host/bridge-door.ts';
@@ -103,7 +104,7 @@ test('neighbours are those that have answered', () => {
 describe('where it is', () => {
   let dir = '';
   beforeEach(() => {
-    dir = mkdtempSync('/tmp/qhelper-');
+    dir = mkdtempSync(path.join(tmpdir(), 'qhelper-'));
     mkdirSync(path.join(dir, 'bin'));
   });
   afterEach(() => rmSync(dir, { recursive: true }));

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { release } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseAccount, parseGroups, readIdentity, readRunAs } from '../../../src/host/accounts.ts';
@@ -20,7 +20,7 @@ import { needsRoot } from '../../harness/needs.ts';
 let dir: string;
 const at = (name: string): string => path.join(dir, name);
 beforeEach(() => {
-  dir = mkdtempSync('/tmp/qrun-facts-');
+  dir = mkdtempSync(path.join(tmpdir(), 'qrun-facts-'));
   chmodSync(dir, 0o755);
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProfileFile, listProfiles, readProfileFile } from '../../../src/host/profile-files.ts';
@@ -13,7 +14,7 @@ let places: Places;
 const at = (name: string): string => path.join(dir, name);
 
 beforeEach(() => {
-  dir = mkdtempSync('/tmp/qrun-profiles-');
+  dir = mkdtempSync(path.join(tmpdir(), 'qrun-profiles-'));
   chmodSync(dir, 0o755);
   for (const name of ['own/profiles', 'etc/profiles', 'package/profiles']) mkdirSync(at(name), { recursive: true });
   const base = placesOf({ env: { QRUN_CONFIG_DIR: at('own') }, uid, home: dir, packageRoot: at('package') });

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { guestsOf, interfacesOf, planForwards } from '../../../src/network/forwards.ts';
@@ -23,7 +24,7 @@ function gatewayOf(text: string, options?: PlanOptions): string[] {
 }
 
 function wordsOf(script: string): string[] {
-  const place = mkdtempSync('/tmp/qrun-gateway-');
+  const place = mkdtempSync(path.join(tmpdir(), 'qrun-gateway-'));
   try {
     const [first = '', ...rest] = script.split('\nexec ');
     const file = path.join(place, 'gateway.sh');
@@ -304,7 +305,7 @@ describe('vde', () => {
       ...['/usr/bin/vde_switch', '-s', `${run}/vde`, '-M', `${run}/vde.mgmt`, '-f', '/dev/null', '-n', '256'],
       ...['-m', '0600', '--dirmode', '0700', '--mgmtmode', '0600'],
     ]);
-    const place = mkdtempSync('/tmp/qrun-vde-');
+    const place = mkdtempSync(path.join(tmpdir(), 'qrun-vde-'));
     try {
       const words = [
         ...argv.slice(1, 4),

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ListedProfile } from '../../../src/host/profile-files.ts';
@@ -26,7 +27,7 @@ let world: {
   looks: number;
 };
 beforeEach(() => {
-  dir = mkdtempSync('/tmp/qrun-lease-');
+  dir = mkdtempSync(path.join(tmpdir(), 'qrun-lease-'));
   const env = { QRUN_STATE_DIR: path.join(dir, 'state'), QRUN_HOST_DIR: path.join(dir, 'host') };
   places = placesOf({ env, uid: 1, home: dir, packageRoot: dir });
   world = { taken: new Set(), profiles: new Map(), running: [], named: true, looks: 0 };

@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { needsRoot } from '../../harness/needs.ts';
@@ -18,7 +19,7 @@ import { checkStateFilesystem, networkFilesystemOf } from '../../../src/system/s
 const uid = process.getuid?.() ?? 0;
 let dir: string;
 const at = (name: string): string => path.join(dir, name);
-beforeEach(() => (dir = mkdtempSync('/tmp/qrun-dirs-')));
+beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), 'qrun-dirs-'))));
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const unsafe = expect.objectContaining({ code: 'unsafe-state' });

@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -26,7 +27,7 @@ import {
 
 let dir: string;
 const at = (name: string): string => path.join(dir, name);
-beforeEach(() => (dir = mkdtempSync('/tmp/qrun-files-')));
+beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), 'qrun-files-'))));
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** The QrunError that it throws; anything else fails the test. */

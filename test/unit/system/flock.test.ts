@@ -11,6 +11,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
@@ -27,7 +28,7 @@ import { findHolders } from '../../../src/system/processes.ts';
 let dir: string;
 let file: string;
 beforeEach(() => {
-  dir = mkdtempSync('/tmp/qrun-flock-');
+  dir = mkdtempSync(path.join(tmpdir(), 'qrun-flock-'));
   file = path.join(dir, 'lock');
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readBootId } from '../../../src/system/boot-id.ts';
@@ -16,7 +17,7 @@ import {
 import { isQemu, macsOf, nameOfQemu } from '../../../src/system/qemus.ts';
 
 let dir: string;
-beforeEach(() => (dir = mkdtempSync('/tmp/qrun-proc-')));
+beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), 'qrun-proc-'))));
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('parseStat counts from after the last bracket', () => {

@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readStateFile, setAside } from '../../../src/system/state-files.ts';
@@ -6,7 +7,7 @@ import { readStateFile, setAside } from '../../../src/system/state-files.ts';
 let dir: string;
 let file: string;
 beforeEach(() => {
-  dir = mkdtempSync('/tmp/qrun-state-');
+  dir = mkdtempSync(path.join(tmpdir(), 'qrun-state-'));
   file = path.join(dir, 'a.json');
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
