@@ -122,7 +122,7 @@ function vmLines(command: (...words: string[]) => string, { name, shutdownS = 60
     'TimeoutStartSec=5min',
     `TimeoutStopSec=${shutdownS + extraStopS}s`,
     // whatever it ended with: of a command that is not the main process systemd does not look at the status
-    ...(waitsForHost(input) ? retryLines : []),
+    ...(waitsForNetworks(input) ? retryLines : []),
   ];
 }
 
@@ -131,13 +131,16 @@ const retryLines = ['Restart=on-failure', 'RestartSec=10s'];
 /** The rungs above the guest's own time. */
 const extraStopS = 60;
 
-/** Nothing tells a user's systemd when the host's networks are there: it is tried again for some minutes. */
-const waitsForHost = ({
+/**
+ * It is tried again for some minutes: networks are tried again themselves, and a VM that comes after one that failed comes at once; and nothing tells a
+ * user's systemd when what is the host's is there.
+ */
+const waitsForNetworks = ({
   manager,
   needsHost,
   networks,
 }: Pick<UnitInput, 'manager' | 'needsHost' | 'networks'>): boolean =>
-  manager === 'user' && (needsHost || networks.length > 0);
+  networks.length > 0 || (manager === 'user' && needsHost);
 
 /** Whoever empties all rules when it starts has done so. */
 const firewalls = ['nftables.service', 'firewalld.service', 'ufw.service', 'docker.service'];
@@ -157,7 +160,7 @@ function orderLines(input: UnitInput): string[] {
     ...(wants.length > 0 ? [`Wants=${wants.join(' ')}`] : []),
     ...(manager === 'system' ? mountLines(directories) : []),
     ...(kind === 'net' ? ['StartLimitIntervalSec=5min', 'StartLimitBurst=10'] : []),
-    ...(kind === 'vm' && waitsForHost(input) ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24'] : []),
+    ...(kind === 'vm' && waitsForNetworks(input) ? ['StartLimitIntervalSec=10min', 'StartLimitBurst=24'] : []),
   ];
 }
 

@@ -136,7 +136,7 @@ describe('a network', () => {
 describe('a VM', () => {
   const vm = { kind: 'vm', name: 'web-1', networks: ['lan0', 'dmz-2'], shutdownS: 90 } as const;
 
-  test('comes after its networks, and ends in its own time', () => {
+  test('comes after its networks, is tried again as they are, and ends in its own time', () => {
     const lines = linesOf(vm);
     const networks = String.raw`qrun-net-lan0.service qrun-net-dmz\x2d2.service`;
     expect(lines).toEqual(
@@ -149,17 +149,21 @@ describe('a VM', () => {
         'TimeoutStopSec=150s',
       ]),
     );
-    expect(lines.join('\n')).not.toContain('Restart=');
+    // a unit that failed is as good as one that is up to who only comes after it
+    expect(lines).toContain('Restart=on-failure');
+    const alone = { ...vm, networks: [], needsHost: true };
+    expect(linesOf(alone).join('\n')).not.toContain('Restart=');
+    expect(linesOf({ ...alone, manager: 'user' })).toContain('Restart=on-failure');
   });
 
-  test('of a user tries again while root’s networks are on their way', () => {
-    const lines = linesOf({ ...vm, manager: 'user' });
+  test.for(['system', 'user'] as const)('of the %s’s tries again while networks are on their way', (manager) => {
+    const lines = linesOf({ ...vm, manager });
     expect(lines).toEqual(expect.arrayContaining(['Restart=on-failure', 'RestartSec=10s', 'StartLimitBurst=24']));
     // as long as it is tried, and not for ever: 24 times in less than the interval
     expect(lines).toContain('StartLimitIntervalSec=10min');
     // which systemd reads of a main process alone
     expect(lines.join('\n')).not.toContain('RestartPreventExitStatus');
-    expect(linesOf({ ...vm, networks: [], manager: 'user' }).join('\n')).not.toContain('Restart=');
+    expect(linesOf({ ...vm, networks: [], manager }).join('\n')).not.toContain('Restart=');
   });
 });
 
