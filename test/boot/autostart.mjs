@@ -11,6 +11,7 @@ const consoleOf = {
   web2: `${home}/.local/state/qrun/vms/web2/console.log`,
 };
 const endOf = (vm) => consoleOf[vm].replace('console.log', 'last.json');
+const journalOf = { root: 'UNIT', user: 'USER_UNIT' };
 const systemctl = { root: (words) => `systemctl ${words}`, user: (words) => asUser(`systemctl --user ${words}`) };
 
 const unitsOf = {
@@ -127,15 +128,17 @@ async function started(trial, when) {
       `states=$(${systemctl[who](`is-active ${unitsOf[who].replace(' qrun-vm-gone1', '')}`)}); echo $states; test "$(echo "$states" | sort -u)" = active`,
       `${when}: ${who}’s units are active`,
     );
+  // each may have been tried again since
   for (const { who, network, vm } of [
     { who: 'root', network: 'lan0', vm: 'web1' },
     { who: 'user', network: 'lab', vm: 'web2' },
   ])
     await trial.holds(
       [
-        `up=$(${systemctl[who](`show -P ActiveEnterTimestampMonotonic qrun-net-${network}`)})`,
-        `vm=$(${systemctl[who](`show -P InactiveExitTimestampMonotonic qrun-vm-${vm}`)})`,
-        'echo $up $vm; test $up -gt 0 && test $up -le $vm',
+        `journalctl -b -o cat ${journalOf[who]}=qrun-net-${network}.service + ${journalOf[who]}=qrun-vm-${vm}.service | tee /dev/stderr | awk '`,
+        `/^(Finished|Failed to start) qrun-net-${network}[.]service/ { tried = 1 }`,
+        `/^Starting qrun-vm-${vm}[.]service/ { after = tried; exit }`,
+        "END { exit !after }'",
       ].join('\n'),
       `${when}: ${vm} came after ${network}`,
     );
