@@ -121,7 +121,12 @@ export class CodeCache {
 /** Where the cache is for this user and environment. */
 export function codeCacheDirectory(packageRoot: string): string {
   const uid = process.getuid?.() ?? 0;
-  return placesOf({ env: process.env, uid, home: homeDirectory(), packageRoot }).cache;
+  try {
+    return placesOf({ env: process.env, uid, home: homeDirectory(), packageRoot }).cache;
+  } catch {
+    // one that is relative to a working directory that is gone: whoever comes to it tells
+    return '/nonexistent';
+  }
 }
 
 /** Only the user (or root) can have put it there. */

@@ -11,6 +11,7 @@ import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { orNone, QrunError } from '../errors.ts';
 import { shellWord } from '../shell-word.ts';
 import type { System } from '../system/system.ts';
+import { workingDirectory } from '../system/working-directory.ts';
 import type { Check } from './doctor.ts';
 
 /** More than these are looked at by nobody. */
@@ -23,7 +24,14 @@ export async function examineBridges(system: System, qemu: QemuCapabilities | un
   const names = (links.length > 0 ? named : listBridges()).slice(0, mostBridges);
   const user = readIdentity(system);
   const runAs = system.uid === 0 ? orNone(() => readRunAs(system, undefined)) : undefined;
-  const common = { system, user, runAs, compiledIn: qemu?.bridgeHelper, helper: undefined, cwd: process.cwd() };
+  const common = {
+    system,
+    user,
+    runAs,
+    compiledIn: qemu?.bridgeHelper,
+    helper: undefined,
+    cwd: workingDirectory() ?? '/',
+  };
   const doors = (names.length > 0 ? names : ['br0']).map((bridge) => readBridgeDoor({ ...common, bridge }));
   return [checkOfDoors(doors, { user: runAs?.name ?? user.name, links }), ...confCheck(doors)];
 }

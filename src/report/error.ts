@@ -1,5 +1,6 @@
 /** An error for people: what, why (one indented line for each cause), and what mends it; or the same as JSON. */
 import { QrunError, type Fault } from '../errors.ts';
+import { workingDirectory } from '../system/working-directory.ts';
 import { renderFaults } from './faults.ts';
 import type { Styles } from './style.ts';
 import { visible, visibleLines } from './visible.ts';
@@ -13,8 +14,9 @@ export function renderError(error: QrunError, styles: Styles): string {
         .split('\n')
         .map((line) => `  ${line}`),
     );
-  if (error.faults.length > 0)
-    lines.push(renderFaults(error.faults, { colour: styles.coloured, cwd: process.cwd() }).trimEnd());
+  const cwd = workingDirectory();
+  const options = { colour: styles.coloured, ...(cwd !== undefined && { cwd }) };
+  if (error.faults.length > 0) lines.push(renderFaults(error.faults, options).trimEnd());
   if (error.hint !== undefined) lines.push(`${styles.strong('hint:')} ${visibleLines(error.hint)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -53,7 +53,11 @@ const ofTheHost = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE', 'ENO
 
 /** The same for an error that nobody caught on its way: what the host is to blame for is no bug. */
 export function hostFailureOf(error: unknown): unknown {
-  if (!ofTheHost.has(errnoOf(error) ?? '')) return error;
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
   const { path: file, syscall } = error as NodeJS.ErrnoException;
+  if (errno === 'ENOENT' && syscall === 'uv_cwd')
+    return new QrunError('host-failed', 'the working directory is gone', { cause: error, hint: 'cd' });
+  if (!ofTheHost.has(errno)) return error;
   return failureOf(file ?? 'this host', error, `${syscall ?? 'a system call'} failed`);
 }

@@ -253,3 +253,22 @@ test('a working directory that is gone does no harm', async () => {
   ]);
   expect({ stdout, stderr }).toEqual({ stdout: '0\n', stderr: '' });
 });
+
+test('what is relative to a working directory that is gone is refused, and faults of files are told', async () => {
+  const { node, bin } = testFacts();
+  const home = createHome();
+  home.profile('bad', 'cpus: none\n');
+  const refused = { status: 3, stderr: 'qrun: the working directory is gone\nhint: cd\n' };
+  for (const [words, env, wanted] of [
+    [['./x.yaml'], {}, refused],
+    [['net', 'define', './x.yaml'], {}, refused],
+    [['up', './x.yaml'], {}, refused],
+    [['ls'], { QRUN_STATE_DIR: 'state' }, refused],
+    [['ls'], { QRUN_CACHE_DIR: 'cache' }, refused],
+    [['show', 'bad'], {}, { status: 2, stderr: expect.stringMatching(/profiles\/bad\.yaml:1:7 cpus/) as string }],
+  ] as const) {
+    const gone = ['sh', '-c', 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', 'sh', node, bin];
+    const { status, stderr } = await home.run([...gone, ...words], { env });
+    expect({ words, status, stderr }).toEqual({ words, ...wanted });
+  }
+});
