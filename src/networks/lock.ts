@@ -4,9 +4,9 @@ import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { NetworkName } from '../network/network.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
+import { shellWord } from '../shell-word.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { tryLockFile, waitLockFile } from '../system/flock.ts';
-import { isShared } from '../system/flock-list.ts';
 import type { NetworkContext } from './context.ts';
 
 const patienceMs = 30_000;
@@ -21,7 +21,7 @@ export async function withNetworkLock<T>(
   const fd = await waitLockFile(files.lock, patienceMs);
   if (fd === undefined) {
     throw new QrunError('in-use', `network ${name}: another qrun has been at it for ${patienceMs / 1000} s`, {
-      hint: `fuser -v ${files.lock}`,
+      hint: `fuser -v ${shellWord(files.lock)}`,
     });
   }
   try {
@@ -51,7 +51,7 @@ export async function takeHostLock({ system, places }: Pick<NetworkContext, 'sys
   const fd = await waitLockFile(file, patienceMs);
   if (fd !== undefined) return fd;
   throw new QrunError('in-use', `another qrun has been at the networks of this host for ${patienceMs / 1000} s`, {
-    hint: `fuser -v ${file}`,
+    hint: `fuser -v ${shellWord(file)}`,
   });
 }
 
@@ -78,11 +78,12 @@ export function isLocked({ lock }: Pick<NetworkFiles, 'lock'>): boolean {
 
 /**
  * Whether no VM is on it: each holds a share of the lock through its QEMU. Under the network's lock, so that none comes meanwhile. The watcher has it
- * exclusively for a moment when the last share is gone: what can be had neither alone nor shared is shared by nobody.
+ * exclusively for a moment when the last share is gone: what can be had neither alone nor shared is shared by nobody. (The kernel tells who holds what in
+ * /proc/locks too; but it waits for all processors before it does, ten times as long as the lock takes.)
  */
-export function isUnused({ users, lock }: Pick<NetworkFiles, 'users' | 'lock'>): boolean {
-  const shared = isShared(users, lock);
-  if (shared !== undefined) return !shared;
+export function isUnused({ users }: Pick<NetworkFiles, 'users'>): boolean {
+  // no VM ever was
+  if (!existsSync(users)) return true;
   return canLock(users, 'exclusive') || !canLock(users, 'shared') || canLock(users, 'exclusive');
 }
 

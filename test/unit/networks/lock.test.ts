@@ -1,20 +1,17 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isUnused } from '../../../src/networks/lock.ts';
 import { tryLockFile, waitSharedLockFile } from '../../../src/system/flock.ts';
 
 let place: string;
 let users: string;
-/** Of the network: whoever asks has it. */
-let lock: string;
 const held: number[] = [];
 beforeEach(() => {
   place = mkdtempSync(path.join(tmpdir(), 'qrun-lock-'));
   users = path.join(place, 'users.lab');
-  lock = path.join(place, 'net.lab');
 });
 afterEach(() => {
   for (const fd of held.splice(0)) closeSync(fd);
@@ -25,36 +22,31 @@ const share = async (): Promise<void> => {
   held.push((await waitSharedLockFile(users, 1000)) ?? -1);
 };
 
-describe.each([
-  ['by the kernel’s list', true],
-  ['by trying', false],
-] as const)('%s', (_how, isListed) => {
-  beforeEach(() => {
-    // the list is believed where it shows this one
-    if (isListed) held.push(tryLockFile(lock) ?? -1);
-  });
+test('a network is unused when nobody shares its lock', async () => {
+  expect(isUnused({ users })).toBe(true);
+  await share();
+  await share();
+  expect(isUnused({ users })).toBe(false);
+  closeSync(held.pop() ?? -1);
+  expect(isUnused({ users })).toBe(false);
+  closeSync(held.pop() ?? -1);
+  expect(isUnused({ users })).toBe(true);
+});
 
-  test('a network is unused when nobody shares its lock', async () => {
-    expect(isUnused({ users, lock })).toBe(true);
-    await share();
-    await share();
-    expect(isUnused({ users, lock })).toBe(false);
-    closeSync(held.pop() ?? -1);
-    expect(isUnused({ users, lock })).toBe(false);
-    closeSync(held.pop() ?? -1);
-    expect(isUnused({ users, lock })).toBe(true);
-  });
+test('a watcher that has the lock alone, because nobody shares it, is no user', () => {
+  held.push(tryLockFile(users) ?? -1);
+  expect(isUnused({ users })).toBe(true);
+});
 
-  test('a watcher that has the lock alone, because nobody shares it, is no user', () => {
-    held.push(tryLockFile(users) ?? -1);
-    expect(isUnused({ users, lock })).toBe(true);
-  });
+test('a watcher that waits for it changes nothing', async () => {
+  await share();
+  const watcher = spawn('flock', ['-x', users, 'true'], { stdio: 'ignore' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(isUnused({ users })).toBe(false);
+  watcher.kill('SIGKILL');
+});
 
-  test('a watcher that waits for it changes nothing', async () => {
-    await share();
-    const watcher = spawn('flock', ['-x', users, 'true'], { stdio: 'ignore' });
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(isUnused({ users, lock })).toBe(false);
-    watcher.kill('SIGKILL');
-  });
+test('where no VM ever was, nothing is looked at and nothing is made', () => {
+  expect(isUnused({ users })).toBe(true);
+  expect(readdirSync(place)).toEqual([]);
 });
