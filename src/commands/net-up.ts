@@ -23,7 +23,7 @@ export const run: Run<NetUpArguments> = async ({ networks, ...oneLine }, context
     return await forEachVm(
       spot === undefined ? networks : [spot.file],
       async (argument) => {
-        const { network, plan, definition } = await upNetwork(argument, launch);
+        const { network, plan, definition } = await upNetwork(argument, launch, spot);
         for (const note of plan.notes) report.warn(`${network}: ${note}`);
         report.note(
           [`${network} is up`, subnetsOf(plan, definition).join(', ')].filter((part) => part !== '').join(': '),

@@ -1,5 +1,5 @@
 /** A network that is made on the spot: its definition is written where its state is, and lives as long as the network is up. */
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
 import { findNetworkFile } from '../host/network-definitions.ts';
 import { parseNetworkName } from '../names.ts';
@@ -16,6 +16,8 @@ export interface Spot {
   readonly asSaid: (error: unknown) => unknown;
   /** Whom its ports are for, where nobody said it, and that is not who asked for them. */
   readonly note?: string;
+  /** The network that is up is another one: its definition is there again. */
+  readonly putBack: () => void;
   /** Takes the definition away unless the network came up. */
   readonly tidy: () => void;
 }
@@ -52,11 +54,15 @@ export async function writeOneLine(
   ensurePrivateDirectory(files.dir, { uid: system.uid });
   // who makes it here and now means one of his own, whatever else he asks for
   const ofUser = system.uid !== 0 && (said.nat ?? said.isolated) !== undefined;
+  const before = isHeld(files) && existsSync(files.spot) ? readFileSync(files.spot, 'utf8') : undefined;
   writeQuick(files.spot, ofUser ? `scope: user\n${text}` : text);
   return {
     file: files.spot,
     asSaid: (error) => (error instanceof QrunError ? faultOfOneLine(error, said, files.spot) : error),
     ...noteOf(takers),
+    putBack: () => {
+      if (before !== undefined) writeQuick(files.spot, before);
+    },
     tidy: () => {
       if (!isHeld(files)) rmSync(files.spot, { force: true });
     },

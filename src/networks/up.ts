@@ -11,6 +11,7 @@ import { bringUp } from './bring-up.ts';
 import type { NetworkContext } from './context.ts';
 import { prepareNetwork, readDefinition, type PreparedNetwork, type PrepareOptions } from './prepare-network.ts';
 import { requireUplinks } from './join-health.ts';
+import type { Spot } from './one-line.ts';
 import type { NetworkRecord } from './record.ts';
 import { faultOfWayOut } from './way-out.ts';
 
@@ -30,18 +31,25 @@ async function prepared(
 export const planOfNetwork = async (argument: string, context: NetworkContext): Promise<NetworkPlan> =>
   (await prepared(argument, context)).shown;
 
-/** Up, or mended, and kept up. */
-export async function upNetwork(argument: string, context: NetworkContext): Promise<NetworkRecord> {
+/** Up, or mended, and kept up. @param spot where it is made on the spot */
+export async function upNetwork(
+  argument: string,
+  context: NetworkContext,
+  spot?: Pick<Spot, 'putBack'>,
+): Promise<NetworkRecord> {
   const network = await prepared(argument, context, { aloneYet: true });
   const { record, definition } = await withRenewed(network, await bringUp(network, context), context);
   const fault = faultOfWayOut(record.definition);
   if (fault !== undefined) context.warn(fault);
   requireUplinks(record.network, record.plan);
   if (meaningOf(definition) !== meaningOf(record.definition)) {
-    const { file } = definition;
-    context.warn(
-      `network ${record.network} is up as it was; what ${file} says counts after: qrun net down ${record.network}`,
-    );
+    spot?.putBack();
+    const down = `qrun net down ${record.network}`;
+    const other =
+      spot === undefined
+        ? `what ${definition.file} says counts after: ${down}`
+        : `for another: ${down}, and the same again`;
+    context.warn(`network ${record.network} is up as it was; ${other}`);
   }
   return record;
 }

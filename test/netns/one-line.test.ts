@@ -1,5 +1,5 @@
 /** `sudo qrun net up NAME --nat CIDR …`: networks of the host's in a line, without a definition. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { infoOf, stateOf } from '../cli/a-network.ts';
@@ -25,8 +25,16 @@ test('the line of the issue: nat, ports for whoever called sudo, DHCP', async (c
   expect(await stateOf(sudo, 'lan')).toBe('broken');
   await must(sudo, 'net', 'up', 'lan');
   expect(await stateOf(sudo, 'lan')).toBe('pinned');
+  // another one of its name: what is up stays, and its definition too
+  const spot = path.join(root.state, 'networks', 'lan', 'lan.yaml');
+  const written = readFileSync(spot, 'utf8');
+  expect(await must(sudo, 'net', 'up', 'lan', '--isolated', '10.67.0.1/24')).toContain(
+    'network lan is up as it was; for another: qrun net down lan, and the same again',
+  );
+  expect(readFileSync(spot, 'utf8')).toBe(written);
+  expect(await infoOf(sudo, 'lan')).toMatchObject({ gateway: '10.66.0.1', forward: 'nat' });
   await must(sudo, 'net', 'down', 'lan');
-  expect(existsSync(path.join(root.state, 'networks', 'lan', 'lan.yaml'))).toBe(false);
+  expect(existsSync(spot)).toBe(false);
   expect(await refused(sudo, 'net', 'up', 'lan')).toMatchObject({ status: 2 });
   expect(await everythingAgain(bridged, before)).toEqual([]);
 });
