@@ -6,6 +6,7 @@ import { errnoOf, QrunError } from '../errors.ts';
 import { isVmName, type VmName } from '../names.ts';
 import type { Places } from '../places.ts';
 import { closestOf } from '../profile/closest.ts';
+import { shellWord } from '../shell-word.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { readOwned } from '../system/regular-file.ts';
 import type { System } from '../system/system.ts';
@@ -63,7 +64,7 @@ export function readDefinition(argument: string, kind: DefinitionFiles, options:
     if (text !== undefined) return { name: found.name, file, text };
   }
   if (isPath(argument))
-    throw new QrunError('unknown-name', `there is no ${argument}`, { hint: `ls ${path.dirname(argument)}` });
+    throw new QrunError('unknown-name', `there is no ${argument}`, { hint: `ls ${shellWord(path.dirname(argument))}` });
   throw unknownName(argument, kind, options.places);
 }
 
@@ -165,7 +166,7 @@ export function readTrusted(
   if (read === undefined) return undefined;
   if (uid === 0) refuseUntrusted(file, read.stat, sudoUidOf(env));
   if (isUtf8(read.bytes)) return read.text;
-  throw new QrunError(code, `${file}: it is not UTF-8 text`, { hint: `file ${file}` });
+  throw new QrunError(code, `${file}: it is not UTF-8 text`, { hint: `file ${shellWord(file)}` });
 }
 
 /** The person behind `sudo`; root set that variable, so root may believe it. */
@@ -177,13 +178,16 @@ function sudoUidOf(env: System['env']): number {
 /** What root runs must be what root, or the person behind sudo, wrote. Paths in it are relative to its directory, so that counts too. */
 function refuseUntrusted(file: string, stat: Stats, sudoUid: number): void {
   if (stat.uid !== 0 && stat.uid !== sudoUid) {
-    throw untrusted(`${file} belongs to another user (uid ${stat.uid})`, `chown root ${file}, if you trust it`);
+    throw untrusted(
+      `${file} belongs to another user (uid ${stat.uid})`,
+      `chown root ${shellWord(file)}   # if you trust it`,
+    );
   }
-  if ((stat.mode & 0o022) !== 0) throw untrusted(`${file} can be written by others`, `chmod go-w ${file}`);
+  if ((stat.mode & 0o022) !== 0) throw untrusted(`${file} can be written by others`, `chmod go-w ${shellWord(file)}`);
   const directory = path.dirname(file);
   const fault = faultOfDirectory(directory, { uid: sudoUid });
   if (fault !== undefined)
-    throw untrusted(fault, `move it to a directory below /etc/qrun, or: chmod go-w ${directory}`);
+    throw untrusted(fault, `move it to a directory below /etc/qrun, or: chmod go-w ${shellWord(directory)}`);
   // a sticky directory keeps the file from being replaced, but not its neighbours from being made
   if ((lstatSync(`${directory}/.`).mode & 0o002) !== 0) {
     throw untrusted(`${directory} can be written by others`, 'move it to a directory of your own');

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { vmDir, type Places } from '../places.ts';
 import type { Profile } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 import { failureOf } from '../system/failure.ts';
 import type { FileAccess } from './file-access.ts';
 import type { DiskFact } from './facts.ts';
@@ -43,7 +44,9 @@ function readFact(file: string, { access, readImageHeader }: DiskFactsOptions, i
     return { file, exists: false, writable: canMakeIn(path.dirname(file)), ...(noDirectory && { noDirectory }) };
   }
   if (!stat.isFile() && !stat.isBlockDevice()) {
-    throw new QrunError('invalid-profile', `${file} is neither a file nor a block device`, { hint: `ls -ld ${file}` });
+    throw new QrunError('invalid-profile', `${file} is neither a file nor a block device`, {
+      hint: `ls -ld ${shellWord(file)}`,
+    });
   }
   const readable = access.mayRead(file);
   const image = isImage && stat.isFile() && canRead(file) ? readImageHeader(file) : undefined;

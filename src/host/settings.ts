@@ -3,6 +3,7 @@ import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import type { Places } from '../places.ts';
 import type { Settings } from '../profile/settings.ts';
+import { shellWord } from '../shell-word.ts';
 import { readOwned } from '../system/regular-file.ts';
 import type { System } from '../system/system.ts';
 
@@ -21,7 +22,7 @@ export async function readSettings(
     const { mode, uid: owner } = found.stat;
     if ((mode & writableByOthers) !== 0 || (owner !== uid && owner !== 0)) {
       throw new QrunError('unsafe-file', `${file} can be written by others: what it allows is not believed`, {
-        hint: `chmod go-w ${file}`,
+        hint: `chmod go-w ${shellWord(file)}`,
       });
     }
     return (await import('../profile/settings.ts')).parseSettings(found.text, file);

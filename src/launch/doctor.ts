@@ -6,11 +6,13 @@ import { readKvm } from '../host/kvm.ts';
 import { runKvmSmoke } from '../host/kvm-smoke.ts';
 import { readSettings } from '../host/settings.ts';
 import { findUefi } from '../host/uefi.ts';
+import { mendOfKvm } from '../plan/accel.ts';
 import type { Profile } from '../profile/profile.ts';
 import type { Settings } from '../profile/settings.ts';
 import { renderVersion, type QemuCapabilities } from '../qemu/capabilities.ts';
 import { qemuOf } from '../qemu/binary.ts';
 import { readCapabilities } from '../qemu/probe.ts';
+import { shellWord } from '../shell-word.ts';
 import { collect } from './collect.ts';
 import { examineBridges } from './doctor-bridge.ts';
 import { examineFirewall } from './doctor-firewall.ts';
@@ -160,7 +162,7 @@ async function kvm({ system, places }: LaunchContext, qemu: QemuCapabilities): P
     return {
       state: 'warn',
       evidence: `${account?.name ?? 'this user'} may not open /dev/kvm: guests are emulated`,
-      mend: `sudo usermod -aG kvm ${account?.name ?? readIdentity(system).name}`,
+      mend: mendOfKvm({ user: readIdentity(system), runAs: account }),
     };
   const verdict = await runKvmSmoke(system, { qemu, cacheDir: places.cache, runAs: account });
   if (verdict === 'works') return { state: 'ok', evidence: '/dev/kvm works: a smoke guest ran' };
@@ -249,7 +251,7 @@ function state(context: LaunchContext): Finding {
     return {
       state: 'fail',
       evidence: `${context.places.state} cannot be written`,
-      mend: `ls -ld ${context.places.state}`,
+      mend: `ls -ld ${shellWord(context.places.state)}`,
     };
   }
 }

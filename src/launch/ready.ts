@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import { throwIfInterrupted } from './interrupt.ts';
 import type { LaunchContext } from './prepare.ts';
 import type { Waiter } from './waiter.ts';
@@ -54,7 +55,7 @@ function throwIfFull(since: number, { events, length }: { readonly events: strin
   const { bavail, bsize } = statfsSync(path.dirname(events));
   if (bavail * bsize >= leastBytes) return;
   throw new QrunError('host-failed', `${events}: no space is left for what QEMU tells`, {
-    hint: `df ${path.dirname(events)}`,
+    hint: `df ${shellWord(path.dirname(events))}`,
   });
 }
 

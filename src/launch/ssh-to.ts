@@ -14,6 +14,7 @@ import { readNicOnNetwork } from '../networks/nic-state.ts';
 import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { vmFiles } from '../plan/vm-files.ts';
+import { shellWord } from '../shell-word.ts';
 import { readTail } from '../system/files.ts';
 import { runOnTerminal } from '../system/spawn.ts';
 import { requireKnown, requireRunning, type RunningVm, type Where } from './vms.ts';
@@ -136,7 +137,7 @@ function noWayIn({ vm, record }: RunningVm, [network]: readonly GuestNetwork[]):
 function refuseNoFile(file: string): void {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat === undefined || stat.isFile()) return;
-  throw new QrunError('unsafe-state', `${file} is no regular file`, { hint: `rm ${file}` });
+  throw new QrunError('unsafe-state', `${file} is no regular file`, { hint: `rm ${shellWord(file)}` });
 }
 
 function forgetKeys(name: string, context: Where): void {

@@ -25,7 +25,7 @@ export function faultOfMember(
     hint:
       definition.group === undefined
         ? anewWith(definition, { keys: `owner: ${me ?? uid}`, options: `--owner ${me ?? uid}` })
-        : `sudo usermod -aG ${definition.group} ${me ?? uid}, and log in again`,
+        : `sudo usermod -aG ${definition.group} ${me ?? uid}   # and log in again`,
   });
 }
 

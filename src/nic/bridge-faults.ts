@@ -56,7 +56,7 @@ function helperFault({ helper }: BridgeDoor, user: string): BridgeFault | undefi
       ...fault,
       code: 'missing-tool',
       message: `there is no bridge helper ${helper.file}`,
-      mend: helper.told ? leaveOut : 'sudo apt-get install qemu-system-common (Fedora: dnf install qemu-common)',
+      mend: helper.told ? leaveOut : 'sudo apt-get install qemu-system-common   # Fedora: dnf install qemu-common',
     };
   if (helper.unsafe !== undefined)
     return {
@@ -185,7 +185,7 @@ function tunFault({ tun }: BridgeDoor, user: string): BridgeFault | undefined {
         ...fault,
         code: 'host-failed',
         message: tun.state === 'absent' ? 'there is no /dev/net/tun' : 'the kernel has no driver of /dev/net/tun',
-        mend: 'sudo modprobe tun (in a container: start it with --device /dev/net/tun)',
+        mend: 'sudo modprobe tun   # in a container: start it with --device /dev/net/tun',
       };
     case 'refused':
       return {
@@ -234,5 +234,5 @@ function partOfGroup(blocked: BlockedBy | undefined): string {
 function joinGroup(blocked: BlockedBy | undefined, user: string): string | undefined {
   if (blocked?.group === undefined) return undefined;
   if (blocked.member) return `log in again, or: newgrp ${blocked.group} (${user} is in the group, this session is not)`;
-  return `sudo usermod -aG ${shellWord(blocked.group)} ${shellWord(user)}, and log in again`;
+  return `sudo usermod -aG ${shellWord(blocked.group)} ${shellWord(user)}   # and log in again`;
 }

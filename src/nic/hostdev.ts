@@ -12,6 +12,7 @@ import { vfCommand } from '../plan/vf-command.ts';
 import { requireIommu, requireVfs } from '../plan/virtual-functions.ts';
 import type { HostdevNic } from '../profile/profile.ts';
 import { machineFamily } from '../qemu/argv/machine-family.ts';
+import { shellWord } from '../shell-word.ts';
 import { requireCardUnused, requireGroup, usesOf } from './hostdev-guard.ts';
 import { userOf } from './link-support.ts';
 import type { CardPlan, NicContext, NicKind } from './nic-kind.ts';
@@ -158,7 +159,7 @@ function refuseVf(nic: HostdevNic, at: string, context: NicContext): never {
   const causes = device.vfs.map((address) => `${address}: ${whyTaken(address, door, facts)}`);
   if (door.rights === 'none' && device.vfs.some((address) => isFree(door.devices[address], door, facts))) {
     throw new QrunError('permission', `${at}: to take a virtual function of ${parent} takes root`, {
-      causes: [...causes, 'or let qrun use sudo for it: sudo: noninteractive in config.yaml'],
+      causes: [...causes, 'or let qrun use sudo for it: sudo: noninteractive in ~/.config/qrun/config.yaml'],
       hint: 'sudo qrun run, or have one bound to vfio-pci for you',
     });
   }
@@ -186,11 +187,11 @@ function bindOf({ at, door, device, facts, profile }: CardContext): NonNullable<
   }
   const directory = pciDirectory(device.address);
   throw new QrunError('permission', `${at}: to bind ${device.address} to ${vfioDriver} takes root`, {
-    hint: `sudo qrun run ${profile.file}`,
+    hint: `sudo qrun run ${shellWord(profile.file)}`,
     causes: [
       `for good: driverctl set-override ${device.address} ${vfioDriver}, and a udev rule that gives /dev/vfio/${device.group} to ${facts.user.name}`,
       `by hand: ${vfioDriver} into ${directory}/driver_override, then unbind and drivers_probe`,
-      'or let qrun use sudo for it: sudo: noninteractive in config.yaml',
+      'or let qrun use sudo for it: sudo: noninteractive in ~/.config/qrun/config.yaml',
     ],
   });
 }

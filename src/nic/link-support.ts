@@ -57,7 +57,7 @@ function vhostFault({ state, blocked }: LinkDoor['vhost']): { why: string; mend:
   return {
     why: `QEMU's user may not open /dev/vhost-net${group === undefined ? '' : ` (the group ${group} may)`}`,
     mend:
-      group === undefined ? 'sudo chmod 0666 /dev/vhost-net' : `sudo usermod -aG ${group} "$USER", and log in again`,
+      group === undefined ? 'sudo chmod 0666 /dev/vhost-net' : `sudo usermod -aG ${group} "$USER"   # and log in again`,
   };
 }
 
@@ -126,7 +126,7 @@ export function requireRights(
     hint: words.mend,
     causes: [
       ...(words.byHand === undefined ? [] : [`by hand: ${words.byHand}`]),
-      'or let qrun use sudo for it: sudo: noninteractive in config.yaml',
+      'or let qrun use sudo for it: sudo: noninteractive in ~/.config/qrun/config.yaml',
     ],
   });
 }
@@ -142,7 +142,7 @@ export function requireTun(at: string, { tun }: LinkDoor, user: string): void {
     case 'absent':
     case 'no-driver':
       throw new QrunError('host-failed', `${at}: there is no /dev/net/tun`, {
-        hint: 'sudo modprobe tun (in a container: start it with --device /dev/net/tun)',
+        hint: 'sudo modprobe tun   # in a container: start it with --device /dev/net/tun',
       });
     case 'refused':
       throw new QrunError('permission', `${at}: the kernel does not let /dev/net/tun be opened here`, {
@@ -152,7 +152,9 @@ export function requireTun(at: string, { tun }: LinkDoor, user: string): void {
       const group = tun.blocked?.group;
       throw new QrunError('permission', `${at}: ${user} may not open /dev/net/tun`, {
         hint:
-          group === undefined ? 'sudo chmod 0666 /dev/net/tun' : `sudo usermod -aG ${group} ${user}, and log in again`,
+          group === undefined
+            ? 'sudo chmod 0666 /dev/net/tun'
+            : `sudo usermod -aG ${group} ${user}   # and log in again`,
       });
     }
   }

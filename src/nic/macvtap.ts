@@ -11,6 +11,7 @@ import { planHostAccess } from '../plan/host-access.ts';
 import { macvtapCommands } from '../plan/link-commands.ts';
 import type { LinkStep, TapNodeStep } from '../plan/step.ts';
 import type { MacvtapNic } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 import { linkDoorOf, planVhost, requireRights, reserved, sudoOf, tellMtu, userOf } from './link-support.ts';
 import type { NicContext, NicKind, NicPlan } from './nic-kind.ts';
 import { indexOfNic, missingBackEnd } from './support.ts';
@@ -33,7 +34,10 @@ function plan(nic: MacvtapNic, context: NicContext): NicPlan {
   const macvtap: MacvtapContext = { ...context, nic, at, door, of };
   const parent = parentOf(macvtap);
   refuseMacOfCard(macvtap, parent);
-  requireRights(at, door, { what: `to make a macvtap on ${nic.parent}`, mend: `sudo qrun run ${profile.file}` });
+  requireRights(at, door, {
+    what: `to make a macvtap on ${nic.parent}`,
+    mend: `sudo qrun run ${shellWord(profile.file)}`,
+  });
   const { link, node } = stepsOf(macvtap);
   const way = wayOf(macvtap, parent, link.name);
   const vhost = planVhost(at, nic, door);

@@ -139,7 +139,7 @@ function faultOfOwner(tap: TapContext, flags: NonNullable<HostLink['tap']>): Qru
     'permission',
     `${at}: the tap ${name} is for the group ${flags.group}, and ${user.name} is not in it`,
     {
-      hint: `sudo usermod -aG "$(getent group ${flags.group} | cut -d: -f1)" ${user.name}, and log in again`,
+      hint: `sudo usermod -aG "$(getent group ${flags.group} | cut -d: -f1)" ${user.name}   # and log in again`,
     },
   );
 }

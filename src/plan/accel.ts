@@ -1,7 +1,8 @@
 /** Which accelerator a run gets: KVM when this user can really use it, else TCG, and that is said. */
 import { QrunError } from '../errors.ts';
-import type { HostFacts } from '../host/facts.ts';
+import type { HostFacts, RunAs } from '../host/facts.ts';
 import type { Profile } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 
 export interface AccelChoice {
   readonly accel: 'kvm' | 'tcg';
@@ -9,9 +10,10 @@ export interface AccelChoice {
 }
 
 /** @throws QrunError `missing-feature` or `permission` for `accel: kvm` that cannot be had: it never falls back */
-export function planAccel(profile: Profile, { kvm, user }: HostFacts): AccelChoice {
+export function planAccel(profile: Profile, facts: Pick<HostFacts, 'kvm' | 'user' | 'runAs'>): AccelChoice {
+  const { kvm } = facts;
   if (profile.accel === 'tcg') return { accel: 'tcg', notes: [] };
-  const fault = faultOfKvm(kvm, user.name);
+  const fault = faultOfKvm(facts);
   if (profile.accel === 'kvm') {
     if (fault !== undefined) throw fault;
     const broken =
@@ -34,14 +36,27 @@ export function planAccel(profile: Profile, { kvm, user }: HostFacts): AccelChoi
   return { accel: 'kvm', notes: [] };
 }
 
-function faultOfKvm(kvm: HostFacts['kvm'], userName: string): QrunError | undefined {
+function faultOfKvm({ kvm, user, runAs }: Pick<HostFacts, 'kvm' | 'user' | 'runAs'>): QrunError | undefined {
   if (!kvm.present) {
     return new QrunError('missing-feature', 'there is no /dev/kvm', {
       hint: 'switch on virtualization in the firmware, or: sudo modprobe kvm_intel || sudo modprobe kvm_amd; or say accel: tcg',
     });
   }
   if (kvm.openable) return undefined;
-  return new QrunError('permission', `${userName} may not open /dev/kvm`, {
-    hint: `sudo usermod -aG kvm ${userName} (and log in again), or say accel: tcg`,
+  return new QrunError('permission', `${runAs?.name ?? user.name} may not open /dev/kvm`, {
+    hint: `${mendOfKvm({ user, runAs })}   # ${runAs === undefined ? 'and log in again; ' : ''}or: accel: tcg`,
   });
+}
+
+/** Root's QEMU is somebody else's; as nobody it is in no group at all, whatever /etc/group says. */
+export function mendOfKvm({
+  user,
+  runAs,
+}: {
+  readonly user: { readonly name: string };
+  readonly runAs: RunAs | undefined;
+}): string {
+  if (runAs === undefined) return `sudo usermod -aG kvm ${shellWord(user.name)}`;
+  if (runAs.name === 'nobody') return 'sudo qrun setup && sudo usermod -aG kvm qrun';
+  return `sudo usermod -aG kvm ${shellWord(runAs.name)}`;
 }

@@ -8,6 +8,7 @@ import type { DiskFact, HostFacts } from '../host/facts.ts';
 import { vmDir } from '../places.ts';
 import type { Disk, DiskFormat, Profile } from '../profile/profile.ts';
 import { pciSlots } from '../qemu/argv/machine-family.ts';
+import { shellWord } from '../shell-word.ts';
 import type { DiskStep } from './step.ts';
 
 export interface PlannedDisk {
@@ -182,7 +183,7 @@ export function requireFile(facts: HostFacts, file: string, at: string): DiskFac
   const fact = factOf(facts, file);
   if (fact.exists && fact.readable === false) {
     const who = facts.runAs === undefined ? facts.user.name : `${facts.runAs.name}, whom root's QEMU runs as,`;
-    throw new QrunError('permission', `${at}: ${who} may not read ${file}`, { hint: `ls -l ${file}` });
+    throw new QrunError('permission', `${at}: ${who} may not read ${file}`, { hint: `ls -l ${shellWord(file)}` });
   }
   if (!fact.exists)
     throw new QrunError('invalid-profile', `${at}: there is no ${file}`, { hint: 'paths are relative to the profile' });

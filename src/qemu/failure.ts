@@ -193,7 +193,7 @@ function kvmFailure(why: string): Omit<QemuFailure, 'line'> {
     return {
       code: 'permission',
       message: 'QEMU may not open /dev/kvm',
-      hint: 'sudo usermod -aG kvm "$USER" (and log in again), or: accel: tcg',
+      hint: 'qrun doctor   # says who may not, and what mends it; or: accel: tcg',
     };
   }
   return { code: 'missing-feature', message: `KVM does not work here: ${why}`, hint: 'qrun doctor, or: accel: tcg' };

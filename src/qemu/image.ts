@@ -6,6 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { DiskFormat } from '../profile/profile.ts';
+import { shellWord } from '../shell-word.ts';
 
 export interface ImageHeader {
   readonly format: DiskFormat;
@@ -162,6 +163,6 @@ function parseVmdkDescriptor(text: string): ImageHeader {
 
 function damaged(file: string, why: string): QrunError {
   return new QrunError('invalid-profile', `${file}: the disk image is damaged: ${why}`, {
-    hint: `qemu-img check ${file}`,
+    hint: `qemu-img check ${shellWord(file)}`,
   });
 }

@@ -2,6 +2,7 @@
 import { QrunError } from '../errors.ts';
 import type { RunOptions, RunResult } from '../system/system.ts';
 import { isObject, parseQmpMessage, type QmpMessage } from '../qmp/message.ts';
+import { shellWord } from '../shell-word.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 import { parseQemuFailure } from './failure.ts';
 
@@ -80,7 +81,7 @@ function noAnswer(
     'qemu-failed',
     `${file} ${began ? 'did not say what it can do' : 'does not behave like a QEMU'}`,
     {
-      hint: `try: ${file} --version`,
+      hint: `try: ${shellWord(file)} --version`,
       causes: [`it ended with status ${status}`, ...(words === '' ? [] : [words.slice(0, 300)])],
     },
   );

@@ -5,6 +5,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import type { System } from '../system/system.ts';
 import type { QemuCapabilities } from './capabilities.ts';
 import {
@@ -62,7 +63,7 @@ function locate(system: System, named: string): string {
     if (!stat.isFile())
       throw new QrunError('missing-tool', `${file} is no program`, { hint: 'QRUN_QEMU must name a QEMU binary' });
     if ((stat.mode & 0o111) === 0)
-      throw new QrunError('permission', `${file} may not be executed`, { hint: `chmod +x ${file}` });
+      throw new QrunError('permission', `${file} may not be executed`, { hint: `chmod +x ${shellWord(file)}` });
   } catch (error) {
     throw error instanceof QrunError ? error : missing(file, `cannot be used: ${errnoOf(error) ?? String(error)}`);
   }
@@ -101,7 +102,7 @@ function asker(system: System, file: string, timeoutMs: number): Asker {
     } catch (error) {
       if (!(error instanceof QrunError) || error.code !== 'timeout') throw error;
       throw new QrunError('timeout', `${file} did not say within ${timeoutMs / 1000} s what it can do`, {
-        hint: `is it a QEMU? Try: ${file} --version`,
+        hint: `is it a QEMU? Try: ${shellWord(file)} --version`,
         cause: error,
       });
     }

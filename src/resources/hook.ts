@@ -1,6 +1,7 @@
 /** A program of the profile's, before the start or after the end. Run directly, never through a shell. */
 import { QrunError } from '../errors.ts';
 import type { HookStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import type { System } from '../system/system.ts';
 import type { Resource } from './resource.ts';
 
@@ -30,7 +31,7 @@ export const hook: Resource<HookStep> = {
 function requireProgram({ argv: [program = ''], when }: HookStep, system: System): void {
   if (system.which(program) !== undefined) return;
   throw new QrunError('missing-tool', `hook ${when}: there is no program ${program} that may be run`, {
-    hint: `ls -l ${program}`,
+    hint: `ls -l ${shellWord(program)}`,
   });
 }
 

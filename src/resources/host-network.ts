@@ -11,6 +11,7 @@ import { hostNetworkFiles } from '../network/host-network.ts';
 import type { NetworkName } from '../network/network.ts';
 import type { Places } from '../places.ts';
 import type { Action, HostNetworkStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { writeDurable, writeQuick } from '../system/files.ts';
@@ -150,5 +151,5 @@ export function openDirectory(directory: string): void {
   }
   const fault = faultOfDirectory(directory, { uid: 0 });
   if (fault !== undefined)
-    throw new QrunError('unsafe-state', `unsafe directory: ${fault}`, { hint: `ls -ld ${directory}` });
+    throw new QrunError('unsafe-state', `unsafe directory: ${fault}`, { hint: `ls -ld ${shellWord(directory)}` });
 }

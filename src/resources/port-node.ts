@@ -3,6 +3,7 @@ import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } fro
 import { errnoOf, QrunError } from '../errors.ts';
 import { numbersOf, readTapNode } from '../host/host-link.ts';
 import type { PortNodeStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
 import { settleArgv, settleUdev } from './udev.ts';
@@ -64,5 +65,5 @@ function open(node: string): number | undefined {
 
 const notThere = ({ path, link }: PortNodeStep): QrunError =>
   new QrunError('host-failed', `${path} is not the device of ${link}`, {
-    hint: `ls -l ${path}; without devtmpfs on /dev no port of a macvtap can be given to others`,
+    hint: `ls -l ${shellWord(path)}   # without devtmpfs on /dev no port of a macvtap can be given to others`,
   });

@@ -47,7 +47,7 @@ function callOf(system: Pick<System, 'uid'>, argv: readonly string[], { stdin, s
   const root = system.uid === 0;
   if (!root && sudo === undefined) {
     throw new QrunError('permission', `only root can: ${argv.join(' ')}`, {
-      hint: 'run it by sudo, or let qrun do so: sudo: noninteractive in config.yaml',
+      hint: 'run it by sudo, or let qrun do so: sudo: noninteractive in ~/.config/qrun/config.yaml',
     });
   }
   const [tool = '', ...args] = privilegedArgv(argv, root ? undefined : sudo);
@@ -67,6 +67,6 @@ function checked({ uid }: Pick<System, 'uid'>, argv: readonly string[], result: 
 function refused(argv: readonly string[], stderr: string): QrunError {
   return new QrunError('permission', `sudo does not let qrun run: ${argv.join(' ')}`, {
     causes: stderr.trim().split('\n').slice(-3),
-    hint: 'sudo -v, or a rule in sudoers (visudo) that needs no password',
+    hint: 'sudo -v   # or a rule in sudoers (visudo) that needs no password',
   });
 }

@@ -8,6 +8,7 @@ import { QrunError } from '../errors.ts';
 import { accessOf } from '../host/file-access.ts';
 import type { StepRecord } from '../journal/journal.ts';
 import type { SocketPathStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { processOfSocket } from '../system/ports.ts';
@@ -56,13 +57,13 @@ function checkDirectory({ path: file, use, runAs }: SocketPathStep): void {
   const directory = path.dirname(file);
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new QrunError('invalid-profile', `${file}: there is no directory ${directory}`, {
-      hint: `mkdir -p ${directory}; paths are relative to the profile`,
+      hint: `mkdir -p ${shellWord(directory)}   # paths are relative to the profile`,
     });
   }
   if (use === 'connect' || mayMakeIn(directory, runAs)) return;
   const who = runAs === undefined ? 'this user' : `the user ${runAs.name}, whom QEMU runs as,`;
   throw new QrunError('permission', `${file}: ${who} may not make a socket in ${directory}`, {
-    hint: `ls -ld ${directory}`,
+    hint: `ls -ld ${shellWord(directory)}`,
   });
 }
 
@@ -80,7 +81,7 @@ function checkKind({ path: file }: SocketPathStep, found: Stats): void {
   if (found.isSocket()) return;
   const what = found.isSymbolicLink() ? 'a symbolic link' : found.isDirectory() ? 'a directory' : 'a file';
   throw new QrunError('unsafe-file', `${file} is ${what}, and no socket`, {
-    hint: `ls -l ${file}; choose another path`,
+    hint: `ls -l ${shellWord(file)}   # or choose another path`,
   });
 }
 

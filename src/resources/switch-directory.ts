@@ -19,6 +19,7 @@ import {
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import type { SwitchDirectoryStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { failureOf } from '../system/failure.ts';
 import type { System } from '../system/system.ts';
 import { probeUnixSocket } from '../system/unix-sockets.ts';
@@ -115,16 +116,16 @@ function removeTree(directory: string, system: System): void {
   const { status, stderr } = system.runNow('rm', ['-rf', '--one-file-system', '--', directory]);
   if (status === 0) return;
   throw new QrunError('left-behind', `${directory} could not be removed: ${stderr.trim()}`, {
-    hint: `sudo rm -rf ${directory}`,
+    hint: `sudo rm -rf ${shellWord(directory)}`,
   });
 }
 
 const notDirectory = (file: string, isLink: boolean): QrunError =>
   new QrunError('unsafe-state', `${file} is ${isLink ? 'a symbolic link, and is not followed' : 'not a directory'}`, {
-    hint: `ls -ld ${file}; sudo rm ${file}`,
+    hint: `ls -ld ${shellWord(file)}; sudo rm ${shellWord(file)}`,
   });
 
 const inUse = (directory: string): QrunError =>
   new QrunError('in-use', `a VDE switch listens in ${directory} that is no other of this state directory's`, {
-    hint: `sudo fuser -v ${directory}/ctl`,
+    hint: `sudo fuser -v ${shellWord(`${directory}/ctl`)}`,
   });

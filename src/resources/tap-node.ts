@@ -8,6 +8,7 @@ import { errnoOf, QrunError } from '../errors.ts';
 import { numbersOf, readTapNode } from '../host/host-link.ts';
 import type { Action, TapNodeStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
 import { tryLock } from '../system/flock.ts';
@@ -132,7 +133,9 @@ function openAll(step: TapNodeStep, { node, device, descriptors }: Opening): voi
     const own = openNode(node, device, step);
     descriptors.set(fd, own);
     if (fd === step.fds[0] && !tryLock(own)) {
-      throw new QrunError('in-use', `the device of ${step.link} is in use`, { hint: `sudo fuser -v ${node}` });
+      throw new QrunError('in-use', `the device of ${step.link} is in use`, {
+        hint: `sudo fuser -v ${shellWord(node)}`,
+      });
     }
   }
 }
@@ -143,7 +146,9 @@ function openNode(node: string, device: string, { link }: TapNodeStep): number {
   const stat = fstatSync(fd);
   if (stat.isCharacterDevice() && numbersOf(stat.rdev) === device) return fd;
   closeSync(fd);
-  throw new QrunError('host-failed', `${node} is not the device of ${link}, but another's`, { hint: `ls -l ${node}` });
+  throw new QrunError('host-failed', `${node} is not the device of ${link}, but another's`, {
+    hint: `ls -l ${shellWord(node)}`,
+  });
 }
 
 function open(node: string): number {

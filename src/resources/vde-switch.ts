@@ -7,6 +7,7 @@ import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
 import { accessOf } from '../host/file-access.ts';
 import type { VdeSwitchStep } from '../plan/step.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
 import type { System } from '../system/system.ts';
@@ -63,7 +64,7 @@ async function requireFree(directory: string, port: number): Promise<void> {
       'in-use',
       `port ${port} of the VDE switch of ${directory} is taken by somebody who is no VM of qrun's`,
       {
-        hint: `sudo unixcmd -f /etc/vde2/vdecmd -s ${directory}/mgmt port/allprint names who is on it`,
+        hint: `sudo unixcmd -f /etc/vde2/vdecmd -s ${shellWord(`${directory}/mgmt`)} port/allprint   # names who is on it`,
       },
     );
   }
@@ -75,13 +76,13 @@ function noSwitch({ directory, mend }: VdeSwitchStep, message: string, { which }
     return new QrunError('missing-tool', `${message}, and vde_switch is not installed`, {
       hint: 'sudo apt-get install vde2',
     });
-  return new QrunError('host-failed', message, { hint: `vde_switch -s ${directory} -m 0600 -d` });
+  return new QrunError('host-failed', message, { hint: `vde_switch -s ${shellWord(directory)} -m 0600 -d` });
 }
 
 function notA(what: 'directory' | 'socket', file: string, found: Stats): QrunError {
   const is = found.isSymbolicLink() ? 'a symbolic link, and is not followed' : `no ${what}`;
   return new QrunError('unsafe-file', `${file} is ${is}`, {
-    hint: `ls -ld ${file}; socket: names the directory of a VDE switch`,
+    hint: `ls -ld ${shellWord(file)}   # socket: names the directory of a VDE switch`,
   });
 }
 
@@ -96,6 +97,7 @@ function forbidden({ directory, runAs, mend }: VdeSwitchStep, socket: Stats | un
   const owner = socket === undefined ? '' : ` (it is that of uid ${socket.uid})`;
   return new QrunError('permission', `${who} may not join the VDE switch of ${directory}${owner}`, {
     hint:
-      mend ?? `whoever runs it gives its group leave: vde_switch -s ${directory} -g GROUP -m 0660; ls -la ${directory}`,
+      mend ??
+      `whoever runs it gives its group leave: vde_switch -s ${shellWord(directory)} -g GROUP -m 0660; ls -la ${shellWord(directory)}`,
   });
 }

@@ -17,6 +17,7 @@ import {
 import { vfCommand, vfUndoCommand } from '../plan/vf-command.ts';
 import type { VfioStep } from '../plan/step.ts';
 import { privilegedArgv } from '../privileged.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from '../system/delay.ts';
 import { failureOf } from '../system/failure.ts';
 import { tryLock } from '../system/flock.ts';
@@ -186,7 +187,7 @@ function requireAsPlanned(step: VfioStep, { sysfs, dev }: VfioPlaces): void {
   }
   if (readVfioNode(group, dev)?.state !== 'busy') return;
   const node = vfioNodePath(group, dev);
-  throw taken(step, `another program has ${node}`, `sudo fuser -v ${node}`);
+  throw taken(step, `another program has ${node}`, `sudo fuser -v ${shellWord(node)}`);
 }
 
 async function awaitNode({ group, address }: VfioStep, dev: string): Promise<void> {

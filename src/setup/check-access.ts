@@ -33,7 +33,7 @@ export function faultOfAccount({ account, recorded }: SetupFacts): QrunError | u
   return new QrunError(
     'in-use',
     `there is a user ${runAsName} already, who is no system account without a login (uid ${account.uid}, shell ${account.shell || '/bin/sh'}): QEMU of root's would run as that user`,
-    { hint: `sudo usermod --login OTHERNAME ${runAsName}, if it is a person` },
+    { hint: `sudo usermod --login OTHERNAME ${runAsName}   # if it is a person` },
   );
 }
 
@@ -109,7 +109,7 @@ function refusal(bridge: string, verdict: Exclude<BridgeVerdict, { verdict: 'all
       'host-failed',
       `${file}:${line}: ${verdict.reason}: the bridge helper takes nothing of the file`,
       {
-        hint: `sudo sensible-editor +${line} ${file}`,
+        hint: `sudo sensible-editor +${line} ${shellWord(file)}`,
         causes: [`line ${line}: ${JSON.stringify(text.slice(0, 120))}`],
       },
     );
@@ -119,7 +119,7 @@ function refusal(bridge: string, verdict: Exclude<BridgeVerdict, { verdict: 'all
     'host-failed',
     `${rule === undefined ? 'bridge.conf' : `${rule.file}:${rule.line}`} denies ${bridge}; deny wins wherever it stands`,
     {
-      ...(rule !== undefined && { hint: `sudo sensible-editor +${rule.line} ${rule.file}` }),
+      ...(rule !== undefined && { hint: `sudo sensible-editor +${rule.line} ${shellWord(rule.file)}` }),
     },
   );
 }

@@ -2,6 +2,7 @@
 import { QrunError } from '../errors.ts';
 import { faultOfIfName } from '../names.ts';
 import { parseAddressOfWay } from '../profile/address-of-way.ts';
+import { shellWord } from '../shell-word.ts';
 import { parseInterfaceAddress, parseSubnet, renderAddress, subnetsOverlap, type Address } from '../subnet.ts';
 import { faultOfAccount, faultOfConf, faultOfGroup } from './check-access.ts';
 import type { SetupFacts, SetupOptions, UplinkFact } from './facts.ts';
@@ -125,7 +126,7 @@ function faultOfTools(
   const name = packages[missing] ?? 'passwd';
   const fedora = name === 'libcap2-bin' ? 'libcap' : name;
   return new QrunError('missing-tool', `${missing} was not found on PATH`, {
-    hint: `sudo apt-get install ${name} (Fedora: dnf install ${fedora})`,
+    hint: `sudo apt-get install ${name}   # Fedora: dnf install ${fedora}`,
   });
 }
 
@@ -150,14 +151,14 @@ function faultOfBridge(name: string, { bridge, recorded }: SetupFacts): QrunErro
 function faultOfHelper({ helper }: SetupFacts): QrunError | undefined {
   if (!helper.found)
     return new QrunError('missing-tool', `there is no bridge helper ${helper.file}`, {
-      hint: 'sudo apt-get install qemu-system-common (Fedora: dnf install qemu-common)',
+      hint: 'sudo apt-get install qemu-system-common   # Fedora: dnf install qemu-common',
     });
   if (helper.rights === 'mixed')
     return new QrunError(
       'host-failed',
       `${helper.file} is setuid and has capabilities as well, and with both it fails`,
       {
-        hint: `sudo chmod u-s ${helper.file}`,
+        hint: `sudo chmod u-s ${shellWord(helper.file)}`,
       },
     );
   if (helper.rights !== 'nosuid') return undefined;
@@ -165,7 +166,7 @@ function faultOfHelper({ helper }: SetupFacts): QrunError | undefined {
     'missing-feature',
     `${helper.file} is on a file system that is mounted nosuid: it gains no rights there`,
     {
-      hint: `findmnt --target ${helper.file}`,
+      hint: `findmnt --target ${shellWord(helper.file)}`,
     },
   );
 }

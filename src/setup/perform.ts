@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { syncDirectory } from '../system/files.ts';
@@ -108,18 +109,18 @@ export function faultOfEditing(file: string): { readonly message: string; readon
     return {
       message: `${file} is a symbolic link: setup edits the file itself or nothing`,
       hint: existsSync(file)
-        ? `sudo cp --remove-destination -- "$(readlink -f ${file})" ${file}`
-        : `sudo mv ${file} ${file}.old`,
+        ? `sudo cp --remove-destination -- "$(readlink -f ${shellWord(file)})" ${shellWord(file)}`
+        : `sudo mv ${shellWord(file)} ${shellWord(`${file}.old`)}`,
     };
   if (stat !== undefined && !stat.isFile())
-    return { message: `${file} is not a plain file`, hint: `sudo mv ${file} ${file}.old` };
+    return { message: `${file} is not a plain file`, hint: `sudo mv ${shellWord(file)} ${shellWord(`${file}.old`)}` };
   if (stat !== undefined && (stat.mode & 0o022) !== 0)
     return {
       message: `${file} can be written by others (mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')})`,
-      hint: `sudo chmod go-w ${file}`,
+      hint: `sudo chmod go-w ${shellWord(file)}`,
     };
   if (stat !== undefined && stat.uid !== 0)
-    return { message: `${file} belongs to uid ${stat.uid}, not to root`, hint: `sudo chown root ${file}` };
+    return { message: `${file} belongs to uid ${stat.uid}, not to root`, hint: `sudo chown root ${shellWord(file)}` };
   const directory = nearestDirectory(path.dirname(file));
   const unsafe = faultOfDirectory(directory, { uid: 0 });
   return unsafe === undefined ? undefined : { message: `${file}: ${unsafe}`, hint: mendOfDirectory(unsafe, directory) };
@@ -128,8 +129,8 @@ export function faultOfEditing(file: string): { readonly message: string; readon
 /** @param fault begins with the directory that it is of, which may be one above */
 function mendOfDirectory(fault: string, directory: string): string {
   const [of = directory] = fault.split(' ');
-  if (fault.startsWith(`${of} can be written`)) return `sudo chmod go-w ${of}`;
-  return fault.startsWith(`${of} belongs to`) ? `sudo chown root ${of}` : `ls -ld ${directory}`;
+  if (fault.startsWith(`${of} can be written`)) return `sudo chmod go-w ${shellWord(of)}`;
+  return fault.startsWith(`${of} belongs to`) ? `sudo chown root ${shellWord(of)}` : `ls -ld ${shellWord(directory)}`;
 }
 
 const nearestDirectory = (directory: string): string =>

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { isRecord } from '../json-object.ts';
 import type { Places } from '../places.ts';
+import { shellWord } from '../shell-word.ts';
 import { faultOfDirectory } from '../system/directories.ts';
 import { failureOf } from '../system/failure.ts';
 import { writeDurable } from '../system/files.ts';
@@ -40,13 +41,15 @@ export function readRecord(places: Places): SetupRecord {
   if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return emptyRecord;
   const fault = faultOfRecord(file);
   if (fault !== undefined)
-    throw new QrunError('unsafe-state', `what setup recorded cannot be trusted: ${fault}`, { hint: `ls -l ${file}` });
+    throw new QrunError('unsafe-state', `what setup recorded cannot be trusted: ${fault}`, {
+      hint: `ls -l ${shellWord(file)}`,
+    });
   const read = readStateFile(file, { leave: true });
   if (read.state === 'absent') return emptyRecord;
   const record = read.state === 'read' ? parseRecord(read.value) : undefined;
   if (record !== undefined) return record;
   throw new QrunError('unsafe-state', `${file} is damaged: what setup changed is not known any more`, {
-    hint: `sudo mv ${file} ${file}.broken, and sudo qrun setup … again; what it finds done it leaves alone`,
+    hint: `sudo mv ${shellWord(file)} ${shellWord(`${file}.broken`)}   # and sudo qrun setup … again; what it finds done it leaves alone`,
     ...(read.state === 'broken' && { causes: [read.reason] }),
   });
 }
@@ -131,7 +134,7 @@ export function makeHostDirectory(places: Places): string[] {
   }
   const fault = faultOfDirectory(places.host, { uid: 0 });
   if (fault !== undefined)
-    throw new QrunError('unsafe-state', `unsafe directory: ${fault}`, { hint: `ls -ld ${places.host}` });
+    throw new QrunError('unsafe-state', `unsafe directory: ${fault}`, { hint: `ls -ld ${shellWord(places.host)}` });
   return missing;
 }
 

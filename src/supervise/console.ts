@@ -55,7 +55,7 @@ function openInput({ vm, socket, lock }: ConsoleOptions): Input {
   const fd = tryLockFile(lock);
   if (fd === undefined) {
     throw new QrunError('in-use', `${vm}: somebody else is at its console`, {
-      hint: `qrun logs -f ${vm} shows what it writes`,
+      hint: `qrun logs -f ${vm}   # shows what it writes`,
     });
   }
   const stream: Socket = connect(socket);

@@ -5,6 +5,7 @@
 import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { errnoOf, QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import { failureOf } from './failure.ts';
 
 const groupOrOtherWrite = 0o022;
@@ -61,11 +62,12 @@ function walkDown(target: string, walk: Walk): Fault | undefined {
     const next = path.join(at, name);
     const last = rest.length === 0;
     const stat = readOrMake(next, walk);
-    if (stat === undefined) return { message: `${next} does not exist`, hint: `mkdir -m 700 ${next}` };
+    if (stat === undefined) return { message: `${next} does not exist`, hint: `mkdir -m 700 ${shellWord(next)}` };
     if (stat.isSymbolicLink()) {
       if (last && walk.followLast !== true) return symlinked(next);
       if (!isTrusted(stat.uid, walk.owner)) return ownedBy(next, stat);
-      if (++links > maxLinks) return { message: `${target}: too many symbolic links`, hint: `ls -ld ${next}` };
+      if (++links > maxLinks)
+        return { message: `${target}: too many symbolic links`, hint: `ls -ld ${shellWord(next)}` };
       const aim = readlinkSync(next);
       if (path.isAbsolute(aim)) at = '/';
       pending = [...componentsOf(aim), ...rest];
@@ -146,7 +148,7 @@ const symlinked = (file: string): Fault => ({
 });
 const notDirectory = (file: string): Fault => ({
   message: `${file} is not a directory`,
-  hint: `choose another directory; ls -ld ${file}`,
+  hint: `choose another directory; ls -ld ${shellWord(file)}`,
 });
 const ownedBy = (file: string, stat: Stats): Fault => ({
   message: `${file} belongs to another user (uid ${stat.uid})`,
@@ -154,7 +156,7 @@ const ownedBy = (file: string, stat: Stats): Fault => ({
 });
 const writable = (file: string, stat: Stats): Fault => ({
   message: `${file} can be written by others (mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')})`,
-  hint: `chmod ${(stat.mode & groupWrite) === 0 ? 'o-w' : 'go-w'} ${file}`,
+  hint: `chmod ${(stat.mode & groupWrite) === 0 ? 'o-w' : 'go-w'} ${shellWord(file)}`,
 });
 
 const unsafe = (fault: Fault): QrunError =>

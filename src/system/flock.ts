@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, lstatSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import { delay } from './delay.ts';
 import { openRegular } from './regular-file.ts';
 import { findTool } from './tools.ts';
@@ -26,7 +27,7 @@ export function openLockFile(file: string): number {
   if (opened.stat.uid === uid || opened.stat.uid === 0) return opened.fd;
   closeSync(opened.fd);
   throw new QrunError('unsafe-state', `${file} belongs to another user (uid ${opened.stat.uid})`, {
-    hint: `ls -l ${file}`,
+    hint: `ls -l ${shellWord(file)}`,
   });
 }
 
@@ -115,7 +116,7 @@ export async function withLock<T>(file: string, timeoutMs: number, act: () => T 
   const fd = await waitLockFile(file, timeoutMs);
   if (fd === undefined)
     throw new QrunError('in-use', `${file} is held by another process, and was not given up in ${timeoutMs / 1000} s`, {
-      hint: `fuser -v ${file}`,
+      hint: `fuser -v ${shellWord(file)}`,
     });
   try {
     return await act();

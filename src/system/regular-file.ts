@@ -1,6 +1,7 @@
 /** Reading files that somebody else may have had a hand in: a planted link, FIFO or device is refused instead of followed or waited for. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { errnoOf, QrunError, type ErrorCode } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import { failureOf } from './failure.ts';
 
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -97,12 +98,12 @@ function tooLarge(file: string, { maxBytes, code = 'unsafe-file' }: ReadOptions)
 }
 
 function symlinked(file: string, code: ErrorCode): QrunError {
-  return new QrunError(code, `${file} is a symbolic link, and is not followed`, { hint: `ls -l ${file}` });
+  return new QrunError(code, `${file} is a symbolic link, and is not followed`, { hint: `ls -l ${shellWord(file)}` });
 }
 
 function notRegular(file: string, stat: Stats, code: ErrorCode): QrunError {
   if (stat.isSymbolicLink()) return symlinked(file, code);
-  return new QrunError(code, `${file} is ${kindOf(stat)}, not a regular file`, { hint: `ls -ld ${file}` });
+  return new QrunError(code, `${file} is ${kindOf(stat)}, not a regular file`, { hint: `ls -ld ${shellWord(file)}` });
 }
 
 function kindOf(stat: Stats): string {

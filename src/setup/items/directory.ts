@@ -3,6 +3,7 @@ import { lstatSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { userNameOf } from '../../host/accounts.ts';
 import { parseMac } from '../../names.ts';
+import { shellWord } from '../../shell-word.ts';
 import { shellWords } from '../../shell-word.ts';
 import { namesIn } from '../../system/glance.ts';
 import type { DirectoryItem } from '../item.ts';
@@ -47,7 +48,7 @@ function whyRubbish(path: string, names: readonly string[]): string {
   const canBeShown = some.every((name) => /^[\x20-\x7e]+$/.test(name));
   const mend = canBeShown
     ? `sudo rm -r -- ${shellWords(some.map((name) => join(path, name)))}${more}`
-    : `ls -lab ${path}; remove them first`;
+    : `ls -lab ${shellWord(path)}; remove them first`;
   return `${path} has what is no address of a VM's, of ${ownersOf(path, names)} (${mend})`;
 }
 

@@ -1,6 +1,7 @@
 /** A file of qrun's alone, with its name in it. One that somebody has changed since is theirs. */
 import { lstatSync } from 'node:fs';
 import { QrunError } from '../../errors.ts';
+import { shellWord } from '../../shell-word.ts';
 import { contentOf } from '../../system/glance.ts';
 import type { FileItem } from '../item.ts';
 import type { SetupKind } from '../kind.ts';
@@ -16,7 +17,7 @@ export const file: SetupKind<FileItem> = {
     const text = contentOf(item.path);
     if (text !== undefined && text !== item.content && !text.startsWith(fileMark))
       throw new QrunError('in-use', `${item.path} is there already, and is not qrun's`, {
-        hint: `sudo mv ${item.path} ${item.path}.old`,
+        hint: `sudo mv ${shellWord(item.path)} ${shellWord(`${item.path}.old`)}`,
       });
     return { parents: missingParents(item.path) };
   },

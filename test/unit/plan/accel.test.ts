@@ -31,6 +31,26 @@ describe('ABUSE 58: KVM that cannot be had', () => {
   });
 });
 
+test('root is told of whoever QEMU runs as; of nobody no group counts', () => {
+  const kvm = { present: true, openable: false };
+  const user = { name: 'root', uid: 0, gid: 0, home: '/root' };
+  const faultAs = (name: string): unknown => {
+    try {
+      return planAccel({ accel: 'kvm' } as Profile, { kvm, user, runAs: { name, uid: 1, gid: 1 } });
+    } catch (error) {
+      return error;
+    }
+  };
+  expect(faultAs('nobody')).toMatchObject({
+    message: 'nobody may not open /dev/kvm',
+    hint: expect.stringMatching(/^sudo qrun setup && sudo usermod -aG kvm qrun {3}# or: accel: tcg$/),
+  });
+  expect(faultAs('qrun')).toMatchObject({
+    message: 'qrun may not open /dev/kvm',
+    hint: expect.stringMatching(/^sudo usermod -aG kvm qrun {3}#/),
+  });
+});
+
 test('auto takes KVM that works or was not tried, and obeys the verdict on KVM that does not', () => {
   expect(choose('auto', { present: true, openable: true })).toEqual({ accel: 'kvm', notes: [] });
   expect(choose('auto', { present: true, openable: true, verdict: 'works' }).accel).toBe('kvm');
