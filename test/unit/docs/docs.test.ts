@@ -1,5 +1,5 @@
 /** The documents against the source: keys, commands, links, and profiles that a reader may copy. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../../src/commands/list.ts';
@@ -8,9 +8,8 @@ import { isLab, parseLab } from '../../../src/lab/parse.ts';
 import { parseVmName } from '../../../src/names.ts';
 import { parseNetwork } from '../../../src/network/parse.ts';
 import { parseProfile } from '../../../src/profile/parse.ts';
+import { read, root } from './repository.ts';
 
-const root = path.resolve(import.meta.dirname, '../../..');
-const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 const entriesOf = (folder: string) => readdirSync(path.join(root, folder), { withFileTypes: true });
 const folders = entriesOf('test').filter((entry) => entry.isDirectory());
 const documents = ['.', 'docs', ...folders.map(({ name }) => `test/${name}`)].flatMap((folder) =>

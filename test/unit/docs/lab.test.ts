@@ -1,10 +1,6 @@
 /** docs/lab.md against the schema of labs. */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { expect, test } from 'vitest';
-
-const root = path.resolve(import.meta.dirname, '../../..');
-const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+import { read } from './repository.ts';
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;

@@ -1,11 +1,7 @@
 /** docs/networks.md against the schema: each key once, with its default, and marked if no network without root can honour it. */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { saidOf } from '../network/network-text.ts';
-
-const root = path.resolve(import.meta.dirname, '../../..');
-const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+import { read } from './repository.ts';
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;

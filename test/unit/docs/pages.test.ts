@@ -1,5 +1,5 @@
 /** The tree against the documents that list it: rooms in ARCHITECTURE.md, a page for each kind of NIC and of network, all of it found from the README. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseNetworkName, parseVmName } from '../../../src/names.ts';
@@ -7,9 +7,7 @@ import { bridgedFiles } from '../../../src/network/bridged/files.ts';
 import { placesOf } from '../../../src/places.ts';
 import { networkFiles } from '../../../src/plan/network-files.ts';
 import { vmFiles } from '../../../src/plan/vm-files.ts';
-
-const root = path.resolve(import.meta.dirname, '../../..');
-const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+import { read, root } from './repository.ts';
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
