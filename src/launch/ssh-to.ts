@@ -1,7 +1,7 @@
 /** `qrun ssh`: finds the way into a VM that runs, and hands the terminal to ssh. */
 import { lstatSync, rmSync } from 'node:fs';
 import { QrunError } from '../errors.ts';
-import { shellWords } from '../shell-word.ts';
+import { shellWord, shellWords } from '../shell-word.ts';
 import { buildSshArgs } from '../ssh/ssh-command.ts';
 import { isChangedKey, knownKeysOf, scanArgs } from '../ssh/host-keys.ts';
 import { chooseWayIn, sshPort, type GuestNetwork, type WayIn } from '../ssh/way-in.ts';
@@ -14,7 +14,6 @@ import { readNicOnNetwork } from '../networks/nic-state.ts';
 import { readNetworkRecord, type NetworkRecord } from '../networks/record.ts';
 import { networkFiles } from '../plan/network-files.ts';
 import { vmFiles } from '../plan/vm-files.ts';
-import { shellWord } from '../shell-word.ts';
 import { readTail } from '../system/files.ts';
 import { runOnTerminal } from '../system/spawn.ts';
 import { requireKnown, requireRunning, type RunningVm, type Where } from './vms.ts';
