@@ -5,6 +5,7 @@
 import { closeSync, existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { throwIfLeft } from '../journal/walk.ts';
+import { forgetOnNetworks } from '../networks/forget-vm.ts';
 import { vmFiles, type VmFiles } from '../plan/vm-files.ts';
 import { freeLeases } from '../resources/mac-lease.ts';
 import { finishLocked, finishSetAside } from './end.ts';
@@ -21,13 +22,18 @@ export async function forgetVm(
 ): Promise<{ readonly removed: readonly string[] }> {
   const vm = requireKnown(context, name);
   const files = vmFiles(context.places, vm);
-  if (!existsSync(files.dir)) return { removed: [] };
+  if (!existsSync(files.dir)) {
+    // it never ran, but a forward may have named it
+    await forgetOnNetworks(vm, context);
+    return { removed: [] };
+  }
   const lock = await lockVm(vm, context);
   try {
     // first: a disk that is in use keeps everything
     const gone = disks ? [...removeMadeDisks(files), ...remove([files.uefiVars])] : [];
     throwIfLeft(vm, [...(await finishLocked(vm, context)), ...(await finishSetAside(vm, context))]);
     await freeLeases({ places: context.places, vm });
+    await forgetOnNetworks(vm, context);
     const removed = [...gone, ...removeOwn(files)];
     removeIfEmpty(files.dir);
     return { removed };

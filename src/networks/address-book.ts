@@ -27,7 +27,6 @@ export interface AddressBook {
   readonly addressOf: (holder: Holder) => string | undefined;
   /** All that are given to VMs, with who has them. */
   readonly entries: () => Readonly<Record<Holder, string>>;
-  readonly forget: (vm: string) => void;
   /** Keeps what was reserved. Without it nothing is changed on the disk. */
   readonly save: () => void;
 }
@@ -69,18 +68,28 @@ export function openAddressBook({ files, pool, uid, inUse = [], leased = [] }: B
     reserve,
     addressOf: (holder) => pool.fixed(holder) ?? entries[holder]?.ip,
     entries: () => Object.fromEntries(Object.entries(entries).map(([holder, { ip }]) => [holder, ip])),
-    forget: (vm) => {
-      entries = Object.fromEntries(
-        Object.entries(entries).filter(([holder]) => holder !== vm && !holder.startsWith(`${vm}/`)),
-      );
-    },
     save: () => {
       if (JSON.stringify(entries) === JSON.stringify(before)) return;
       ensurePrivateDirectory(files.dir, { uid });
-      writeDurable(files.addresses, JSON.stringify({ v: 1, addresses: entries }));
+      writeEntries(files, entries);
     },
   };
 }
+
+/** For any of its NICs. */
+export const hasAddress = (files: NetworkFiles, vm: string): boolean =>
+  Object.keys(readEntries(files)).some((holder) => isOf(vm, holder));
+
+/** Those of all of its NICs are for others. */
+export function forgetAddresses(files: NetworkFiles, vm: string): void {
+  const left = Object.entries(readEntries(files)).filter(([holder]) => !isOf(vm, holder));
+  writeEntries(files, Object.fromEntries(left));
+}
+
+const isOf = (vm: string, holder: Holder): boolean => holder === vm || holder.startsWith(`${vm}/`);
+
+const writeEntries = (files: NetworkFiles, addresses: Entries): void =>
+  writeDurable(files.addresses, JSON.stringify({ v: 1, addresses }));
 
 function readEntries(files: NetworkFiles): Entries {
   const read = readStateFile(files.addresses);

@@ -26,6 +26,12 @@ test('a NIC whose port somebody else had by now leaves the other NIC of its VM t
   // the port that is unused for longest: that of net0
   expect(await run(second, 'one')).toEqual([had[0]]);
   expect(await run(first, 'two')).toEqual(had);
+  // given on with a word, but when it was forgotten
+  second.profile('other', `${still}nics: [${nic}]\n`);
+  const told = async (): Promise<string> => (await second.qrun('show', 'other')).stdout;
+  expect(await told()).toContain('is given on');
+  expect((await first.qrun('rm', 'two')).status).toBe(0);
+  expect(await told()).not.toContain('is given on');
   await must(root, 'net', 'down', 'lan0');
 });
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { VmName } from '../../../src/names.ts';
 import { addressPool } from '../../../src/network/address-pool.ts';
 import type { Dhcp } from '../../../src/network/network.ts';
-import { openAddressBook } from '../../../src/networks/address-book.ts';
+import { forgetAddresses, hasAddress, openAddressBook } from '../../../src/networks/address-book.ts';
 import { networkFiles, type NetworkFiles } from '../../../src/plan/network-files.ts';
 
 let place: string;
@@ -69,7 +69,10 @@ describe('the address book', () => {
   test('forgets a VM with all its NICs', () => {
     const book = open();
     ['a', 'a/net1', 'ab'].map(book.reserve);
-    book.forget('a');
-    expect(Object.keys(book.entries())).toEqual(['ab']);
+    book.save();
+    expect([hasAddress(files, 'a'), hasAddress(files, 'b')]).toEqual([true, false]);
+    forgetAddresses(files, 'a');
+    expect(open().entries()).toEqual({ ab: '10.1.0.53' });
+    expect(hasAddress(files, 'a')).toBe(false);
   });
 });
