@@ -2,8 +2,10 @@ import { QrunError } from '../errors.ts';
 import { runForeground } from '../launch/foreground.ts';
 import { catchInterruption } from '../launch/interrupt.ts';
 import { forEachVm } from '../launch/many.ts';
-import { prepare, type LaunchOptions } from '../launch/prepare.ts';
-import { startVm } from '../launch/start.ts';
+import { errorOf } from '../launch/lab-errors.ts';
+import { loadProfile, prepare, prepareProfile, type LaunchContext, type LaunchOptions } from '../launch/prepare.ts';
+import type { Profile } from '../profile/profile.ts';
+import { startVm, type Started } from '../launch/start.ts';
 import { describeNic, runningDocument } from '../launch/vms.ts';
 import { tellError } from '../report/tell.ts';
 import { ownTerminal } from '../system/terminal.ts';
@@ -28,6 +30,17 @@ export const run: Run<RunArguments> = async (args, context) => {
   return await runForeground(prepared, { ...launch, note: context.report.note, terminal: ownTerminal() });
 };
 
+/** @throws what a start throws, with whose it is */
+async function startNamed(profile: Profile, launch: LaunchContext): Promise<Started> {
+  try {
+    const prepared = await prepareProfile(profile, launch);
+    for (const note of prepared.plan.notes) launch.warn(`${profile.name}: ${note}`);
+    return await startVm(prepared, launch);
+  } catch (error) {
+    throw errorOf({ vm: profile, error });
+  }
+}
+
 async function runDetached(
   profiles: readonly string[],
   options: LaunchOptions,
@@ -40,9 +53,8 @@ async function runDetached(
   const status = await forEachVm(
     profiles,
     async (profile) => {
-      const prepared = await prepare(profile, options, launch);
-      for (const note of prepared.plan.notes) report.warn(`${prepared.profile.name}: ${note}`);
-      const { record, pid, waiter } = await startVm(prepared, launch);
+      const loaded = await loadProfile(profile, options, launch);
+      const { record, pid, waiter } = await startNamed(loaded, launch);
       waiter.process.forget();
       started.push(
         runningDocument(record, {

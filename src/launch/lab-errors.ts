@@ -9,8 +9,11 @@ export interface Failure {
   readonly error: unknown;
 }
 
-/** One VM's error, with the place that names it. `what`: what failed, if not its start. */
-export function errorOf({ vm, error }: Failure, what = ''): unknown {
+/** One VM's error among those of others, with the place that names it. `what`: what failed, if not its start. */
+export function errorOf(
+  { vm, error }: { readonly vm: Pick<LabVm, 'name' | 'at'>; readonly error: unknown },
+  what = '',
+): unknown {
   const known = hostFailureOf(error);
   if (!(known instanceof QrunError)) return known;
   const { message } = known;

@@ -47,13 +47,25 @@ async function endAll(home: Home, names: readonly string[]): Promise<void> {
   expect((await home.qrun(['gc', '--json'])).stdout.trim()).toBe('[]');
 }
 
+test('of several, each error says whose it is', async (context) => {
+  needsQemu(context);
+  const home = createHome();
+  home.profile('one', `${tiny}  - { kind: tap, device: nosuch0 }\n`);
+  home.profile('two', `${tiny}hooks: { beforeStart: [/bin/false] }\n`);
+  const { status, stderr } = await home.qrun(['one', 'two', 'three', '-d']);
+  expect(status).toBe(3);
+  expect(stderr).toMatch(/^qrun: one: .*nosuch0/m);
+  expect(stderr).toMatch(/^qrun: two: hook beforeStart/m);
+  expect(stderr).toMatch(/^qrun: there is no profile three/m);
+});
+
 test(
   'ABUSE 18: 200 VMs by one run get 200 addresses and 200 ports, run, and end by one kill',
   { timeout: 400_000 },
   async (context) => {
     needsQemu(context);
     needsMemory(context, 6000);
-    const home = createHome({ mayLeave: true });
+    const home = createHome({ mayLeave: true, cold: true });
     const names = namesOf(200);
     for (const name of names) home.profile(name, tiny);
     try {
@@ -72,7 +84,7 @@ test(
   async (context) => {
     needsQemu(context);
     needsMemory(context, 4000);
-    const home = createHome({ mayLeave: true });
+    const home = createHome({ mayLeave: true, cold: true });
     const names = namesOf(30);
     for (const name of names) home.profile(name, tiny);
     const first = new Map<string, string>();
@@ -94,7 +106,7 @@ test(
 test('a profile that is started under 20 names is 20 VMs', { timeout: 300_000 }, async (context) => {
   needsQemu(context);
   needsMemory(context, 3000);
-  const home = createHome({ mayLeave: true });
+  const home = createHome({ mayLeave: true, cold: true });
   const file = home.profile('tiny', tiny);
   const names = namesOf(20);
   try {
