@@ -40,7 +40,7 @@ async function isReplaced(home: Home, file: string): Promise<boolean> {
 }
 
 test('the first run makes the cache, its owner’s alone; the next leaves it as it is', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(statSync(file).uid).toBe(ownerFor('user').uid);
@@ -48,7 +48,7 @@ test('the first run makes the cache, its owner’s alone; the next leaves it as 
 });
 
 test('a command that the cache has not seen adds to it, once', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   const before = statSync(file);
   expect((await home.qrun(['ps'])).status).toBe(0);
@@ -60,13 +60,13 @@ test('a command that the cache has not seen adds to it, once', async () => {
 });
 
 test('--version touches nothing', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   expect((await home.qrun(['--version'])).status).toBe(0);
   expect(readdirSync(home.cache)).toEqual([]);
 });
 
 test('a flipped bit, in any of 64 places, is noticed before V8 sees it', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   const good = readFileSync(file);
   for (let place = 0; place < 64; place++) {
@@ -89,7 +89,7 @@ test.each([
   ['zeroes', (file: string) => writeFileSync(file, Buffer.alloc(statSync(file).size))],
   ['its own half', (file: string) => truncateSync(file, statSync(file).size / 2)],
 ])('a cache that is %s is ignored and made anew', async (_what, damage) => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   damage(file);
   expect(await isReplaced(home, file)).toBe(true);
@@ -103,7 +103,7 @@ function changeWords(file: string): void {
 }
 
 test.each([0o666, 0o620, 0o602])('a cache of mode %o is not read', async (mode) => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   chmodSync(file, mode);
   expect(await isReplaced(home, file)).toBe(true);
@@ -111,7 +111,7 @@ test.each([0o666, 0o620, 0o602])('a cache of mode %o is not read', async (mode) 
 });
 
 test('a directory that others can write is neither read nor written', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   const good = digest(file);
   chmodSync(home.cache, 0o777);
@@ -122,7 +122,7 @@ test('a directory that others can write is neither read nor written', async () =
 
 test('a cache of another user’s is not read by root', async (context) => {
   needsRoot(context);
-  const home = createHome({ as: 'root' });
+  const home = createHome({ as: 'root', cold: true });
   const file = await madeCache(home);
   const { uid, gid } = ownerFor('user');
   chownSync(file, uid, gid);
@@ -131,7 +131,7 @@ test('a cache of another user’s is not read by root', async (context) => {
 });
 
 test('a link in place of the cache is not followed, nor what it points to touched', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   const elsewhere = path.join(home.dir, 'elsewhere');
   renameSync(file, elsewhere);
@@ -143,7 +143,7 @@ test('a link in place of the cache is not followed, nor what it points to touche
 });
 
 test('a link in place of the directory is not followed', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const aim = home.mkdir('aim');
   rmSync(home.cache, { recursive: true });
   symlinkSync(aim, home.cache);
@@ -152,7 +152,7 @@ test('a link in place of the directory is not followed', async () => {
 });
 
 test('a fifo, a directory or no place at all does not keep it from running', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   rmSync(file);
   await home.run(['mkfifo', file]);
@@ -165,7 +165,7 @@ test('a fifo, a directory or no place at all does not keep it from running', asy
 });
 
 test('V8 flags do not replace the cache of those who have none', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   const before = statSync(file).ino;
   const { status } = await home.qrun(['ls'], {
@@ -176,7 +176,7 @@ test('V8 flags do not replace the cache of those who have none', async () => {
 });
 
 test('caches of old versions go after a month; other files stay', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const old = home.write('k/code-v18.0.0-x64-0123456789ab-light.bin', 'old');
   const other = home.write('k/qemu-0123.json', '{}');
   await home.run(['touch', '-d', '2020-01-01', old, other]);
@@ -193,7 +193,7 @@ function sourcesIn(file: string): string[] {
 }
 
 test('what starts VMs is not loaded to list them, and networks and labs by neither', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const file = await madeCache(home);
   expect(sourcesIn(file)).toEqual(['qrun.cjs']);
   home.write('c/profiles/plain.yaml', 'memory: 64M\naccel: tcg\n');
@@ -204,7 +204,7 @@ test('what starts VMs is not loaded to list them, and networks and labs by neith
 });
 
 test('a failure that one file of the bundle throws is known in the others', async () => {
-  const home = createHome();
+  const home = createHome({ cold: true });
   const { status, stderr } = await home.qrun(['net', 'up', 'nosuch']);
   expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/no network nosuch[^]*hint: /) });
   expect(codeFiles(home).flatMap(sourcesIn)).toEqual(expect.arrayContaining(['qrun.cjs', 'up.cjs']));

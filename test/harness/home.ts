@@ -10,6 +10,7 @@ import type { Namespace } from './namespace.ts';
 import { killAll, readChildren, readProcessesNaming, waitUntil } from './processes.ts';
 import { runMark, runName } from './run-mark.ts';
 import { Running, type Result } from './running.ts';
+import { keepCache, keptCache } from './warm-cache.ts';
 
 export interface HomeOptions {
   /** Who owns the home and runs qrun in it. */
@@ -23,6 +24,8 @@ export interface HomeOptions {
   readonly mayLeave?: boolean;
   /** How long what ends by itself has for it at the end. */
   readonly graceMs?: number;
+  /** True: nothing is known yet of QEMU, and nothing is compiled. Default: what earlier homes of the test file have learnt is there. */
+  readonly cold?: boolean;
   /** False: the caller calls `dispose` itself (for `beforeAll`). Default: at the end of the running test. */
   readonly disposeAtEnd?: boolean;
 }
@@ -63,6 +66,7 @@ export class Home {
     this.runtime = this.mkdir('r');
     this.cache = this.mkdir('k');
     this.mkdir('c/profiles');
+    if (options.cold !== true) for (const [name, bytes] of keptCache()) this.write(`k/${name}`, bytes);
     const { qemu } = options;
     this.env = {
       PATH: [path.dirname(testFacts().node), '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'].join(':'),
@@ -89,7 +93,7 @@ export class Home {
   }
 
   /** Writes a file of the home's user, with a relative name in the home. */
-  write(name: string, content: string, mode = 0o600): string {
+  write(name: string, content: string | Buffer, mode = 0o600): string {
     const file = path.resolve(this.dir, name);
     writeFileSync(file, content, { mode });
     chmodSync(file, mode);
@@ -153,6 +157,7 @@ export class Home {
       killAll(living);
       return living.length === 0;
     }, usualGraceMs);
+    if (this.#options.cold !== true) keepCache(this.cache);
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
     if (left.length > 0 && !mayLeave)
       throw new Error(`left behind: ${left.map(({ pid, command }) => `${pid} ${command}`).join('\n')}`);

@@ -2,6 +2,7 @@
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createHome, testFacts, type Home, type Result } from '../harness/harness.ts';
+import { keptCache } from '../harness/warm-cache.ts';
 import { createLinkHost, type LinkHost } from './a-link-host.ts';
 
 /** A user without an account of its own, and in one group besides. */
@@ -17,6 +18,7 @@ export class PortUser {
     this.#gid = gid;
     this.#dir = path.join(root.dir, `u${uid}`);
     for (const name of ['', 'c', 'c/profiles', 's', 'r', 'k']) this.#mkdir(name);
+    for (const [name, bytes] of keptCache()) this.#write(path.join('k', name), bytes);
   }
 
   #mkdir(name: string): void {
@@ -25,10 +27,14 @@ export class PortUser {
     chownSync(directory, this.uid, this.uid);
   }
 
-  profile(name: string, text: string): void {
-    const file = path.join(this.#dir, 'c/profiles', `${name}.yaml`);
-    writeFileSync(file, text);
+  #write(name: string, content: string | Buffer): void {
+    const file = path.join(this.#dir, name);
+    writeFileSync(file, content, { mode: 0o600 });
     chownSync(file, this.uid, this.uid);
+  }
+
+  profile(name: string, text: string): void {
+    this.#write(`c/profiles/${name}.yaml`, text);
   }
 
   qrun(...args: string[]): Promise<Result> {
