@@ -1,3 +1,4 @@
+import { QrunError } from '../errors.ts';
 import { readLogs, showLogs } from '../launch/logs-of.ts';
 import { describeEnd, lastRunOf } from '../launch/run-record.ts';
 import { ownTerminal } from '../system/terminal.ts';
@@ -7,6 +8,8 @@ import { launchContext } from './launch-context.ts';
 
 export const run: Run<LogsArguments> = async (args, context) => {
   const { report } = context;
+  if (args.lines !== undefined && !Number.isInteger(args.lines))
+    throw new QrunError('usage', 'qrun logs: --lines wants a whole number', { hint: `qrun logs ${args.vm} -n 20` });
   if (report.json) {
     const { end, ...told } = readLogs(args, launchContext(context));
     report.document({ ...told, lastRun: lastRunOf(end) });

@@ -39,7 +39,7 @@ export function renderNewProfile(options: NewProfileOptions): string {
     'nics:',
     ...(options.nic === undefined || options.nic.length === 0 ? ['user'] : options.nic).flatMap(nicLines),
     '',
-    '# display: none        # none | gtk | sdl | vnc | spice-app',
+    displayLine(options),
     '# console: stdio       # stdio | none',
     '# ephemeral: false     # true: what the guest writes is thrown away',
     '# shutdown: { timeout: 60 }',
@@ -55,6 +55,12 @@ function schemaLine(schema: string | undefined): string[] {
 function stated(key: string, value: string | undefined, sample: string): string[] {
   return [value === undefined ? `# ${sample}` : `${key}: ${quoted(value)}`];
 }
+
+/** What boots from a CD is an installer, most often, and those show themselves on a screen alone. */
+const displayLine = ({ cdrom, kernel }: NewProfileOptions): string =>
+  cdrom === undefined || kernel !== undefined
+    ? '# display: none        # none | gtk | sdl | vnc | spice-app'
+    : 'display: vnc           # for the installer: a socket of your own, qrun show says where; gtk and sdl are windows';
 
 function bootLines({ kernel, initrd, append }: NewProfileOptions): string[] {
   if (kernel === undefined && initrd === undefined && append === undefined) return [];

@@ -70,9 +70,13 @@ function locate(system: System, named: string): string {
   return file;
 }
 
+/** What is not called like a QEMU comes with no package. */
 function missing(file: string, why: string): QrunError {
+  const name = path.basename(file);
   return new QrunError('missing-tool', `${file} ${why}`, {
-    hint: `sudo apt-get install ${packageOf(path.basename(file))}`,
+    hint: name.startsWith('qemu-system-')
+      ? `sudo apt-get install ${packageOf(name)}`
+      : 'unset QRUN_QEMU   # or name a QEMU binary by it, such as qemu-system-x86_64',
   });
 }
 

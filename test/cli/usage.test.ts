@@ -103,6 +103,7 @@ test.each([
   [['stop', 'a', '--timeout=-1'], '--timeout wants a number'],
   [['run', 'a', '--name'], '--name wants a value'],
   [['show', 'a', '--shell', '--json'], 'only one of --shell and --json at a time'],
+  [['logs', 'a', '-n', '1.5'], '--lines wants a whole number'],
   [['completion', 'tcsh'], 'SHELL is one of bash, zsh, fish'],
 ])('%j: %s', async (args, message) => {
   const { status, stdout, stderr } = await createHome().qrun(args);

@@ -21,6 +21,14 @@ const fileName = printable.filter((name) => !name.startsWith('/')).map((name) =>
 const option = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
 describe('renderNewProfile', () => {
+  test('what boots from a CD has a screen, for installers show nothing on a serial line', () => {
+    expect(profileOf(renderNewProfile({ cdrom: './debian.iso' }))).toMatchObject({ display: 'vnc' });
+    expect(profileOf(renderNewProfile({ cdrom: './debian.iso', kernel: './vmlinuz' }))).toMatchObject({
+      display: 'none',
+    });
+    expect(profileOf(renderNewProfile({}))).toMatchObject({ display: 'none' });
+  });
+
   test('without options is a profile that says the defaults', () => {
     expect(profileOf(renderNewProfile({}))).toMatchObject({
       cpus: { cores: 1 },

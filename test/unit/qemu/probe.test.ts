@@ -230,6 +230,8 @@ describe('what is no QEMU', () => {
       hint: 'sudo apt-get install qemu-system-arm',
     });
     await fails(system, 'qemu-system-riscv64').toMatchObject({ hint: 'sudo apt-get install qemu-system-misc' });
+    // no package has that
+    await fails(system, '/nowhere/x').toMatchObject({ hint: expect.stringMatching(/^unset QRUN_QEMU /) });
   });
 
   test('is a directory, or no program', async () => {
