@@ -65,10 +65,10 @@ function runBundle(argv: readonly string[]): void {
     isLate(name, family) ? (lateCache ??= new CodeCache({ ...cacheOptions, family: `${family}-more` })) : cache;
   const load = (name: string): unknown => {
     const file = path.join(__dirname, name);
-    // what the build writes is ASCII: a one-byte string is the quickest to make
+    // a function of what a module sees, in ASCII: a one-byte string is the quickest to make
     const source = readFileSync(file, 'latin1');
     const cachedData = cacheOf(name).codeOf(name);
-    const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
+    const script = new Script(source, {
       filename: file,
       ...(cachedData !== undefined && { cachedData }),
     });

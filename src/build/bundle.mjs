@@ -132,7 +132,11 @@ const layers = await planLayers(
       roots: commandFiles(['ls', 'ps', 'logs', 'console', 'monitor', 'pause', 'resume', 'reset', 'complete']),
     },
     // to give back takes little of what it takes to start
-    { name: 'end.cjs', roots: commandFiles(['net-down']), common: [launchRoots, upRoots] },
+    {
+      name: 'end.cjs',
+      roots: [...commandFiles(['net-down']), 'src/resources/registry.ts'],
+      common: [launchRoots, upRoots],
+    },
     { name: 'launch.cjs', roots: launchRoots },
     // neither schemas nor QEMU: a definition that was understood once is kept
     { name: 'up.cjs', roots: upRoots },
@@ -141,7 +145,17 @@ const layers = await planLayers(
   { ...common, plugins: [apart, replace, lazyModules], define },
 );
 
-const compiled = await Promise.all([
+/** As boot.ts runs them: what they are put together with here need not be copied there. @param {Awaited<ReturnType<typeof compile>>} file */
+const asFunction = ({ contents, ...file }) => ({
+  ...file,
+  contents: Buffer.concat([
+    Buffer.from('(function(exports,require,module,__filename,__dirname){'),
+    contents,
+    Buffer.from('\n})'),
+  ]),
+});
+
+const parts = await Promise.all([
   ...layers.map(({ name, contents, plugin }) =>
     compile(name, {
       stdin: { contents, resolveDir: root, loader: 'js' },
@@ -153,6 +167,7 @@ const compiled = await Promise.all([
     compile(libraryFile(name), { stdin: { contents, resolveDir: root }, plugins: [replace], define }),
   ),
 ]);
+const compiled = parts.map(asFunction);
 // one import too many, and each command reads it
 for (const { name, inputs } of compiled)
   if (['qrun.cjs', 'end.cjs', 'up.cjs'].includes(name) && inputs.some((input) => /zod/.test(input)))

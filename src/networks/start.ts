@@ -8,7 +8,7 @@ import { subnetsOf } from '../network/bridged/free-subnets.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
 import type { Step } from '../plan/step.ts';
 import { rememberPorts } from '../resources/last-ports.ts';
-import { resourceOf } from '../resources/registry.ts';
+import { registryFor } from '../resources/of-bridges.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { openAddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
@@ -93,10 +93,10 @@ async function begin(network: PreparedNetwork, context: NetworkContext, { pinned
       throw error;
     }
   };
-  const walk = (steps: readonly Step[]): ReturnType<typeof acquireAll> =>
-    acquireAll(steps, {
+  const walk = async (steps: readonly Step[]): ReturnType<typeof acquireAll> =>
+    await acquireAll(steps, {
       journal,
-      registry: resourceOf,
+      registry: await registryFor(steps),
       context: { system, runId, descriptors: new Map(), warn: context.warn },
     });
   return await orEnd(async () => {

@@ -7,7 +7,7 @@ import { releaseAll, whyLeft, type Leftover } from '../journal/walk.ts';
 import { hostNetworkOf } from '../network/network-plan.ts';
 import type { NetworkName } from '../network/network.ts';
 import { networkFiles, type NetworkFiles } from '../plan/network-files.ts';
-import { resourceOf } from '../resources/registry.ts';
+import { registryFor } from '../resources/of-bridges.ts';
 import type { NetworkContext } from './context.ts';
 import { listHostNetworkNames } from './host-networks.ts';
 import { isUnused, withNetworkLock } from './lock.ts';
@@ -21,12 +21,13 @@ import { findHolders } from '../system/processes.ts';
 export async function endLocked(files: NetworkFiles, { system }: NetworkContext): Promise<readonly Leftover[]> {
   const { head, entries = [] } = readJournal(files.journal) ?? {};
   const context = { system, runId: head?.runId ?? '', sameBoot: head === undefined || head.bootId === system.bootId() };
-  const left = await releaseAll(files.journal, { registry: resourceOf, context });
+  const registry = await registryFor(entries.map(({ step }) => step));
+  const left = await releaseAll(files.journal, { registry, context });
   // where an earlier end could not end the programs, their sockets kept the directories, and nobody would come again
   if (left.length === 0)
     for (const { step, record, released } of entries.toReversed())
       if (released && step.kind === 'directory')
-        await resourceOf(step).release(step, record, { ...context, started: true });
+        await registry(step).release(step, record, { ...context, started: true });
   removeNetworkRecord(files);
   rmSync(files.members, { recursive: true, force: true });
   removeIfEmpty(path.dirname(files.runtimeDir));

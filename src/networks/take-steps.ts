@@ -4,7 +4,8 @@ import { Journal, readJournal } from '../journal/journal.ts';
 import { acquireAll } from '../journal/walk.ts';
 import type { NetworkFiles } from '../plan/network-files.ts';
 import type { Step } from '../plan/step.ts';
-import { resourceOf } from '../resources/registry.ts';
+import { link } from '../resources/link.ts';
+import { registryFor } from '../resources/of-bridges.ts';
 import type { NetworkContext } from './context.ts';
 
 export interface TakeWith extends Pick<NetworkContext, 'system' | 'warn'> {
@@ -16,10 +17,11 @@ export interface TakeWith extends Pick<NetworkContext, 'system' | 'warn'> {
 export async function takeSteps(steps: readonly Step[], { files, runId, system, warn }: TakeWith): Promise<void> {
   if (steps.length === 0) return;
   await releaseRenamed(steps, { files, runId, system, warn });
+  const registry = await registryFor(steps);
   const journal = Journal.resume(files.journal);
   try {
     const context = { system, runId, descriptors: new Map<number, number>(), warn };
-    await acquireAll(steps, { journal, registry: resourceOf, context });
+    await acquireAll(steps, { journal, registry, context });
   } finally {
     journal.close();
   }
@@ -32,6 +34,6 @@ async function releaseRenamed(steps: readonly Step[], { files, runId, system }: 
   for (const step of steps) {
     if (step.kind !== 'link' || readLinkIndex(step.name) !== undefined) continue;
     const record = entries.find((entry) => entry.step.id === step.id)?.record;
-    await resourceOf(step).release(step, record, { system, runId, started: true, sameBoot: true });
+    await link.release(step, record, { system, runId, started: true, sameBoot: true });
   }
 }

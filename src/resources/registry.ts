@@ -1,27 +1,20 @@
 /** Which resource stands behind a step. */
 import type { Step } from '../plan/step.ts';
 import { copy } from './copy.ts';
-import { directory } from './directory.ts';
 import { disk } from './disk.ts';
-import { file } from './file.ts';
 import { group } from './group.ts';
-import { hostNetwork } from './host-network.ts';
 import { hostAccess } from './host-access.ts';
 import { hook } from './hook.ts';
 import { linkNames } from './link-names.ts';
-import { link } from './link.ts';
 import { member } from './member.ts';
-import { nft } from './nft.ts';
 import { openFile } from './open-file.ts';
 import { passt } from './passt.ts';
 import { portLease } from './port-lease.ts';
 import { portNode } from './port-node.ts';
 import { port } from './port.ts';
-import { resolver } from './resolver.ts';
+import { ofBridges } from './of-bridges.ts';
 import type { Resource } from './resource.ts';
-import { service } from './service.ts';
 import { socketPath } from './socket-path.ts';
-import { sysctl } from './sysctl.ts';
 import { tapCheck } from './tap-check.ts';
 import { switchDirectory } from './switch-directory.ts';
 import { tapNode } from './tap-node.ts';
@@ -31,8 +24,8 @@ import { vfio } from './vfio.ts';
 import { vmLock } from './vm-lock.ts';
 
 const resources = {
+  ...ofBridges,
   'vm-lock': vmLock,
-  directory,
   port,
   group,
   'socket-path': socketPath,
@@ -43,20 +36,13 @@ const resources = {
   copy,
   hook,
   member,
-  file,
-  service,
   passt,
-  link,
   uplink,
   'host-access': hostAccess,
   'link-names': linkNames,
-  sysctl,
-  nft,
-  resolver,
   'tap-check': tapCheck,
   'tap-node': tapNode,
   'port-node': portNode,
-  'host-network': hostNetwork,
   'port-lease': portLease,
   vfio,
 } as const;

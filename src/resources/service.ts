@@ -303,7 +303,7 @@ async function waitUntilReady(step: ServiceStep, { from, env }: Attempt): Promis
   }
 }
 
-const readyPollMs = 2;
+const readyPollMs = 1;
 
 const endLine = /^\d{4}-\d\d-\d\d [\d:]+ \S+ ended with status \d+, and is started again$/;
 
