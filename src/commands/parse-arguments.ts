@@ -85,7 +85,7 @@ function findCommand(argv: readonly string[]): Called {
   const first = nextWord(argv, 0);
   if (first === undefined) return { indexes: [], help: argv.length === 0 };
   const name = argv[first] ?? '';
-  if (name === 'help') return helpAbout(argv.slice(first + 1));
+  if (name === 'help') return { ...findCommand(argv.slice(first + 1)), help: true };
   const group = groupNamed(name);
   if (group === undefined) {
     const command = commandNamed(name);
@@ -104,15 +104,6 @@ function findCommand(argv: readonly string[]): Called {
     help: word === 'help',
     ...(laterCommands.includes(full) ? { later: full } : { unknown: word }),
   };
-}
-
-/** @throws QrunError `usage` for a word that is no command: of a VM there is no help */
-function helpAbout(words: readonly string[]): Called {
-  const called = findCommand(words);
-  const word = words[nextWord(words, 0) ?? words.length];
-  const isKnown = called.command !== undefined || called.group !== undefined || called.later !== undefined;
-  if (word === undefined || isKnown || word === 'help') return { ...called, help: true };
-  throw new QrunError('usage', `there is no command ${JSON.stringify(word)}`, { hint: 'qrun --help' });
 }
 
 /** The next word from there that is no option and no option's value; none stands behind `--`. */
