@@ -67,8 +67,10 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
   refuse(nic, { at, host, mac: port.mac });
   const notes = notesOf(nic.id, host, chosen);
   const { vde } = host;
-  if (vde !== undefined)
-    return planOnSwitch(nic, { host, vde, port, lease: leaseOf(nic.id, host, { ...context, chosen }), notes }, context);
+  if (vde !== undefined) {
+    const lease = leaseOf(nic.id, host, { ...context, chosen });
+    return { ...planOnSwitch(nic, { host, vde, port, lease, notes }, context), mac: port.mac };
+  }
   if (!facts.qemu.netdevTypes.includes('tap')) throw missingBackEnd(at, 'tap', facts.qemu);
   const door = linkDoorOf(at, context);
   if (port.node === undefined) requireTun(at, door, userOf(context).name);
@@ -84,6 +86,7 @@ function byPort(nic: NetworkNic, host: HostNetwork, context: NicContext): NicPla
     source: `${host.name} (${host.on})`,
     network: host.name,
     hostInterface: port.device,
+    mac: port.mac,
     fds: [{ fd: lease.fd, path: lease.lock }, ...(node?.fds ?? []).map((fd) => ({ fd, path: port.node ?? '' }))],
     device: mtu.device,
     notes: [...notes, ...apartNotes(nic.id, host, door.ways[host.on]), ...mtu.notes, ...vhost.notes],

@@ -27,6 +27,8 @@ export interface NicPlan {
   readonly device?: Readonly<Record<string, OptionValue>>;
   readonly source: string;
   readonly hostInterface?: string;
+  /** That of a port, or a card's own, which the guest has whatever is leased to its NIC. */
+  readonly mac?: Mac;
   /** The managed network that it is on. */
   readonly network?: string;
   /** What QEMU starts for it does not work under any sandbox of QEMU's. Says what and why. */
@@ -49,8 +51,6 @@ export interface CardPlan extends Omit<NicPlan, 'netdev' | 'link'> {
   readonly netdev: 'none';
   /** Its PCI address on the host. */
   readonly card: string;
-  /** The card's own MAC, which qrun does not set. Absent: it has the NIC's. */
-  readonly mac?: Mac;
   /** How much memory QEMU locks for it. */
   readonly lockedBytes: number;
 }

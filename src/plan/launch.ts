@@ -130,7 +130,7 @@ function planNics(profile: Profile, facts: HostFacts, { files, ports }: LaunchIn
   return profile.nics.map((nic) => {
     const netdev = nic.id;
     const plan = nicKindOf(nic.kind).plan(nic, { profile, facts, netdevId: netdev, files, ports, nextFd });
-    const mac = facts.macs[nic.id];
+    const mac = plan.mac ?? facts.macs[nic.id];
     const slot = facts.slots[nic.id];
     if (mac === undefined || slot === undefined) throw new Error(`no lease for ${nic.id}`);
     return {
@@ -174,7 +174,7 @@ function plannedNic({ nic, plan, mac, ports }: PlannedFrom): PlannedNic {
     id: nic.id,
     kind: nic.kind,
     model: nic.model,
-    mac: plan.netdev === 'none' ? (plan.mac ?? mac) : mac,
+    mac,
     netdev: plan.netdev === 'none' ? nicDeviceId(nic.id) : plan.netdev.id,
     source: plan.source,
     ...(plan.hostInterface !== undefined && { hostInterface: plan.hostInterface }),

@@ -50,7 +50,9 @@ test('two ports on a bridge: up, taken, all taken, kept, given on, down', async 
     /net0: network lan0: all of its 2 ports are taken, by .*: a run is refused as long as they are/,
   );
   expect(shown).toMatch(/qr-[0-9a-f]{12}/);
-  expect(JSON.parse(await must(home, 'nics', 'web3', '--json'))).toMatchObject([{ id: 'net0', network: 'lan0' }]);
+  const [next] = JSON.parse(await must(home, 'nics', 'web3', '--json')) as { hostInterface: string; mac: string }[];
+  expect(next).toMatchObject({ id: 'net0', network: 'lan0' });
+  expect([first, second]).toContainEqual({ device: next?.hostInterface, mac: next?.mac });
   expect(await refused(home, 'doctor', 'web3')).toMatchObject({ status: 3 });
   const rows = JSON.parse(await must(home, 'net', 'ls', '--json')) as { name: string; vms: string[] }[];
   const row = rows.find(({ name }) => name === 'lan0');

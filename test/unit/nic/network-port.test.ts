@@ -162,12 +162,17 @@ describe('no port: the bridge helper', () => {
     const plan = planOn(attach, { ...open, portFaults: { [id]: taken } });
     expect(plan).toMatchObject({ netdev: { type: 'bridge', br: 'br0' }, network: 'lan0' });
     expect(plan.notes?.join()).toContain('its port is taken, by web2: it goes by the bridge helper');
-    expect(() => planOn(attach, { ...shut, portFaults: { [id]: taken } })).toThrow(
+    const none = { ...shut, portFaults: { [id]: taken } };
+    expect(() => planOn(attach, none)).toThrow(
       expect.objectContaining({
         code: 'in-use',
-        message: expect.stringMatching(/taken, by web2, and the bridge helper does not help: /),
+        message: expect.stringMatching(/^nics\[0\]: .*taken, by web2, and the bridge helper does not help: (?!nics)/),
         hint: 'qrun stop web2',
       }),
     );
+    // what is only shown is the port that would be next, with its MAC, whatever is leased to the NIC
+    const ports = { [id]: { port: aTap, holder, taken } };
+    const macs = { [id]: '52:54:00:99:99:99' as Mac };
+    expect(planOn(attach, { ...none, ports, macs })).toMatchObject({ hostInterface: 'qr-port0', mac });
   });
 });
