@@ -13,7 +13,7 @@ import { readHostNetwork } from '../networks/host-networks.ts';
 import { listNetworkNames } from '../networks/names.ts';
 import { faultyPorts, isFree, readPortFaults, type PortFault } from '../networks/port-health.ts';
 import { faultOfMember, takersOf } from '../networks/port-takers.ts';
-import { readDefinition } from '../networks/prepare-network.ts';
+import { hostNetworkMeant, readDefinition } from '../networks/prepare-network.ts';
 import type { NicKindName, Profile } from '../profile/profile.ts';
 import { shellWord } from '../shell-word.ts';
 import type { Check } from './doctor.ts';
@@ -53,7 +53,9 @@ export async function examinePorts(context: LaunchContext, wanted?: readonly str
 /** None for a network that has no ports. */
 async function readPortNetwork(name: string, needed: boolean, context: LaunchContext): Promise<PortNetwork[]> {
   if (!isVmName(name)) return [];
-  const host = sysfsIsOwn() ? readHostNetwork(name, context) : undefined;
+  const meant = (): Promise<HostNetwork | undefined> | HostNetwork | undefined =>
+    needed && context.system.uid !== 0 ? hostNetworkMeant(name, context) : readHostNetwork(name, context);
+  const host = sysfsIsOwn() ? await meant() : undefined;
   if (host === undefined) return (await readSystemDefinition(name, context))?.ports === undefined ? [] : [{ name }];
   const { on, ports, definition, group } = host;
   const base = readHostLink(on);
@@ -146,7 +148,7 @@ export async function nicsOnHost({ nics }: Pick<Profile, 'nics'>, context: Launc
 async function waysOnto(name: string, context: LaunchContext): Promise<CheckedNic[]> {
   const onUsers: CheckedNic[] = [{ kind: 'network' }];
   if (context.system.uid === 0 || !isVmName(name)) return onUsers;
-  const host = readHostNetwork(name, context);
+  const host = await hostNetworkMeant(name, context);
   if (host !== undefined) {
     if (host.forward === 'macvtap') return [{ kind: 'port-macvtap' }];
     if (host.forward === 'hostdev') return onUsers;

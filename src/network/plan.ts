@@ -119,7 +119,7 @@ function overlapNotes(
       'in-use',
       `network ${name}: ${subnet.cidr} ${why} overlaps with ${hidden.cidr}, which this host reaches through ${hidden.interface}`,
       {
-        hint: 'write other addresses in its definition, such as addresses: [10.200.77.1/24]',
+        hint: `qrun net edit ${name}   # and write others, such as addresses: [10.200.77.1/24]`,
       },
     );
   }

@@ -1,6 +1,6 @@
 /** `qrun net define`, `edit` and `rm`: definitions written, changed and removed; checked before they are kept. */
 import { isUtf8 } from 'node:buffer';
-import { realpathSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
 import { homeDirectory } from '../home.ts';
@@ -15,6 +15,7 @@ import { createExclusive, readOwned, writeDurable } from '../system/files.ts';
 import { makeMissingDirectory } from '../system/missing-directory.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import type { NetworkContext } from './context.ts';
+import { isExample } from './example.ts';
 import { requireFreeDefinition } from './free-definition.ts';
 import { requireKnownNetwork } from './names.ts';
 import { withNetworkLock } from './lock.ts';
@@ -205,15 +206,6 @@ function refuseRoots(name: NetworkName, verb: 'edit' | 'rm', context: NetworkCon
   if (findNetworkFile(name, context) !== undefined) return;
   const fault = faultOfRoot(name, { verb }, context);
   if (fault !== undefined) throw fault;
-}
-
-/** The package may be reached by a link. */
-function isExample(file: string, { places }: NetworkContext): boolean {
-  try {
-    return path.dirname(realpathSync(file)) === realpathSync(path.join(places.examples, '../networks'));
-  } catch {
-    return false;
-  }
 }
 
 export interface Removed {

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { homeDirectory } from '../home.ts';
 import { readLinks } from '../host/links.ts';
-import { readNetworkFile } from '../host/network-definitions.ts';
+import { findNetworkFile, readNetworkFile } from '../host/network-definitions.ts';
 import { readRoutes } from '../host/routes.ts';
 import { digestOf } from '../digest.ts';
 import { QrunError } from '../errors.ts';
@@ -27,6 +27,7 @@ import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { readLastPorts } from '../resources/last-ports.ts';
 import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
+import { isExample } from './example.ts';
 import { planOfHost, readHostNetwork } from './host-networks.ts';
 import { keepDefinition, readKeptDefinition, type DefinitionSource } from './kept-definitions.ts';
 import { choosePortsToKeep } from './kept-ports.ts';
@@ -75,7 +76,7 @@ export async function prepareNetwork(
   context: NetworkContext,
 ): Promise<PreparedNetwork> {
   const running = readRunning(argument, context);
-  const host = running === undefined ? readHost(argument, context) : undefined;
+  const host = running === undefined && isVmName(argument) ? await hostNetworkMeant(argument, context) : undefined;
   if (host !== undefined) return preparedHost(host, context);
   const definition = running?.definition ?? (await readDefinition(argument, context));
   const { name } = definition;
@@ -110,9 +111,31 @@ export async function prepareNetwork(
   };
 }
 
-/** One of root's that is up: for all others but root, who has it in his own state. */
-function readHost(argument: string, context: NetworkContext): HostNetwork | undefined {
-  return context.system.uid !== 0 && isVmName(argument) ? readHostNetwork(argument, context) : undefined;
+/**
+ * One of root's that is up, where a user means it by its name: not root, who has it in his own state, and nobody who has defined one of his own. The
+ * package's definitions are everybody's: there root's counts for whoever may take a port of it.
+ */
+export async function hostNetworkMeant(
+  name: NetworkName,
+  context: Pick<NetworkContext, 'places' | 'system'>,
+): Promise<HostNetwork | undefined> {
+  const { system } = context;
+  const host = system.uid === 0 ? undefined : readHostNetwork(name, context);
+  if (host === undefined || !(await isDefinedAsOwn(name, context))) return host;
+  const isShared = isExample(findNetworkFile(name, context)?.file ?? '', context);
+  const mayJoin = isShared && (await import('./port-takers.ts')).faultOfMember(host, system) === undefined;
+  return mayJoin ? host : undefined;
+}
+
+/** Of a definition that has faults nobody knows whose it would be. */
+async function isDefinedAsOwn(name: NetworkName, context: Pick<NetworkContext, 'places' | 'system'>): Promise<boolean> {
+  if (findNetworkFile(name, context) === undefined) return false;
+  try {
+    return scopeOf(await readDefinition(name, context), context.system.uid) === 'user';
+  } catch (error) {
+    if (error instanceof QrunError) return false;
+    throw error;
+  }
 }
 
 function preparedHost(host: HostNetwork, { places }: NetworkContext): PreparedNetwork {

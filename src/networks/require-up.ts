@@ -7,7 +7,7 @@ import { networkFiles } from '../plan/network-files.ts';
 import type { NetworkContext } from './context.ts';
 import { requireKnownNetwork } from './names.ts';
 import { faultOfRoot, type NetCommand } from './of-root.ts';
-import { readDefinition } from './prepare-network.ts';
+import { hostNetworkMeant, readDefinition } from './prepare-network.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
@@ -19,7 +19,7 @@ export async function requireUp(name: NetworkName, context: Look, command: NetCo
   requireKnownNetwork(name, context.places);
   const { uid } = context.system;
   const fault = faultOfRoot(name, command, context);
-  if (fault !== undefined) throw fault;
+  if (fault !== undefined && (await hostNetworkMeant(name, context)) !== undefined) throw fault;
   const told = `network ${name} is not up`;
   if (uid !== 0 && (await isOfHost(name, context)))
     throw new QrunError('permission', `${told}, and root takes it up`, { hint: `sudo qrun net up ${name}` });

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { stateOf } from '../cli/a-network.ts';
+import { infoOf, stateOf } from '../cli/a-network.ts';
 import { parseDocument } from '../harness/document.ts';
 import { must, ownerFor, refused } from '../harness/harness.ts';
 import { createBridgedHost, everything, everythingAgain, hostDir } from './a-bridged-host.ts';
@@ -49,6 +49,35 @@ test('net down, forward, edit and rm of root’s network that is up: the whole c
   );
   await must(root, 'net', 'down', 'lan1');
   expect(await everythingAgain(bridged, before)).toEqual([]);
+});
+
+test('a network that the user defined for himself is his, whatever root has up under that name; so is the package’s', async (context) => {
+  const { root, home } = await createBridgedHost(context);
+  const { name: user } = ownerFor(home.as);
+  const still = 'accel: tcg\nmemory: 32\nconsole: none\nshutdown: { timeout: 0 }\nargs: ["-S"]\n';
+  home.network('lab', 'forward: isolated\nscope: user\n');
+  for (const name of ['lab', 'default']) home.profile(name, `${still}nics: ["network:${name}"]\n`);
+  await must(root, 'net', 'up', 'lab', '--nat', '10.61.0.1/24', '-n', '2', '--owner', user);
+  const roots = 'forward: nat\naddresses: [10.62.0.1/24]\n';
+  root.network('default', roots);
+  await must(root, 'net', 'up', 'default');
+  expect(await refused(home, 'net', 'forward', 'lab')).toMatchObject({ status: 2 });
+  const checks = parseDocument('doctor', await must(home, 'doctor', 'lab', '--json')) as { state: string }[];
+  expect(checks.filter(({ state }) => state === 'fail')).toEqual([]);
+  await must(home, 'run', 'lab', 'default', '-d');
+  for (const name of ['lab', 'default'])
+    expect(await infoOf(home, name)).toMatchObject({ scope: 'user', state: 'up', members: [{ vm: name }] });
+  await must(home, 'kill', 'lab', 'default');
+  // ports of it are for the user: then root's is meant
+  await must(root, 'net', 'down', 'default');
+  root.network('default', `${roots}ports: 2\nowner: ${user}\n`);
+  await must(root, 'net', 'up', 'default');
+  await must(home, 'run', 'default', '-d');
+  expect(JSON.parse(await must(home, 'nics', 'default', '--json'))).toMatchObject([
+    { hostInterface: expect.stringMatching(/^qr-/) as string },
+  ]);
+  await must(home, 'kill', 'default');
+  await must(root, 'net', 'down', 'default', 'lab');
 });
 
 test('a port whose lock somebody holds without a VM: taken, and net down says by whom', async (context) => {
