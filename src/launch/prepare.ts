@@ -1,4 +1,6 @@
 /** From a word on the command line to a plan: everything that can be refused is refused here, before the host is touched. */
+import path from 'node:path';
+import { QrunError } from '../errors.ts';
 import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
@@ -18,6 +20,7 @@ import type { QemuCapabilities } from '../qemu/capabilities.ts';
 import { readCapabilities } from '../qemu/probe.ts';
 import { reserveLinkNames } from '../resources/link-names.ts';
 import { reserveNics } from '../resources/mac-lease.ts';
+import { shellWords } from '../shell-word.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { checkStateFilesystem } from '../system/state-filesystem.ts';
 import type { System } from '../system/system.ts';
@@ -62,7 +65,23 @@ export async function prepareProfile(
   options: Pick<LaunchOptions, 'shows'> = {},
 ): Promise<Prepared> {
   const found = await readForLaunch(profile, context, options);
-  return { ...found, plan: found.replan({}) };
+  try {
+    return { ...found, plan: found.replan({}) };
+  } catch (error) {
+    throw asExample(error, profile, context.places);
+  }
+}
+
+/** What an example of the package names lies beside nobody's copy of it yet. */
+function asExample(error: unknown, { name, file }: Profile, { config, examples }: Places): unknown {
+  const isMissing =
+    error instanceof QrunError && error.code === 'invalid-profile' && error.message.includes(': there is no ');
+  if (!isMissing || path.dirname(file) !== examples) return error;
+  const copy = path.join(config[0] ?? '.', 'profiles', `${name}.yaml`);
+  return new QrunError(error.code, error.message, {
+    hint: `install -D -m 644 ${shellWords([file, copy])}   # an example: what it names belongs beside your copy`,
+    cause: error,
+  });
 }
 
 /** All but the plan: whatever of it is missing is known by then, and nothing is refused for it. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { renderHelp } from '../../src/commands/help.ts';
-import { createHome, needsRoot, ownerFor, testFacts } from '../harness/harness.ts';
+import { createHome, needsQemu, needsRoot, ownerFor, testFacts } from '../harness/harness.ts';
 
 const hint = /^hint: qrun \w+ --help$/m;
 
@@ -109,6 +109,14 @@ test.each([
   const { status, stdout, stderr } = await createHome().qrun(args);
   expect(stderr).toContain(message);
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+});
+
+test('an example of the package that needs files: the hint makes a copy to put them beside', async (context) => {
+  const home = createHome({ qemu: needsQemu(context) });
+  const { status, stderr } = await home.qrun(['direct-kernel']);
+  const hint = /^hint: (install .*direct-kernel\.yaml) {3}#/m.exec(stderr)?.[1] ?? 'false';
+  expect({ status, made: (await home.run(['sh', '-c', hint])).status }).toEqual({ status: 2, made: 0 });
+  expect((await home.qrun(['direct-kernel'])).stderr).toContain(`there is no ${home.config}/profiles/`);
 });
 
 test('a new VM that is called like a command is told how it is called', async () => {
