@@ -5,6 +5,7 @@
 import { lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';
+import { isRecord } from '../json-object.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import type { Places } from '../places.ts';
 import { readCacheFile, writeCacheFile } from '../system/cache-file.ts';
@@ -64,9 +65,6 @@ function isKept(value: unknown): value is Kept {
   if (!isRecord(value) || value['v'] !== 1 || !isRecord(value['source']) || !isRecord(value['network'])) return false;
   return value['network']['name'] === value['source']['name'] && value['network']['file'] === value['source']['file'];
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;
 
 const staleMs = 30 * 24 * 3600 * 1000;
 
