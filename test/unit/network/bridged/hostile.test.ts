@@ -199,9 +199,9 @@ test.for(['dnsmasq', 'dhcpd'] as const)('ABUSE 36: a definition of %s with a tex
         .split('\n');
       expect(lines.filter((line) => !isKnownToDhcpd(line))).toEqual([]);
     }),
-    { numRuns: runs(300) },
+    { numRuns: runs(300), examples: [[['dns', 'records', 'txt', 0, 'text'], (text) => `${text},tag:x`]] },
   );
-  // it is no proof where all are refused
+  // it is no proof where all are refused; of thirty, in a quick check, one in ten times all are but the example
   expect(accepted).toBeGreaterThan(0);
 });
 
