@@ -15,5 +15,5 @@ export {
   needsSecondQemu,
   type WhichQemu,
 } from './needs.ts';
-export { isAlive, killAll, readChildren, readProcessesNaming, waitUntil } from './processes.ts';
+export { isAlive, killAll, readChildren, readProcessesNaming, readTree, waitUntil } from './processes.ts';
 export { Running, type Result } from './running.ts';

@@ -34,6 +34,9 @@ export function readChildren(pid: number): number[] {
   return readProc(pid, `task/${pid}/children`).split(' ').filter(Boolean).map(Number).filter(isAlive);
 }
 
+/** It, and all that it started and what these started. */
+export const readTree = (pid: number): FoundProcess[] => [{ pid, command: '' }, ...readChildren(pid).flatMap(readTree)];
+
 /** Kills by pid, once each; what is gone already is no matter. */
 export function killAll(processes: readonly FoundProcess[]): void {
   for (const { pid } of processes) {

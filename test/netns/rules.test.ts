@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import type { RulesetInput } from '../../src/network/bridged/ruleset.ts';
 import type { NetworkForward } from '../../src/network/network-plan.ts';
 import { missingTables } from '../../src/resources/nft.ts';
-import { isRoot, needsFile, needsRoot, Running } from '../harness/harness.ts';
+import { isRoot, killAll, needsFile, needsRoot, readTree, Running } from '../harness/harness.ts';
 import { createRulesHost, macOf, type Ask, type Party, type PartyName, type RulesHost } from './a-rules-host.ts';
 
 let host: RulesHost;
@@ -499,7 +499,7 @@ describe('tables', () => {
       cwd: '/',
       interactive: true,
     });
-    onTestFinished(() => [far, near].forEach((one) => one.kill('SIGKILL')));
+    onTestFinished(() => [far, near].forEach((one) => killAll(readTree(one.pid))));
     await host.take(own);
     near.type('before\n');
     await near.waitFor(/before\n/);
@@ -532,7 +532,8 @@ describe('tables', () => {
     // where br_netfilter is loaded, the kernel tells it to the wrong one of two guests: it hears nothing any more
     const dumb = talk(g2, '10.66.0.1:8080');
     const stay = [talk(out, '192.0.2.1:8090'), talk(own, '127.0.0.1:8090'), talk(g2, '10.66.0.1:8090')];
-    onTestFinished(() => [echo, dumb, ...gone, ...stay].forEach((one) => one.kill('SIGKILL')));
+    // who hears nothing any more ends by nothing else
+    onTestFinished(() => [echo, dumb, ...gone, ...stay].forEach((one) => killAll(readTree(one.pid))));
     for (const one of [...gone, dumb, ...stay]) {
       one.type('before\n');
       await one.waitFor(/before\n/);

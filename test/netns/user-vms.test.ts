@@ -1,7 +1,7 @@
 /** VMs of ordinary users by their names: fixed addresses and forwards, and the port that is kept for each. In networks of the test's own, with real dnsmasq. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { stateOf } from '../cli/a-network.ts';
 import { must, needsQemu, ownerFor, refused, Running } from '../harness/harness.ts';
 import { detach, rowOf, still } from '../cli/a-vm.ts';
@@ -48,6 +48,7 @@ async function answers({ namespace }: Guest, word: string): Promise<void> {
     namespace.wrap(['socat', '-dd', 'TCP-LISTEN:80,fork,reuseaddr', `SYSTEM:echo ${word}`]),
     { env, cwd: '/' },
   );
+  onTestFinished(() => listener.kill('SIGKILL'));
   await listener.waitFor(/listening on/);
 }
 
