@@ -100,7 +100,7 @@ function ofRoot({ name }: Network): QrunError {
 
 /**
  * Guests that get out reach through the gateway what the host reaches, but not what has addresses like their own. A network of the host's that would be
- * hidden as a whole is refused; a part of a larger one is said.
+ * hidden as a whole is refused; a part of a larger one is said, and so is the host's own network of the same name, whose addresses follow from it too.
  */
 function overlapNotes(
   { name, forward }: Network,
@@ -112,7 +112,8 @@ function overlapNotes(
     const other = parseSubnet(route.cidr, 4);
     return other !== undefined && subnetsOverlap(other, subnet) ? [{ ...route, prefix: other.prefix }] : [];
   });
-  const hidden = met.find(({ prefix }) => prefix >= subnet.prefix);
+  const isTwin = ({ cidr }: (typeof met)[number]): boolean => derived && cidr === subnet.cidr;
+  const hidden = met.find((one) => one.prefix >= subnet.prefix && !isTwin(one));
   if (hidden !== undefined) {
     const why = derived ? 'follows from its name, and' : 'is written, and';
     throw new QrunError(
@@ -123,8 +124,10 @@ function overlapNotes(
       },
     );
   }
-  return met.map(
-    ({ cidr, interface: link }) =>
-      `network ${name}: guests do not reach that part of ${cidr} (${link}) which is ${subnet.cidr}`,
-  );
+  return met.map((one) => {
+    const { cidr, interface: link } = one;
+    if (isTwin(one))
+      return `network ${name}: ${cidr} follows from its name, and ${link} of this host has it too: guests do not reach who is there`;
+    return `network ${name}: guests do not reach that part of ${cidr} (${link}) which is ${subnet.cidr}`;
+  });
 }

@@ -19,7 +19,8 @@ import { readPortMembers, type PortMember } from './port-users.ts';
 import { listPorts, type PortInfo } from './port-list.ts';
 import { readDefinition } from './prepare-network.ts';
 import type { NetworkRecord } from './record.ts';
-import { readNetworkStatus, type NetworkState } from './state.ts';
+import type { NetworkState } from './state.ts';
+import { readStatusMeant } from './status-meant.ts';
 import { faultOfWayOut } from './way-out.ts';
 import { isLeftBehind } from './switch-health.ts';
 
@@ -81,7 +82,7 @@ export interface InfoContext extends NetworkContext {
 export async function readNetworkInfo(argument: string, context: InfoContext): Promise<NetworkInfo> {
   const name = parseNetworkName(argument);
   requireKnownNetwork(name, context.places);
-  const { state, record, health } = readNetworkStatus(name, context);
+  const { state, record, health } = await readStatusMeant(name, context);
   const files = networkFiles(context.places, name);
   const definition = record?.definition ?? (await readDefinition(name, context));
   const ways = record === undefined ? asDefined(definition, context) : asItRuns(record);

@@ -12,7 +12,8 @@ import { listNetworkNames } from './names.ts';
 import { readPortMembers } from './port-users.ts';
 import type { NetworkRecord } from './record.ts';
 import { readDefinition } from './prepare-network.ts';
-import { readNetworkStatus, type NetworkState } from './state.ts';
+import type { NetworkState } from './state.ts';
+import { readStatusMeant } from './status-meant.ts';
 
 export interface NetworkRow {
   readonly name: NetworkName;
@@ -45,7 +46,7 @@ async function rowOf(
   listed: ListedNetwork | undefined,
   context: NetworkContext,
 ): Promise<NetworkRow> {
-  const { state, record, fault } = readNetworkStatus(name, context);
+  const { state, record, fault } = await readStatusMeant(name, context);
   const head = { name, state, file: listed?.file ?? null, example: listed?.example ?? false };
   const vms = record === undefined ? [] : vmsOn(record, context);
   if (record !== undefined) {

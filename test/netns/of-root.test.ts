@@ -58,13 +58,20 @@ test('a network that the user defined for himself is his, whatever root has up u
   home.network('lab', 'forward: isolated\nscope: user\n');
   for (const name of ['lab', 'default']) home.profile(name, `${still}nics: ["network:${name}"]\n`);
   await must(root, 'net', 'up', 'lab', '--nat', '10.61.0.1/24', '-n', '2', '--owner', user);
-  const roots = 'forward: nat\naddresses: [10.62.0.1/24]\n';
+  // the addresses of both follow from the name
+  const roots = 'forward: nat\n';
   root.network('default', roots);
   await must(root, 'net', 'up', 'default');
   expect(await refused(home, 'net', 'forward', 'lab')).toMatchObject({ status: 2 });
+  for (const name of ['lab', 'default']) {
+    expect(await stateOf(home, name)).toBe('defined');
+    expect(await infoOf(home, name)).toMatchObject({ scope: 'user', state: 'defined' });
+  }
   const checks = parseDocument('doctor', await must(home, 'doctor', 'lab', '--json')) as { state: string }[];
   expect(checks.filter(({ state }) => state === 'fail')).toEqual([]);
-  await must(home, 'run', 'lab', 'default', '-d');
+  expect(await must(home, 'run', 'lab', 'default', '-d')).toMatch(
+    /network default: 10\.[\d./]+ follows from its name, and qr-default/,
+  );
   for (const name of ['lab', 'default'])
     expect(await infoOf(home, name)).toMatchObject({ scope: 'user', state: 'up', members: [{ vm: name }] });
   await must(home, 'kill', 'lab', 'default');

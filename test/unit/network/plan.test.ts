@@ -496,6 +496,16 @@ describe('ABUSE 40: networks of the host', () => {
     ]);
   });
 
+  test('the same addresses, which both have by their name, are said; but not a part of them', () => {
+    const { subnet = '' } = planOf('dhcp: {}');
+    expect(planOf('dhcp: {}', facts(subnet)).notes).toEqual([
+      `network lab: ${subnet} follows from its name, and eth0 of this host has it too: guests do not reach who is there`,
+    ]);
+    expect(() => planOf('dhcp: {}', facts(subnet, subnet.replace('/24', '/25')))).toThrow(
+      'follows from its name, and overlaps',
+    );
+  });
+
   test('an isolated network leads nowhere anyway', () => {
     expect(planOf(`${lan}forward: isolated`, facts('10.1.1.0/24')).notes).toEqual([]);
   });
