@@ -90,6 +90,8 @@ export interface HostFacts {
   readonly kvm: {
     readonly present: boolean;
     readonly openable: boolean;
+    /** Its group cannot open it either, or is root's: to be in a group helps nobody. */
+    readonly groupless?: true;
     /** What a smoke guest found, if one was run on this kernel with this QEMU. */
     readonly verdict?: 'works' | 'broken';
   };

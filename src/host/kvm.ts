@@ -1,5 +1,5 @@
 /** Whether KVM is there, may be opened, and works: the last from a verdict that `doctor` wrote after it ran a smoke guest. */
-import { closeSync, constants, existsSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, statSync, type Stats } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { type QemuCapabilities, renderVersion } from '../qemu/capabilities.ts';
@@ -23,8 +23,13 @@ export function readKvm({ cacheDir, qemu, runAs }: KvmOptions): HostFacts['kvm']
   if (!existsSync(device)) return { present: false, openable: false };
   const openable = canOpen() && (runAs === undefined || accessOf(runAs).mayWrite(device));
   const verdict = readKvmVerdict(cacheDir, qemu);
-  return { present: true, openable, ...(verdict !== undefined && { verdict }) };
+  const groupless = !openable && isGroupless(statSync(device));
+  return { present: true, openable, ...(groupless && { groupless }), ...(verdict !== undefined && { verdict }) };
 }
+
+/** udev gives it to the group kvm, and everybody on some systems; in a container it may be root's alone. */
+export const isGroupless = ({ gid, mode }: Pick<Stats, 'gid' | 'mode'>): boolean =>
+  (mode & 0o006) !== 0o006 && (gid === 0 || (mode & 0o060) !== 0o060);
 
 /** Only an open tells: a device node without a driver behind it is there and says ENODEV. */
 function canOpen(): boolean {

@@ -162,7 +162,7 @@ async function kvm({ system, places }: LaunchContext, qemu: QemuCapabilities): P
     return {
       state: 'warn',
       evidence: `${account?.name ?? 'this user'} may not open /dev/kvm: guests are emulated`,
-      mend: mendOfKvm({ user: readIdentity(system), runAs: account }),
+      mend: mendOfKvm({ user: readIdentity(system), runAs: account, kvm: facts }),
     };
   const verdict = await runKvmSmoke(system, { qemu, cacheDir: places.cache, runAs: account });
   if (verdict === 'works') return { state: 'ok', evidence: '/dev/kvm works: a smoke guest ran' };

@@ -44,7 +44,7 @@ function faultOfKvm({ kvm, user, runAs }: Pick<HostFacts, 'kvm' | 'user' | 'runA
   }
   if (kvm.openable) return undefined;
   return new QrunError('permission', `${runAs?.name ?? user.name} may not open /dev/kvm`, {
-    hint: `${mendOfKvm({ user, runAs })}   # ${runAs === undefined ? 'and log in again; ' : ''}or: accel: tcg`,
+    hint: `${mendOfKvm({ user, runAs, kvm })}   # ${runAs === undefined && kvm.groupless !== true ? 'and log in again; ' : ''}or: accel: tcg`,
   });
 }
 
@@ -52,10 +52,13 @@ function faultOfKvm({ kvm, user, runAs }: Pick<HostFacts, 'kvm' | 'user' | 'runA
 export function mendOfKvm({
   user,
   runAs,
+  kvm: { groupless },
 }: {
   readonly user: { readonly name: string };
   readonly runAs: RunAs | undefined;
+  readonly kvm: Pick<HostFacts['kvm'], 'groupless'>;
 }): string {
+  if (groupless === true) return 'sudo chmod a+rw /dev/kvm';
   if (runAs === undefined) return `sudo usermod -aG kvm ${shellWord(user.name)}`;
   if (runAs.name === 'nobody') return 'sudo qrun setup && sudo usermod -aG kvm qrun';
   return `sudo usermod -aG kvm ${shellWord(runAs.name)}`;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { isGroupless } from '../../../src/host/kvm.ts';
 import { planAccel } from '../../../src/plan/accel.ts';
 import type { HostFacts } from '../../../src/host/facts.ts';
 import type { Profile } from '../../../src/profile/profile.ts';
@@ -49,6 +50,14 @@ test('root is told of whoever QEMU runs as; of nobody no group counts', () => {
     message: 'qrun may not open /dev/kvm',
     hint: expect.stringMatching(/^sudo usermod -aG kvm qrun {3}#/),
   });
+});
+
+test('where its group has no right to it either, no group is told', () => {
+  expect(() => choose('kvm', { present: true, openable: false, groupless: true })).toThrow(
+    expect.objectContaining({ code: 'permission', hint: 'sudo chmod a+rw /dev/kvm   # or: accel: tcg' }),
+  );
+  const of = (mode: number, gid: number): boolean => isGroupless({ mode, gid });
+  expect([of(0o020660, 105), of(0o020600, 105), of(0o020660, 0), of(0o020666, 0)]).toEqual([false, true, true, false]);
 });
 
 test('auto takes KVM that works or was not tried, and obeys the verdict on KVM that does not', () => {
