@@ -1,10 +1,12 @@
 /** From a word on the command line to a plan: everything that can be refused is refused here, before the host is touched. */
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
+import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../host/kept-definitions.ts';
 import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
+import type { VmName } from '../names.ts';
 import { holdersOn } from '../nic/network.ts';
 import { onPools } from '../nic/network-pool.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
@@ -143,18 +145,32 @@ export async function loadProfile(
   options: LaunchOptions,
   { system, places }: LaunchContext,
 ): Promise<Profile> {
-  const { parseProfile } = await import('../profile/parse.ts');
   const found = readProfileFile(argument, {
     system,
     places,
     ...(options.name !== undefined && { name: options.name }),
   });
-  const profile = parseProfile(found.text, { file: found.file, name: found.name, home: homeDirectory() });
+  const { name, file, text } = found;
+  const profile = await understand({ name, file, text, home: homeDirectory(), uid: system.uid }, places);
   return {
     ...profile,
     ephemeral: options.ephemeral ?? profile.ephemeral,
     args: [...profile.args, ...(options.args ?? [])],
   };
+}
+
+/** As it was understood before, if nothing of it has changed since; else the text is read. */
+async function understand(
+  source: Omit<DefinitionSource, 'kind'> & { readonly name: VmName },
+  places: Places,
+): Promise<Profile> {
+  const kept = readKeptDefinition({ ...source, kind: 'profile' }, places);
+  if (kept !== undefined) return kept as Profile;
+  const { parseProfile } = await import('../profile/parse.ts');
+  const { text, ...options } = source;
+  const profile = parseProfile(text, options);
+  keepDefinition({ ...source, kind: 'profile' }, profile, places);
+  return profile;
 }
 
 /** @throws QrunError `unsafe-state` when the state directory is somebody else's, or lies on a network file system */

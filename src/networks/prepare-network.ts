@@ -1,6 +1,7 @@
 /** From a network's name, or a definition's file, to what can be brought up or joined: as it runs, else as its definition says. Changes nothing. */
 import path from 'node:path';
 import { homeDirectory } from '../home.ts';
+import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../host/kept-definitions.ts';
 import { readLinks } from '../host/links.ts';
 import { findNetworkFile, readNetworkFile } from '../host/network-definitions.ts';
 import { readRoutes } from '../host/routes.ts';
@@ -29,7 +30,6 @@ import { openAddressBook, type AddressBook } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { isExample } from './example.ts';
 import { planOfHost, readHostNetwork } from './host-networks.ts';
-import { keepDefinition, readKeptDefinition, type DefinitionSource } from './kept-definitions.ts';
 import { choosePortsToKeep } from './kept-ports.ts';
 import { readPortFacts } from './port-facts.ts';
 import { readNetworkRecord, type NetworkRecord } from './record.ts';
@@ -173,13 +173,16 @@ export async function readDefinition(
 }
 
 /** As it was understood before, if nothing of it has changed since; else the text is read. */
-async function understand(source: DefinitionSource, places: Places): Promise<Network> {
-  const kept = readKeptDefinition(source, places);
-  if (kept !== undefined) return kept;
+async function understand(
+  source: Omit<DefinitionSource, 'kind'> & { readonly name: NetworkName },
+  places: Places,
+): Promise<Network> {
+  const kept = readKeptDefinition({ ...source, kind: 'network' }, places);
+  if (kept !== undefined) return kept as Network;
   const { parseNetwork } = await import('../network/parse.ts');
   const { text, ...options } = source;
   const network = parseNetwork(text, options);
-  keepDefinition(source, network, places);
+  keepDefinition({ ...source, kind: 'network' }, network, places);
   return network;
 }
 

@@ -12,9 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { repository } from '../../harness/facts.ts';
+import type { VmName } from '../../../src/names.ts';
 import type { Network, NetworkName } from '../../../src/network/network.ts';
 import { parseNetwork } from '../../../src/network/parse.ts';
-import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../../../src/networks/kept-definitions.ts';
+import { parseProfile } from '../../../src/profile/parse.ts';
+import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../../../src/host/kept-definitions.ts';
 
 const text = `forward: nat
 addresses: [10.66.0.1/24, "fd00:66::1/64"]
@@ -22,7 +25,8 @@ dhcp: { hosts: [{ mac: "52:54:00:aa:bb:cc", ip: 10.66.0.9 }], lease: infinite }
 dns: { domain: lan.test, records: { txt: [{ name: a, text: b }] } }
 forwards: ["0.0.0.0:8080:10.66.0.9:80"]
 `;
-const source: DefinitionSource = { file: '/c/lan.yaml', name: 'lan' as NetworkName, text, home: '/root', uid: 0 };
+const name = 'lan' as NetworkName;
+const source: DefinitionSource = { kind: 'network', file: '/c/lan.yaml', name, text, home: '/root', uid: 0 };
 
 function createPlaces() {
   const dir = mkdtempSync(path.join(tmpdir(), 'qrun-kept-'));
@@ -33,8 +37,8 @@ function createPlaces() {
 }
 
 const understood = (): Network => {
-  const { text: written, ...options } = source;
-  return parseNetwork(written, options);
+  const { file, home, uid } = source;
+  return parseNetwork(text, { file, name, home, uid });
 };
 
 const fileIn = ({ cache }: { readonly cache: string }): string => path.join(cache, readdirSync(cache)[0] ?? '');
@@ -46,10 +50,44 @@ test('what was understood comes back as it was', () => {
   expect(readKeptDefinition(source, places)).toEqual(understood());
 });
 
+test('a profile does, too: it has no more than JSON has', () => {
+  const places = createPlaces();
+  const one = { file: '/c/p/vm.yaml', name: 'vm' as VmName, home: '/root' };
+  const kinds = [
+    'user, forwards: ["auto:22", "0.0.0.0:53:53/udp"]',
+    'passt, forwards: ["8080:80"]',
+    'mcast, group: "230.0.0.1:1234"',
+    'stream, listen: ./a.sock',
+    'dgram, local: ./b.sock, remote: ./c.sock',
+    'l2tpv3, source: "127.0.0.1:17011", destination: "127.0.0.2:17012", sessions: { tx: 1, rx: 2 }',
+    'vde, socket: /run/vde.ctl',
+    'bridge, bridge: br0',
+    'tap, device: tap0, queues: 2, vhost: auto',
+    'macvtap, parent: eth0, mode: bridge, hostAccess: true',
+    'hostdev, address: "0000:03:10.0"',
+    'network, network: lan',
+  ];
+  const nics = kinds.map((kind) => `  - { kind: ${kind} }\n`).join('');
+  const written = [
+    `memory: 1.5G\ncpus: 2\nnics:\n${nics}`,
+    'disks: [{ file: a.qcow2, size: 10G }, b.raw]\ncdrom: c.iso\nargs: ["-device", "x"]\nhooks: { beforeStart: ["/bin/true"] }\nshutdown: { timeout: 0 }\n',
+    ...['demo', 'direct-kernel', 'install', 'router', 'behind-router', 'tiny', 'web'].map((name) =>
+      readFileSync(path.join(repository, 'profiles', `${name}.yaml`), 'utf8'),
+    ),
+  ];
+  for (const profileText of written) {
+    const profile = parseProfile(profileText, one);
+    const from = { ...one, kind: 'profile', text: profileText, uid: 0 } as const;
+    keepDefinition(from, profile, places);
+    expect(readKeptDefinition(from, places)).toStrictEqual(profile);
+  }
+});
+
 test.each<Partial<DefinitionSource>>([
   { text: `${text} ` },
   { file: '/d/lan.yaml' },
-  { name: 'wan' as NetworkName },
+  { name: 'wan' },
+  { kind: 'profile' },
   { home: '/home/alice' },
   { uid: 1000 },
 ])('it is nothing for another source: %o', (other) => {

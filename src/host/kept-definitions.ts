@@ -1,19 +1,19 @@
 /**
- * Definitions as they were understood, kept between runs: to read one takes two libraries, and longer than all else that comes before a network's first
- * step. What is kept counts for exactly the text, and what else its meaning depends on, by the very program that understood it. A text with faults is not kept.
+ * Definitions of networks and profiles as they were understood, kept between runs: to read one takes two libraries, and longer than all else that comes
+ * before a network's first step. What is kept counts for exactly the text, and what else its meaning depends on, by the very program that understood it. A text with faults is not kept.
  */
 import { lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { digestOf } from '../digest.ts';
 import { isRecord } from '../json-object.ts';
-import type { Network, NetworkName } from '../network/network.ts';
 import type { Places } from '../places.ts';
 import { readCacheFile, writeCacheFile } from '../system/cache-file.ts';
 
 export interface DefinitionSource {
+  readonly kind: 'network' | 'profile';
   /** Absolute. */
   readonly file: string;
-  readonly name: NetworkName;
+  readonly name: string;
   readonly text: string;
   readonly home: string;
   readonly uid: number;
@@ -23,36 +23,34 @@ interface Kept {
   readonly v: 1;
   readonly program: string;
   readonly source: DefinitionSource;
-  readonly network: Network;
+  readonly value: unknown;
 }
 
 type Where = Pick<Places, 'cache' | 'examples'>;
 
-/** Undefined: it is to be read. Never throws. */
-export function readKeptDefinition(source: DefinitionSource, places: Where): Network | undefined {
+/** What the text means, or undefined: it is to be read. Never throws. */
+export function readKeptDefinition(source: DefinitionSource, places: Where): unknown {
   const program = stampOfProgram(places);
   if (program === undefined) return undefined;
   const kept = readCacheFile(fileFor(source, places));
   if (!isKept(kept) || kept.program !== program || keyOf(kept.source) !== keyOf(source)) return undefined;
-  return kept.network;
+  return kept.value;
 }
 
 /** Never throws. */
-export function keepDefinition(source: DefinitionSource, network: Network, places: Where): void {
+export function keepDefinition(source: DefinitionSource, value: unknown, places: Where): void {
   const program = stampOfProgram(places);
   if (program === undefined) return;
   removeStale(places.cache);
-  const kept: Kept = { v: 1, program, source, network };
+  const kept: Kept = { v: 1, program, source, value };
   writeCacheFile(fileFor(source, places), kept);
 }
 
-const prefix = 'network-';
+const fileFor = ({ kind, file, name }: DefinitionSource, { cache }: Where): string =>
+  path.join(cache, `${kind}-${digestOf(`${file}\0${name}`)}.json`);
 
-const fileFor = ({ file, name }: DefinitionSource, { cache }: Where): string =>
-  path.join(cache, `${prefix}${digestOf(`${file}\0${name}`)}.json`);
-
-const keyOf = ({ file, name, text, home, uid }: DefinitionSource): string =>
-  JSON.stringify([file, name, text, home, uid]);
+const keyOf = ({ kind, file, name, text, home, uid }: DefinitionSource): string =>
+  JSON.stringify([kind, file, name, text, home, uid]);
 
 /** The first file of the bundle names all the others by their hash, and is another whenever one of them is. Undefined: qrun is not built. */
 function stampOfProgram({ examples }: Where): string | undefined {
@@ -62,8 +60,8 @@ function stampOfProgram({ examples }: Where): string | undefined {
 
 /** The file is this user's own: that its parts are there is enough to tell it from another one. */
 function isKept(value: unknown): value is Kept {
-  if (!isRecord(value) || value['v'] !== 1 || !isRecord(value['source']) || !isRecord(value['network'])) return false;
-  return value['network']['name'] === value['source']['name'] && value['network']['file'] === value['source']['file'];
+  if (!isRecord(value) || value['v'] !== 1 || !isRecord(value['source']) || !isRecord(value['value'])) return false;
+  return value['value']['name'] === value['source']['name'] && value['value']['file'] === value['source']['file'];
 }
 
 const staleMs = 30 * 24 * 3600 * 1000;
@@ -72,7 +70,7 @@ const staleMs = 30 * 24 * 3600 * 1000;
 function removeStale(directory: string): void {
   try {
     for (const name of readdirSync(directory)) {
-      if (!/^network-[0-9a-f]{16}\.json$/.test(name)) continue;
+      if (!/^(?:network|profile)-[0-9a-f]{16}\.json$/.test(name)) continue;
       const file = path.join(directory, name);
       if (Date.now() - lstatSync(file).mtimeMs > staleMs) rmSync(file, { force: true });
     }
