@@ -28,7 +28,16 @@ interface Kept {
 
 type Where = Pick<Places, 'cache' | 'examples'>;
 
-/** What the text means, or undefined: it is to be read. Never throws. */
+/** What the text means: as it was understood before, if nothing of it has changed since; else it is read. @throws what `read` throws */
+export async function understand<T>(source: DefinitionSource, places: Where, read: () => Promise<T>): Promise<T> {
+  const kept = readKeptDefinition(source, places);
+  if (kept !== undefined) return kept as T;
+  const value = await read();
+  keepDefinition(source, value, places);
+  return value;
+}
+
+/** Undefined: it is to be read. Never throws. */
 export function readKeptDefinition(source: DefinitionSource, places: Where): unknown {
   const program = stampOfProgram(places);
   if (program === undefined) return undefined;

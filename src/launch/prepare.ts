@@ -1,12 +1,11 @@
 /** From a word on the command line to a plan: everything that can be refused is refused here, before the host is touched. */
 import path from 'node:path';
 import { QrunError } from '../errors.ts';
-import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../host/kept-definitions.ts';
+import { understand } from '../host/kept-definitions.ts';
 import { readHostFacts } from '../host/read-facts.ts';
 import { readProfileFile } from '../host/profile-files.ts';
 import { homeDirectory } from '../home.ts';
 import type { HostFacts } from '../host/facts.ts';
-import type { VmName } from '../names.ts';
 import { holdersOn } from '../nic/network.ts';
 import { onPools } from '../nic/network-pool.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
@@ -151,26 +150,16 @@ export async function loadProfile(
     ...(options.name !== undefined && { name: options.name }),
   });
   const { name, file, text } = found;
-  const profile = await understand({ name, file, text, home: homeDirectory(), uid: system.uid }, places);
+  const home = homeDirectory();
+  const source = { kind: 'profile', name, file, text, home, uid: system.uid } as const;
+  const profile = await understand(source, places, async () =>
+    (await import('../profile/parse.ts')).parseProfile(text, { file, name, home }),
+  );
   return {
     ...profile,
     ephemeral: options.ephemeral ?? profile.ephemeral,
     args: [...profile.args, ...(options.args ?? [])],
   };
-}
-
-/** As it was understood before, if nothing of it has changed since; else the text is read. */
-async function understand(
-  source: Omit<DefinitionSource, 'kind'> & { readonly name: VmName },
-  places: Places,
-): Promise<Profile> {
-  const kept = readKeptDefinition({ ...source, kind: 'profile' }, places);
-  if (kept !== undefined) return kept as Profile;
-  const { parseProfile } = await import('../profile/parse.ts');
-  const { text, ...options } = source;
-  const profile = parseProfile(text, options);
-  keepDefinition({ ...source, kind: 'profile' }, profile, places);
-  return profile;
 }
 
 /** @throws QrunError `unsafe-state` when the state directory is somebody else's, or lies on a network file system */

@@ -1,7 +1,7 @@
 /** From a network's name, or a definition's file, to what can be brought up or joined: as it runs, else as its definition says. Changes nothing. */
 import path from 'node:path';
 import { homeDirectory } from '../home.ts';
-import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../host/kept-definitions.ts';
+import { understand } from '../host/kept-definitions.ts';
 import { readLinks } from '../host/links.ts';
 import { findNetworkFile, readNetworkFile } from '../host/network-definitions.ts';
 import { readRoutes } from '../host/routes.ts';
@@ -18,7 +18,6 @@ import type { HostNetwork } from '../network/host-network.ts';
 import { layoutOf } from '../network/layout.ts';
 import type { Network, NetworkName } from '../network/network.ts';
 import type { NetworkPlan } from '../network/network-plan.ts';
-import type { Places } from '../places.ts';
 import type { NetworkFacts } from '../network/plan-input.ts';
 import { planNetwork } from '../network/plan.ts';
 import { isUserVm, renderUserVm, userVmsOf } from '../network/user-vm.ts';
@@ -167,22 +166,11 @@ export async function readDefinition(
   const { name, file, text } = readNetworkFile(argument, { places, system });
   const known = parsed.get(file);
   if (known?.text === text && known.network.name === name) return known.network;
-  const network = await understand({ file, name, text, home: homeDirectory(), uid: system.uid }, places);
+  const where = { file, name, home: homeDirectory(), uid: system.uid };
+  const network = await understand({ kind: 'network', text, ...where }, places, async () =>
+    (await import('../network/parse.ts')).parseNetwork(text, where),
+  );
   parsed.set(file, { text, network });
-  return network;
-}
-
-/** As it was understood before, if nothing of it has changed since; else the text is read. */
-async function understand(
-  source: Omit<DefinitionSource, 'kind'> & { readonly name: NetworkName },
-  places: Places,
-): Promise<Network> {
-  const kept = readKeptDefinition({ ...source, kind: 'network' }, places);
-  if (kept !== undefined) return kept as Network;
-  const { parseNetwork } = await import('../network/parse.ts');
-  const { text, ...options } = source;
-  const network = parseNetwork(text, options);
-  keepDefinition({ ...source, kind: 'network' }, network, places);
   return network;
 }
 

@@ -17,7 +17,12 @@ import type { VmName } from '../../../src/names.ts';
 import type { Network, NetworkName } from '../../../src/network/network.ts';
 import { parseNetwork } from '../../../src/network/parse.ts';
 import { parseProfile } from '../../../src/profile/parse.ts';
-import { keepDefinition, readKeptDefinition, type DefinitionSource } from '../../../src/host/kept-definitions.ts';
+import {
+  keepDefinition,
+  readKeptDefinition,
+  understand,
+  type DefinitionSource,
+} from '../../../src/host/kept-definitions.ts';
 
 const text = `forward: nat
 addresses: [10.66.0.1/24, "fd00:66::1/64"]
@@ -48,6 +53,26 @@ test('what was understood comes back as it was', () => {
   expect(readKeptDefinition(source, places)).toBeUndefined();
   keepDefinition(source, understood(), places);
   expect(readKeptDefinition(source, places)).toEqual(understood());
+});
+
+test('it is read once; what has faults, each time', async () => {
+  const places = createPlaces();
+  let reads = 0;
+  const read = async (): Promise<Network> => {
+    reads += 1;
+    return understood();
+  };
+  for (const _ of [1, 2]) expect(await understand(source, places, read)).toEqual(understood());
+  expect(reads).toBe(1);
+  const faulty = { ...source, text: 'forward: nowhere' };
+  for (const _ of [1, 2])
+    await expect(
+      understand(faulty, places, async () => {
+        reads += 1;
+        throw new Error('a fault');
+      }),
+    ).rejects.toThrow('a fault');
+  expect(reads).toBe(3);
 });
 
 test('a profile does, too: it has no more than JSON has', () => {
