@@ -9,20 +9,22 @@ import { forgetAddresses, hasAddress } from './address-book.ts';
 import type { NetworkContext } from './context.ts';
 import { listHostNetworkNames, readHostNetwork } from './host-networks.ts';
 import { withNetworkLock } from './lock.ts';
+import { listMembers } from './members.ts';
 import { readNetworkRecord } from './record.ts';
 import { listNetworkState } from './state-names.ts';
 
 type Look = Pick<NetworkContext, 'places' | 'system'>;
 
-/** It does not run. @throws QrunError `in-use`, `newer-state` */
+/** Of one that does not run, as whoever asks has seen. @throws QrunError `in-use`, `newer-state` */
 export async function forgetOnNetworks(vm: VmName, look: Look): Promise<void> {
   for (const name of listNetworkState(look.places)) {
     const files = networkFiles(look.places, name);
     if (!hasAddress(files, vm)) continue;
     await withNetworkLock({ name, files }, look, async () => {
-      // a forward to it leads to its address for as long as the network is up: nobody else may have that
+      // its address is nobody else's while a forward leads there, as one does until the network ends, or it is on the network, having been started just now
       const isNamed = readNetworkRecord(files)?.forwards.some(({ guest }) => guest === vm) === true;
-      if (!isNamed) forgetAddresses(files, vm);
+      const isOn = listMembers(files).some((member) => member.vm === vm);
+      if (!isNamed && !isOn) forgetAddresses(files, vm);
     });
   }
   for (const lock of portsOf(vm, look)) giveOn(lock);
@@ -44,8 +46,11 @@ function giveOn(lock: string): void {
   try {
     const fd = tryPort(lock);
     if (fd === undefined) return;
-    ftruncateSync(fd);
-    closeSync(fd);
+    try {
+      ftruncateSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (!(error instanceof QrunError) || error.code !== 'permission') throw error;
   }
